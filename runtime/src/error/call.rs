@@ -1,0 +1,212 @@
+//! The error of a whole call: nothing could be run, or one of its items failed.
+
+use std::fmt;
+use std::io;
+
+use super::TaskError;
+
+/// A [`Result`](std::result::Result) whose error is parproc's [`Error`].
+pub type Result<T, E = Error> = std::result::Result<T, E>;
+
+/// Why a call gave no result.
+///
+/// The error says what happened and what to do about it; the `is_…` methods tell the cases apart. An item that
+/// failed is inside: [`task`](Error::task) gives its [`TaskError`].
+///
+/// ```
+/// # use parproc::{Pool, parallel};
+/// #[parallel]
+/// fn half(x: u32) -> u32 {
+///     assert!(x % 2 == 0, "{x} is odd");
+///     x / 2
+/// }
+///
+/// let error = parproc::par_map(half, [2, 4, 5]).unwrap_err();
+/// let task = error.task().expect("an item failed");
+/// assert_eq!(task.index(), 2);
+/// assert_eq!(task.panic_message(), Some("5 is odd"));
+/// ```
+pub struct Error {
+    kind: Box<ErrorKind>,
+}
+
+#[derive(Debug, Clone)]
+pub(crate) enum ErrorKind {
+    /// An item of the call failed.
+    Task(TaskError),
+    /// The function has no registration.
+    NotRegistered { function: String },
+    /// Two registrations share a name.
+    Duplicate {
+        name: String,
+        first: String,
+        second: String,
+    },
+    /// A setting is out of range.
+    Invalid { what: String },
+    /// The pool was shut down or dropped.
+    Closed,
+    /// A wait ran out of time.
+    TimedOut { what: String },
+    /// The result was handed out before.
+    AlreadyJoined { function: String },
+    /// Workers could not be started, or died before they were ready.
+    Start { reason: String },
+    /// This program cannot be executed again as a worker.
+    Foreign { reason: String },
+    /// The operating system refused something.
+    Os { what: String, error: SharedIo },
+}
+
+/// An [`io::Error`] that can be handed to every call that it fails.
+#[derive(Debug, Clone)]
+pub(crate) struct SharedIo(std::sync::Arc<io::Error>);
+
+impl Error {
+    pub(crate) fn new(kind: ErrorKind) -> Self {
+        Self {
+            kind: Box::new(kind),
+        }
+    }
+
+    pub(crate) fn os(what: impl Into<String>, error: impl Into<io::Error>) -> Self {
+        Self::new(ErrorKind::Os {
+            what: what.into(),
+            error: SharedIo(std::sync::Arc::new(error.into())),
+        })
+    }
+
+    pub(crate) fn invalid(what: impl Into<String>) -> Self {
+        Self::new(ErrorKind::Invalid { what: what.into() })
+    }
+
+    pub(crate) fn kind(&self) -> &ErrorKind {
+        &self.kind
+    }
+
+    /// The same error for another call that the same cause ended.
+    pub(crate) fn again(&self) -> Self {
+        Self {
+            kind: self.kind.clone(),
+        }
+    }
+
+    /// The item that failed, when it was an item that failed the call.
+    #[must_use]
+    pub fn task(&self) -> Option<&TaskError> {
+        match &*self.kind {
+            ErrorKind::Task(error) => Some(error),
+            _ => None,
+        }
+    }
+
+    /// True when an item of the call failed: see [`task`](Error::task).
+    #[must_use]
+    pub fn is_task(&self) -> bool {
+        self.task().is_some()
+    }
+
+    /// True when the function carries no `#[parallel]`, or its crate is not linked.
+    #[must_use]
+    pub fn is_not_registered(&self) -> bool {
+        matches!(*self.kind, ErrorKind::NotRegistered { .. })
+    }
+
+    /// True when two functions are registered under one name.
+    #[must_use]
+    pub fn is_duplicate(&self) -> bool {
+        matches!(*self.kind, ErrorKind::Duplicate { .. })
+    }
+
+    /// True when a setting was out of range.
+    #[must_use]
+    pub fn is_invalid(&self) -> bool {
+        matches!(*self.kind, ErrorKind::Invalid { .. })
+    }
+
+    /// True when the pool was shut down or dropped.
+    #[must_use]
+    pub fn is_closed(&self) -> bool {
+        matches!(*self.kind, ErrorKind::Closed)
+    }
+
+    /// True when a wait with a time limit ran out of it; the wait can be repeated.
+    #[must_use]
+    pub fn is_timeout(&self) -> bool {
+        matches!(*self.kind, ErrorKind::TimedOut { .. })
+    }
+
+    /// True when workers could not be started or died before they were ready.
+    #[must_use]
+    pub fn is_start(&self) -> bool {
+        matches!(*self.kind, ErrorKind::Start { .. })
+    }
+
+    /// True when the running program is not the one that holds parproc, as in a plugin of a foreign host.
+    #[must_use]
+    pub fn is_foreign_host(&self) -> bool {
+        matches!(*self.kind, ErrorKind::Foreign { .. })
+    }
+}
+
+impl From<TaskError> for Error {
+    fn from(error: TaskError) -> Self {
+        Self::new(ErrorKind::Task(error))
+    }
+}
+
+impl fmt::Display for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &*self.kind {
+            ErrorKind::Task(error) => error.fmt(f),
+            ErrorKind::NotRegistered { function } => write!(
+                f,
+                "`{function}` is not registered: put `#[parallel]` on it; if it has the attribute, its crate is listed \
+                 in Cargo.toml but never named in code, so it was not linked: add `use the_crate as _;`"
+            ),
+            ErrorKind::Duplicate {
+                name,
+                first,
+                second,
+            } => write!(
+                f,
+                "two functions are registered as `{name}`, at {first} and at {second}: give one of them another name \
+                 with `#[parallel(name = \"…\")]`"
+            ),
+            ErrorKind::Invalid { what } => f.write_str(what),
+            ErrorKind::Closed => f.write_str("the pool is closed: it was shut down or dropped"),
+            ErrorKind::TimedOut { what } => {
+                write!(f, "{what} is not done yet: the wait can be repeated")
+            }
+            ErrorKind::AlreadyJoined { function } => {
+                write!(
+                    f,
+                    "the result of this task of `{function}` was handed out by an earlier join"
+                )
+            }
+            ErrorKind::Start { reason } => write!(f, "no worker could be started: {reason}"),
+            ErrorKind::Foreign { reason } => f.write_str(reason),
+            ErrorKind::Os { what, error } => write!(f, "{what}: {}", error.0),
+        }
+    }
+}
+
+impl fmt::Debug for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        // `main() -> parproc::Result<()>` prints the Debug form: the message is what its reader needs.
+        match &*self.kind {
+            ErrorKind::Task(error) => fmt::Debug::fmt(error, f),
+            _ => write!(f, "Error({self})"),
+        }
+    }
+}
+
+impl std::error::Error for Error {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        match &*self.kind {
+            ErrorKind::Task(error) => error.source(),
+            ErrorKind::Os { error, .. } => Some(&*error.0),
+            _ => None,
+        }
+    }
+}

@@ -1,0 +1,12 @@
+//! What can go wrong: [`Error`] for a call, [`TaskError`] for one item of it.
+
+mod call;
+mod task;
+mod try_map;
+
+pub use call::{Error, Result};
+pub use task::TaskError;
+pub use try_map::TryMapError;
+
+pub(crate) use call::ErrorKind;
+pub(crate) use task::{Failure, Fault, PanicReport, TaskErrorKind};

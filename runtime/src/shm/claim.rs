@@ -1,0 +1,36 @@
+//! Who takes a chunk: the worker that has it in its ring, or the parent, which wants it back.
+//!
+//! A chunk that waits in a worker's ring can be taken back as long as the worker has not begun it,
+//! to be run by a worker that is idle or not at all. Each chunk has a number, counted from 1 for
+//! each worker, and a word at `number % CLAIMS`:
+//!
+//! 1. The parent stores [`queued`](Claim::Queued) before it publishes the chunk's frame.
+//! 2. The worker swaps `Queued` for `Taken` before it begins; if that fails it skips the frame.
+//! 3. The parent swaps `Queued` for `Revoked` to take the chunk back; if that fails it is running.
+//!
+//! At most `CLAIMS` chunks are in a ring, so a word is used again only when its chunk has ended.
+
+use std::sync::atomic::{AtomicU64, Ordering};
+
+/// The state of a chunk that a word holds, together with the chunk's number.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Claim {
+    Queued = 0,
+    Taken = 1,
+    Revoked = 2,
+}
+
+/// The value of chunk `number`'s word in state `claim`.
+pub(crate) fn claim_word(number: u64, claim: Claim) -> u64 {
+    number << 2 | claim as u64
+}
+
+impl Claim {
+    /// Moves chunk `number` from `Queued` to `self`, and says whether it was still queued.
+    pub(crate) fn swap(self, word: &AtomicU64, number: u64) -> bool {
+        let queued = claim_word(number, Claim::Queued);
+        let wanted = claim_word(number, self);
+        word.compare_exchange(queued, wanted, Ordering::AcqRel, Ordering::Acquire)
+            .is_ok()
+    }
+}

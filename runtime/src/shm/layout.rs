@@ -1,0 +1,250 @@
+//! Where everything lies in the two segments.
+
+#![expect(unsafe_code, reason = "values of atomics are placed in shared memory")]
+
+use std::io;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, AtomicU64, Ordering, fence};
+use std::time::Duration;
+
+use super::memory::{Placed, RingMemory};
+use super::{Memory, Park};
+use crate::sys::{FaultRecord, Mapping, Segment, futex_wait, futex_wake};
+
+/// Bytes of each ring of a worker.
+pub(crate) const RING_BYTES: usize = 1 << 20;
+/// How many chunks can be queued in a worker at once: each has a word to settle who takes it.
+pub(crate) const CLAIMS: usize = 64;
+
+/// Parts with different protection start at multiples of the largest page size of our targets.
+const PART: usize = 64 << 10;
+const PARENT_BYTES: usize = PART + RING_BYTES;
+/// Bytes of a worker's segment.
+pub(crate) const SEGMENT_BYTES: usize = PARENT_BYTES + PART + RING_BYTES;
+/// Bytes of a pool's segment.
+pub(crate) const POOL_BYTES: usize = 2 * PART;
+const PANIC_START: usize = 4 << 10;
+const PANIC_BYTES: usize = PART - PANIC_START;
+
+/// A value alone on its cache lines (two, since processors fetch them in pairs).
+#[derive(Debug, Default)]
+#[repr(C, align(128))]
+pub(crate) struct Line<T>(pub(crate) T);
+
+/// Words that the parent writes and the worker reads.
+#[derive(Debug)]
+#[repr(C)]
+pub(crate) struct ParentWords {
+    /// Rule 1 of the task ring.
+    pub(crate) task_tail: Line<AtomicU64>,
+    /// Rule 2 of the result ring.
+    pub(crate) result_head: Line<AtomicU64>,
+    /// The worker sleeps on it; the parent increments it.
+    pub(crate) bell: Line<AtomicU32>,
+    /// 1 once the worker shall end when its task ring is empty (release, acquire).
+    pub(crate) closing: Line<AtomicU32>,
+    /// The parent's table of functions; written before the worker starts.
+    pub(crate) fingerprint: AtomicU64,
+}
+
+/// Words that the worker writes and the parent reads, without trust.
+#[derive(Debug)]
+#[repr(C)]
+pub(crate) struct WorkerWords {
+    /// Rule 2 of the task ring.
+    pub(crate) task_head: Line<AtomicU64>,
+    /// Rule 1 of the result ring.
+    pub(crate) result_tail: Line<AtomicU64>,
+    /// Rule 1 of the worker's bell.
+    pub(crate) asleep: Line<AtomicU32>,
+    /// How many items the worker ever began (release); read after its death to see whether it was
+    /// between two items.
+    pub(crate) started: Line<AtomicU64>,
+    /// When it began the one that it is running, in nanoseconds of the monotonic clock (relaxed).
+    /// For runs of tiny items it is refreshed now and then only.
+    pub(crate) began: AtomicU64,
+    /// 1 once the worker has sent its greeting (release, acquire).
+    pub(crate) ready: AtomicU32,
+    /// Bytes of the panic text, 0 while there is none (release, acquire).
+    pub(crate) panic_len: AtomicU64,
+    pub(crate) fault: FaultRecord,
+    /// Who takes the chunk with number `n`: word `n % CLAIMS`, changed by compare-and-swap on both
+    /// sides. See [`Claim`](super::Claim).
+    pub(crate) claims: [AtomicU64; CLAIMS],
+}
+
+/// The bell of a pool: rung by its workers, written by all of them.
+#[derive(Debug)]
+#[repr(C)]
+pub(crate) struct PoolBell {
+    bell: AtomicU32,
+}
+
+/// Words of a pool that its workers only read.
+#[derive(Debug)]
+#[repr(C)]
+pub(crate) struct PoolWords {
+    asleep: Line<AtomicU32>,
+    /// How long a worker may spin before it sleeps, in nanoseconds; 0 when cores are scarce.
+    pub(crate) spin: Line<AtomicU32>,
+}
+
+/// A bell and its sleeper's word in shared memory.
+#[derive(Debug)]
+pub(crate) struct WordPark<B, A> {
+    bell: (Placed<B>, fn(&B) -> &AtomicU32),
+    asleep: (Placed<A>, fn(&A) -> &AtomicU32),
+}
+
+impl<B, A> Park for WordPark<B, A> {
+    fn bell(&self) -> u32 {
+        (self.bell.1)(&self.bell.0).load(Ordering::Acquire)
+    }
+
+    fn ring(&self) {
+        let bell = (self.bell.1)(&self.bell.0);
+        bell.fetch_add(1, Ordering::Release);
+        futex_wake(bell);
+    }
+
+    fn asleep(&self) -> u32 {
+        (self.asleep.1)(&self.asleep.0).load(Ordering::Acquire)
+    }
+
+    fn set_asleep(&self, value: u32) {
+        (self.asleep.1)(&self.asleep.0).store(value, Ordering::Release);
+    }
+
+    fn wait(&self, seen: u32, timeout: Option<Duration>) {
+        futex_wait((self.bell.1)(&self.bell.0), seen, timeout);
+    }
+
+    fn fence(&self) {
+        fence(Ordering::SeqCst);
+    }
+}
+
+pub(crate) type TaskRing = RingMemory<ParentWords, WorkerWords>;
+pub(crate) type ResultRing = RingMemory<WorkerWords, ParentWords>;
+pub(crate) type WorkerPark = WordPark<ParentWords, WorkerWords>;
+pub(crate) type PoolPark = WordPark<PoolBell, PoolWords>;
+
+/// The report of a panic, left where the parent finds it if the worker dies of it.
+#[derive(Debug)]
+pub(crate) struct PanicText {
+    mapping: Arc<Mapping>,
+    words: Placed<WorkerWords>,
+}
+
+impl PanicText {
+    /// Leaves `text`, cut to what there is room for.
+    pub(crate) fn put(&self, text: &[u8]) {
+        let text = &text[..text.len().min(PANIC_BYTES)];
+        self.memory().write(0, text);
+        self.words
+            .panic_len
+            .store(text.len() as u64, Ordering::Release);
+    }
+
+    /// Forgets the text: the panic did not end the worker.
+    pub(crate) fn clear(&self) {
+        self.words.panic_len.store(0, Ordering::Relaxed);
+    }
+
+    /// What was left, if anything was.
+    pub(crate) fn get(&self) -> Option<Vec<u8>> {
+        let len = usize::try_from(self.words.panic_len.load(Ordering::Acquire)).ok()?;
+        let mut text = vec![0; Some(len).filter(|len| (1..=PANIC_BYTES).contains(len))?];
+        self.memory().read(0, &mut text);
+        Some(text)
+    }
+
+    fn memory(&self) -> RingMemory<WorkerWords, WorkerWords> {
+        let word: fn(&WorkerWords) -> &AtomicU64 = |words| &words.panic_len;
+        let (tail, head) = ((self.words.clone(), word), (self.words.clone(), word));
+        RingMemory::new(&self.mapping, PANIC_START, PANIC_BYTES, tail, head)
+    }
+}
+
+/// One worker's segment, as mapped by its parent or by the worker itself.
+#[derive(Debug)]
+pub(crate) struct Lane {
+    parent_part: Arc<Mapping>,
+    worker_part: Arc<Mapping>,
+    pub(crate) parent: Placed<ParentWords>,
+    pub(crate) worker: Placed<WorkerWords>,
+}
+
+impl Lane {
+    /// The worker can write only its own half.
+    pub(crate) fn map(segment: &Segment, in_parent: bool) -> io::Result<Self> {
+        let parent_part = Arc::new(segment.map(0, PARENT_BYTES, in_parent)?);
+        let worker_part =
+            Arc::new(segment.map(PARENT_BYTES, SEGMENT_BYTES - PARENT_BYTES, true)?);
+        // SAFETY: made of atomics, at offset 0 of a page.
+        let parent = unsafe { Placed::new(&parent_part, 0) };
+        // SAFETY: made of atomics, at offset 0 of a page.
+        let worker = unsafe { Placed::new(&worker_part, 0) };
+        Ok(Self {
+            parent_part,
+            worker_part,
+            parent,
+            worker,
+        })
+    }
+
+    pub(crate) fn tasks(&self) -> TaskRing {
+        let tail: fn(&ParentWords) -> &AtomicU64 = |words| &words.task_tail.0;
+        let head: fn(&WorkerWords) -> &AtomicU64 = |words| &words.task_head.0;
+        let (tail, head) = ((self.parent.clone(), tail), (self.worker.clone(), head));
+        RingMemory::new(&self.parent_part, PART, RING_BYTES, tail, head)
+    }
+
+    pub(crate) fn results(&self) -> ResultRing {
+        let tail: fn(&WorkerWords) -> &AtomicU64 = |words| &words.result_tail.0;
+        let head: fn(&ParentWords) -> &AtomicU64 = |words| &words.result_head.0;
+        let (tail, head) = ((self.worker.clone(), tail), (self.parent.clone(), head));
+        RingMemory::new(&self.worker_part, PART, RING_BYTES, tail, head)
+    }
+
+    /// Where the worker sleeps.
+    pub(crate) fn park(&self) -> WorkerPark {
+        WordPark {
+            bell: (self.parent.clone(), |words| &words.bell.0),
+            asleep: (self.worker.clone(), |words| &words.asleep.0),
+        }
+    }
+
+    pub(crate) fn panic_text(&self) -> PanicText {
+        PanicText {
+            mapping: Arc::clone(&self.worker_part),
+            words: self.worker.clone(),
+        }
+    }
+}
+
+/// A pool's segment, in the parent or in a worker.
+#[derive(Debug)]
+pub(crate) struct PoolSide {
+    bell: Placed<PoolBell>,
+    pub(crate) words: Placed<PoolWords>,
+}
+
+impl PoolSide {
+    pub(crate) fn map(segment: &Segment, parent: bool) -> io::Result<Self> {
+        let bell_part = Arc::new(segment.map(0, PART, true)?);
+        let words_part = Arc::new(segment.map(PART, PART, parent)?);
+        // SAFETY: made of atomics, at offset 0 of a page.
+        let bell = unsafe { Placed::new(&bell_part, 0) };
+        // SAFETY: made of atomics, at offset 0 of a page.
+        let words = unsafe { Placed::new(&words_part, 0) };
+        Ok(Self { bell, words })
+    }
+
+    pub(crate) fn park(&self) -> PoolPark {
+        WordPark {
+            bell: (self.bell.clone(), |bell| &bell.bell),
+            asleep: (self.words.clone(), |words| &words.asleep.0),
+        }
+    }
+}

@@ -1,0 +1,36 @@
+//! Shared memory between a parent and its workers: byte rings, and sleeping until they move.
+//!
+//! A worker and its parent share one segment. Its first half is written by the parent and mapped
+//! read-only in the worker, its second half is written by the worker:
+//!
+//! | part | written by | holds |
+//! | --- | --- | --- |
+//! | parent's words | parent | tail of the task ring, head of the result ring, the worker's bell |
+//! | task ring | parent | frames of tasks |
+//! | worker's words | worker | head of the task ring, tail of the result ring, what it is running |
+//! | panic text | worker | the report of a panic that is about to abort the worker |
+//! | result ring | worker | records of results |
+//!
+//! All workers of a pool share a second segment with the one bell that the parent sleeps on. A
+//! worker that scribbles over all it can write to therefore damages nothing but its own results.
+//!
+//! What a worker wrote is untrusted: the parent keeps its own positions in its own memory, checks
+//! every word that it reads, and copies bytes out before it looks at them.
+
+mod bell;
+mod claim;
+mod layout;
+mod memory;
+mod ring;
+
+pub(crate) use bell::{Announced, Park, Ringer, Sleeper};
+pub(crate) use claim::{Claim, claim_word};
+pub(crate) use layout::{
+    CLAIMS, Lane, POOL_BYTES, PanicText, PoolPark, PoolSide, RING_BYTES, ResultRing, SEGMENT_BYTES,
+    TaskRing, WorkerPark,
+};
+pub(crate) use memory::{Memory, Word};
+pub(crate) use ring::{Consumer, Corrupt, Producer};
+
+#[cfg(test)]
+mod tests;

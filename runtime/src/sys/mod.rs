@@ -1,0 +1,25 @@
+//! The operating system: the only place that names it, and where nearly all unsafe code is.
+
+#[cfg(not(all(
+    target_os = "linux",
+    any(target_arch = "x86_64", target_arch = "aarch64")
+)))]
+compile_error!("parproc works on Linux on x86_64 and aarch64");
+
+mod child;
+mod clock;
+mod futex;
+mod image;
+mod mapping;
+mod notify;
+mod signals;
+mod thread;
+
+pub(crate) use child::{Child, ChildSpec, Exit};
+pub(crate) use clock::now_nanos;
+pub(crate) use futex::{futex_wait, futex_wake};
+pub(crate) use image::{Constructor, call_constructors_after, is_main_program};
+pub(crate) use mapping::{Mapping, Segment, advise_huge};
+pub(crate) use notify::{Notify, wait_readable};
+pub(crate) use signals::{FaultRecord, end_with_parent, install_worker_signals, signal_name};
+pub(crate) use thread::{cpus, spawn_quiet};

@@ -1,0 +1,36 @@
+//! Threads of the library, and how many CPUs it may use.
+
+#![expect(unsafe_code, reason = "signal masks are set through the C library")]
+
+use std::io;
+use std::mem::MaybeUninit;
+use std::ptr;
+use std::thread::JoinHandle;
+
+/// Starts a thread in which no signal handler of the host program ever runs.
+pub(crate) fn spawn_quiet(
+    name: &str,
+    body: impl FnOnce() + Send + 'static,
+) -> io::Result<JoinHandle<()>> {
+    let mut all = MaybeUninit::<libc::sigset_t>::uninit();
+    let mut before = MaybeUninit::<libc::sigset_t>::uninit();
+    // SAFETY: `all` is valid for writes; sigfillset initialises it and cannot fail on a valid pointer.
+    unsafe { libc::sigfillset(all.as_mut_ptr()) };
+    // A new thread inherits the mask of its creator.
+    // SAFETY: `all` was initialised above and `before` is valid for writes.
+    let masked =
+        unsafe { libc::pthread_sigmask(libc::SIG_SETMASK, all.as_ptr(), before.as_mut_ptr()) };
+    let thread = std::thread::Builder::new()
+        .name(name.to_owned())
+        .spawn(body);
+    if masked == 0 {
+        // SAFETY: the successful call above wrote the old mask to `before`.
+        unsafe { libc::pthread_sigmask(libc::SIG_SETMASK, before.as_ptr(), ptr::null_mut()) };
+    }
+    thread
+}
+
+/// The CPUs that this process may use, by its affinity mask and its cgroup's quota; at least 1.
+pub(crate) fn cpus() -> usize {
+    std::thread::available_parallelism().map_or(1, std::num::NonZero::get)
+}
