@@ -17,6 +17,8 @@ pub(crate) struct Args {
     pub(crate) krate: Option<Path>,
     /// `for(…)`: the lists in the order written.
     pub(crate) lists: Option<Vec<List>>,
+    /// Whether an option could not be understood: what is missing may have been meant by it.
+    pub(crate) incomplete: bool,
 }
 
 /// What one generic parameter stands for: `T = [u32, String]`.
@@ -42,6 +44,7 @@ impl Args {
             while !input.is_empty() {
                 if let Err(error) = args.option(input) {
                     mistakes.add(error);
+                    args.incomplete = true;
                     skip_to_comma(input)?;
                 }
                 if !input.is_empty() {
@@ -60,11 +63,12 @@ impl Args {
     fn option(&mut self, input: ParseStream<'_>) -> Result<()> {
         let option = input.call(Ident::parse_any)?;
         let doubled = match option.to_string().as_str() {
-            "name" => self.name.replace(name(input)?).is_some(),
-            "crate" => self.krate.replace(krate(input)?).is_some(),
-            "for" => self.lists.replace(lists(input)?).is_some(),
+            "name" => self.name.replace(name(&option, input)?).is_some(),
+            "crate" => self.krate.replace(krate(&option, input)?).is_some(),
+            "for" => self.lists.replace(lists(&option, input)?).is_some(),
             _ => {
-                let message = format!("unknown option `{option}`: the options are `name`, `crate` and `for`");
+                let known = "the options are `name`, `crate` and `for`";
+                let message = format!("unknown option `{option}`: {known}");
                 return Err(Error::new(option.span(), message));
             }
         };
@@ -72,48 +76,58 @@ impl Args {
             return Err(input.error("expected a comma between two options"));
         }
         if doubled {
-            return Err(Error::new(option.span(), format!("`{option}` is given twice: remove one")));
+            return Err(Error::new(
+                option.span(),
+                format!("`{option}` is given twice: remove one"),
+            ));
         }
         Ok(())
     }
 }
 
-/// Parses `= "…"`.
-fn name(input: ParseStream<'_>) -> Result<LitStr> {
+/// Parses the `= "…"` of `name`.
+fn name(option: &Ident, input: ParseStream<'_>) -> Result<LitStr> {
     const USAGE: &str = "`name` takes a string: write `name = \"…\"`";
-    if !input.peek(Token![=]) {
-        return Err(input.error(USAGE));
+    equals_sign(option, input, USAGE)?;
+    let name = match input.parse() {
+        Ok(Lit::Str(name)) => name,
+        Ok(other) => return Err(Error::new(other.span(), USAGE)),
+        Err(error) => return Err(Error::new(error.span(), USAGE)),
+    };
+    if name.value().is_empty() {
+        let message = "the name is empty: a function is found by its name";
+        return Err(Error::new(name.span(), message));
     }
-    input.parse::<Token![=]>()?;
-    match input.parse() {
-        Ok(Lit::Str(name)) if name.value().is_empty() => {
-            Err(Error::new(name.span(), "the name is empty: a function is found by its name"))
-        }
-        Ok(Lit::Str(name)) => Ok(name),
-        Ok(other) => Err(Error::new(other.span(), USAGE)),
-        Err(error) => Err(Error::new(error.span(), USAGE)),
-    }
+    Ok(name)
 }
 
-/// Parses `= path`.
-fn krate(input: ParseStream<'_>) -> Result<Path> {
+/// Parses the `= path` of `crate`.
+fn krate(option: &Ident, input: ParseStream<'_>) -> Result<Path> {
     const USAGE: &str = "`crate` takes a path without quotes: write `crate = some::path`";
-    if !input.peek(Token![=]) {
-        return Err(input.error(USAGE));
-    }
-    input.parse::<Token![=]>()?;
-    input.call(Path::parse_mod_style).map_err(|error| Error::new(error.span(), USAGE))
+    equals_sign(option, input, USAGE)?;
+    let path = input.call(Path::parse_mod_style);
+    path.map_err(|error| Error::new(error.span(), USAGE))
 }
 
-/// Parses `(T = […], …)`.
-fn lists(input: ParseStream<'_>) -> Result<Vec<List>> {
+/// Parses the `(T = […], …)` of `for`.
+fn lists(option: &Ident, input: ParseStream<'_>) -> Result<Vec<List>> {
+    const USAGE: &str =
+        "`for` takes a list for each generic parameter: write `for(T = [u32, String])`";
     if !input.peek(token::Paren) {
-        return Err(input.error("`for` takes a list for each generic parameter: write `for(T = [u32, String])`"));
+        return Err(Error::new(option.span(), USAGE));
     }
     let content;
     parenthesized!(content in input);
     let lists = content.parse_terminated(List::parse, Token![,])?;
     Ok(lists.into_iter().collect())
+}
+
+fn equals_sign(option: &Ident, input: ParseStream<'_>, usage: &str) -> Result<()> {
+    if !input.peek(Token![=]) {
+        return Err(Error::new(option.span(), usage));
+    }
+    input.parse::<Token![=]>()?;
+    Ok(())
 }
 
 impl Parse for List {
@@ -182,27 +196,47 @@ mod tests {
         let (args, messages) = parse(quote!(for(T = [u32], N = [1, 2]), crate = a::b, name = "x",));
         assert_eq!(messages, [""; 0]);
         assert_eq!(args.name.map(|name| name.value()).as_deref(), Some("x"));
-        assert_eq!(args.krate.map(|path| path.to_token_stream().to_string()).as_deref(), Some("a :: b"));
+        assert_eq!(
+            args.krate
+                .map(|path| path.to_token_stream().to_string())
+                .as_deref(),
+            Some("a :: b")
+        );
         let lists = args.lists.unwrap_or_default();
-        assert_eq!(lists.iter().map(|list| list.param.to_string()).collect::<Vec<_>>(), ["T", "N"]);
+        assert_eq!(
+            lists
+                .iter()
+                .map(|list| list.param.to_string())
+                .collect::<Vec<_>>(),
+            ["T", "N"]
+        );
     }
 
     #[test]
     fn entries_are_types_or_values() {
-        let (args, messages) = parse(quote!(for(T = [Vec<u8>, HashMap<u8, u16>, A], N = [1, -1, 'c', true, { A + 1 }, A + 1])));
+        let (args, messages) = parse(
+            quote!(for(T = [Vec<u8>, HashMap<u8, u16>, A], N = [1, -1, 'c', true, { A + 1 }, A + 1])),
+        );
         assert_eq!(messages, [""; 0]);
         let kinds: Vec<Vec<bool>> = args
             .lists
             .unwrap_or_default()
             .iter()
-            .map(|list| list.entries.iter().map(|entry| matches!(entry, Entry::Type(_))).collect())
+            .map(|list| {
+                list.entries
+                    .iter()
+                    .map(|entry| matches!(entry, Entry::Type(_)))
+                    .collect()
+            })
             .collect();
         assert_eq!(kinds, [vec![true; 3], vec![false; 6]]);
     }
 
     #[test]
     fn every_mistake_is_found() {
-        let (args, messages) = parse(quote!(name = 1, speed = fast(1, 2), crate = "x", name = "a", name = "b", for = 3));
+        let (args, messages) = parse(
+            quote!(name = 1, speed = fast(1, 2), crate = "x", name = "a", name = "b", for = 3),
+        );
         assert_eq!(
             messages,
             [

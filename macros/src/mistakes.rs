@@ -1,4 +1,5 @@
-//! The mistakes found so far: collected, not returned at the first, so that all are reported in one pass.
+//! The mistakes found so far: collected, not returned at the first, so that all are reported in one
+//! pass.
 
 use proc_macro2::TokenStream;
 use quote::ToTokens;

@@ -72,23 +72,28 @@ impl Line {
             "," | ";" | ":" => self.put(text, false, Last::Spaced),
             "::" | "<" | "." | "!" => self.put(text, spaced, Last::Open),
             ">" => self.put(text, false, Last::Close),
-            "&" | "*" | "'" | "?" | "-" | "#" => self.put(text, self.last != Last::Open, Last::Open),
+            "&" | "*" | "'" | "?" | "-" | "#" => {
+                self.put(text, self.last != Last::Open, Last::Open)
+            }
             _ => self.put(text, true, Last::Spaced),
         }
     }
 
     fn group(&mut self, delimiter: Delimiter, tokens: TokenStream) {
-        let spaced = self.last == Last::Spaced;
-        let (open, close) = match delimiter {
-            Delimiter::Parenthesis => ("(", ")"),
-            Delimiter::Bracket => ("[", "]"),
-            Delimiter::Brace => ("{", "}"),
-            Delimiter::None => return self.tokens(tokens),
-        };
-        let word = self.last == Last::Word;
-        self.put(open, spaced || (word && delimiter != Delimiter::Parenthesis), Last::Open);
+        let apart = matches!(self.last, Last::Spaced | Last::Word);
+        match delimiter {
+            Delimiter::Parenthesis => self.put("(", self.last == Last::Spaced, Last::Open),
+            Delimiter::Bracket => self.put("[", apart, Last::Open),
+            Delimiter::Brace => self.put("{", apart, Last::Spaced),
+            Delimiter::None => {}
+        }
         self.tokens(tokens);
-        self.put(close, false, Last::Close);
+        match delimiter {
+            Delimiter::Parenthesis => self.put(")", false, Last::Close),
+            Delimiter::Bracket => self.put("]", false, Last::Close),
+            Delimiter::Brace => self.put("}", true, Last::Close),
+            Delimiter::None => {}
+        }
     }
 }
 
@@ -121,8 +126,12 @@ mod tests {
         keeps("fn square(x: u64) -> u64");
         keeps("fn none()");
         keeps("fn pair((a, b): (u8, u8), mut c: [u8; 4]) -> (u8, [u8; 4])");
-        keeps("fn lend<'a>(text: &'a str, items: &[Vec<u8>], map: &HashMap<&'static str, u8>) -> Result<(), String>");
-        keeps("fn largest<T: Ord + Clone, const N: usize>(items: [T; N]) -> Option<T> where T: Sized + 'static");
+        keeps(
+            "fn lend<'a>(text: &'a str, items: &[Vec<u8>], map: &HashMap<&'static str, u8>) -> Result<(), String>",
+        );
+        keeps(
+            "fn largest<T: Ord + Clone, const N: usize>(items: [T; N]) -> Option<T> where T: Sized + 'static",
+        );
         keeps("fn by(f: Box<dyn Fn(u8, &str) -> u8>) -> <Vec<u8> as IntoIterator>::Item");
         keeps("fn point(x: ::std::primitive::u8, p: PhantomData<*const u8>) -> Self");
         keeps("fn size<T: ?Sized>(x: Box<T>) -> std::vec::Vec<T>");
@@ -132,6 +141,6 @@ mod tests {
     fn values_read_as_written() {
         keeps("-1");
         keeps("\"a b\"");
-        keeps("Foo<u8, 3>");
+        keeps("Foo<u8, { N + 1 }>");
     }
 }

@@ -9,4 +9,5 @@ pub use task::TaskError;
 pub use try_map::TryMapError;
 
 pub(crate) use call::ErrorKind;
-pub(crate) use task::{Failure, Fault, PanicReport, TaskErrorKind};
+pub use task::Failure;
+pub(crate) use task::{Fault, PanicReport, TaskErrorKind};

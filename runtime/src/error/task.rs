@@ -30,6 +30,8 @@ pub(crate) enum TaskErrorKind {
     Panicked { report: PanicReport, aborted: bool },
     /// The worker ended while it ran the item.
     Crashed { exit: Exit, fault: Option<Fault> },
+    /// The worker overwrote what it shares with its parent, and was killed for it.
+    Corrupted,
     /// A value could not be turned into bytes or back; the reason is kept as the source.
     Failed { failure: Failure, reason: Reason },
     /// The item was not run to its end because its call or its pool was ended.
@@ -53,7 +55,7 @@ pub(crate) struct Fault {
 
 /// A value that did not pass between the processes.
 #[derive(Debug, Clone, Serialize, Deserialize)]
-pub(crate) enum Failure {
+pub enum Failure {
     /// An argument could not be encoded by the caller.
     EncodeArgument { type_name: String, reason: String },
     /// An argument could not be decoded in the worker.
@@ -146,7 +148,10 @@ impl TaskError {
     /// True when the worker ended during the item: killed, aborted, by a fault, or by `exit`.
     #[must_use]
     pub fn is_crash(&self) -> bool {
-        matches!(self.inner.kind, TaskErrorKind::Crashed { .. })
+        matches!(
+            self.inner.kind,
+            TaskErrorKind::Crashed { .. } | TaskErrorKind::Corrupted
+        )
     }
 
     /// True when an argument or the result could not be turned into bytes.
@@ -323,6 +328,9 @@ impl fmt::Display for TaskError {
                     None => {}
                 }
             }
+            TaskErrorKind::Corrupted => f.write_str(
+                "its worker overwrote the memory that it shares with its parent, and was killed",
+            )?,
             TaskErrorKind::Failed { failure, .. } => failure.fmt(f)?,
             TaskErrorKind::Cancelled { reason } => write!(f, "cancelled: {reason}")?,
         }
@@ -349,7 +357,9 @@ impl std::error::Error for TaskError {
             TaskErrorKind::Failed { reason, .. } | TaskErrorKind::Cancelled { reason } => {
                 Some(reason)
             }
-            TaskErrorKind::Panicked { .. } | TaskErrorKind::Crashed { .. } => None,
+            TaskErrorKind::Panicked { .. }
+            | TaskErrorKind::Crashed { .. }
+            | TaskErrorKind::Corrupted => None,
         }
     }
 }

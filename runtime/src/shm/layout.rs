@@ -215,6 +215,11 @@ impl Lane {
         }
     }
 
+    /// Where the worker's fault handler writes.
+    pub(crate) fn fault_record(&self) -> &'static FaultRecord {
+        &self.worker.leak().fault
+    }
+
     pub(crate) fn panic_text(&self) -> PanicText {
         PanicText {
             mapping: Arc::clone(&self.worker_part),

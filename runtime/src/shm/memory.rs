@@ -46,7 +46,7 @@ pub(crate) trait Memory {
 #[derive(Debug)]
 pub(crate) struct Placed<T> {
     value: NonNull<T>,
-    _mapping: Arc<Mapping>,
+    mapping: Arc<Mapping>,
 }
 
 // SAFETY: `T` is made of atomics and lives as long as the mapping, which belongs to the process.
@@ -62,8 +62,17 @@ impl<T> Placed<T> {
         let value = mapping.at(offset, size_of::<T>()).cast();
         Self {
             value,
-            _mapping: Arc::clone(mapping),
+            mapping: Arc::clone(mapping),
         }
+    }
+}
+
+impl<T> Placed<T> {
+    /// The value for the rest of the process's life; its mapping is never unmapped.
+    pub(crate) fn leak(&self) -> &'static T {
+        std::mem::forget(Arc::clone(&self.mapping));
+        // SAFETY: see `deref`; the mapping just got one owner that never goes.
+        unsafe { self.value.as_ref() }
     }
 }
 
@@ -71,7 +80,7 @@ impl<T> Clone for Placed<T> {
     fn clone(&self) -> Self {
         Self {
             value: self.value,
-            _mapping: Arc::clone(&self._mapping),
+            mapping: Arc::clone(&self.mapping),
         }
     }
 }

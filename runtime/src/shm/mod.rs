@@ -23,13 +23,13 @@ mod layout;
 mod memory;
 mod ring;
 
-pub(crate) use bell::{Announced, Park, Ringer, Sleeper};
+pub(crate) use bell::{Park, Ringer, Sleeper};
 pub(crate) use claim::{Claim, claim_word};
 pub(crate) use layout::{
     CLAIMS, Lane, POOL_BYTES, PanicText, PoolPark, PoolSide, RING_BYTES, ResultRing, SEGMENT_BYTES,
     TaskRing, WorkerPark,
 };
-pub(crate) use memory::{Memory, Word};
+use memory::{Memory, Word};
 pub(crate) use ring::{Consumer, Corrupt, Producer};
 
 #[cfg(test)]

@@ -1,0 +1,126 @@
+//! What the attribute expands to: the item as it was, and a registration for each function or
+//! instance.
+
+use crate::args::Args;
+use crate::instance::Instance;
+use crate::item::{Block, Function, Item};
+use crate::mistakes::Mistakes;
+use crate::registration::Registration;
+use crate::source::Source;
+use crate::spans::{respan, respan_ident};
+use crate::valid;
+use proc_macro2::{TokenStream, TokenTree};
+use quote::{ToTokens, quote};
+use syn::Attribute;
+
+/// Expands the attribute. The item is there even if something is wrong, so that nothing else fails
+/// for want of it, and an editor goes on to understand it.
+pub(crate) fn parallel(args: TokenStream, item: TokenStream) -> TokenStream {
+    let mut mistakes = Mistakes::default();
+    let args = Args::parse(args, &mut mistakes);
+    let source = Source::new(item);
+    let item = Item::parse(&source, args, &mut mistakes);
+    if let Some(item) = &item {
+        valid::check(item, &mut mistakes);
+    }
+    let emitted = match &item {
+        Some(Item::Block(_)) => source.item_without_inner_attributes(),
+        _ => source.item(),
+    };
+    let registrations = match (mistakes.to_compile_errors(), &item) {
+        (Some(errors), _) => errors,
+        (None, Some(Item::Function(function))) => free_function(function),
+        (None, Some(Item::Block(block))) => impl_block(block),
+        (None, None) => TokenStream::new(),
+    };
+    quote!(#emitted #registrations)
+}
+
+/// The registrations of a free function.
+fn free_function(function: &Function) -> TokenStream {
+    let instances = Instance::all(&function.args, &function.signature.generics);
+    let several = instances.len() > 1;
+    let registrations = instances.iter().map(|instance| {
+        let ident = respan_ident(&function.signature.ident);
+        let turbofish = instance.turbofish();
+        let registration = Registration {
+            function,
+            krate: krate(&function.args),
+            attrs: repeated(&function.attrs),
+            path: quote!(#ident #turbofish),
+            suffix: several.then(|| suffix(instance.labels())),
+        };
+        registration.expand()
+    });
+    registrations.collect()
+}
+
+/// The registrations of the functions of an `impl` block.
+fn impl_block(block: &Block) -> TokenStream {
+    let mut registrations = TokenStream::new();
+    let of_block = Instance::all(&block.args, &block.generics);
+    for function in &block.functions {
+        if function.signature.receiver().is_some() {
+            continue;
+        }
+        let of_function = Instance::all(&function.args, &function.signature.generics);
+        let several = of_block.len() * of_function.len() > 1;
+        for outer in &of_block {
+            for inner in &of_function {
+                let self_ty = outer.apply(&block.generics, &block.self_ty);
+                let ident = respan_ident(&function.signature.ident);
+                let turbofish = inner.turbofish();
+                let registration = Registration {
+                    function,
+                    krate: krate(&block.args),
+                    attrs: repeated(block.attrs.iter().chain(&function.attrs)),
+                    path: quote!(<#self_ty>::#ident #turbofish),
+                    suffix: several.then(|| suffix(outer.labels().chain(inner.labels()))),
+                };
+                registrations.extend(registration.expand());
+            }
+        }
+    }
+    registrations
+}
+
+/// What distinguishes an instance of a named function, such as `<u32>`.
+fn suffix(labels: impl Iterator<Item = String>) -> String {
+    format!("<{}>", labels.collect::<Vec<_>>().join(", "))
+}
+
+/// Where the runtime crate is.
+fn krate(args: &Args) -> TokenStream {
+    match &args.krate {
+        Some(path) => respan(path.to_token_stream()),
+        None => quote!(::parproc),
+    }
+}
+
+/// The attributes of the item that its registration needs too.
+fn repeated<'a>(attrs: impl IntoIterator<Item = &'a Attribute>) -> TokenStream {
+    let mut repeated = TokenStream::new();
+    let mut deprecated = false;
+    for attr in attrs {
+        if attr.path().is_ident("cfg") {
+            repeated.extend(respan(attr.to_token_stream()));
+        }
+        // `#[deprecated]`, or `#[allow(deprecated)]` for what the item uses: a registration is not
+        // the use that the warning is for. The only lint that must be allowed, and only where it
+        // would fire, since to allow what the crate forbids is an error.
+        deprecated |= mentions(attr.meta.to_token_stream(), "deprecated");
+    }
+    if deprecated {
+        repeated.extend(quote!(#[allow(deprecated)]));
+    }
+    repeated
+}
+
+/// Whether an identifier occurs anywhere in these tokens.
+fn mentions(tokens: TokenStream, name: &str) -> bool {
+    tokens.into_iter().any(|token| match token {
+        TokenTree::Ident(ident) => ident == name,
+        TokenTree::Group(group) => mentions(group.stream(), name),
+        TokenTree::Punct(_) | TokenTree::Literal(_) => false,
+    })
+}

@@ -1,0 +1,147 @@
+//! The registration of one function, as code.
+
+use crate::item::Function;
+use crate::spans::{ours, place, respan};
+use crate::text::readable;
+use crate::types::{Passing, sent};
+use proc_macro2::{Ident, Span, TokenStream};
+use quote::{ToTokens, quote, quote_spanned};
+use syn::{FnArg, ReturnType};
+
+/// One function, or one instance of a generic one, on its way into the registry.
+pub(crate) struct Registration<'a> {
+    pub(crate) function: &'a Function,
+    /// The runtime crate.
+    pub(crate) krate: TokenStream,
+    /// Attributes for the registration.
+    pub(crate) attrs: TokenStream,
+    /// How to name the function from outside of it.
+    pub(crate) path: TokenStream,
+    /// What goes after the name that the user gave.
+    pub(crate) suffix: Option<String>,
+}
+
+impl Registration<'_> {
+    pub(crate) fn expand(&self) -> TokenStream {
+        let Registration {
+            krate, attrs, path, ..
+        } = self;
+        let signature = &self.function.signature;
+        let name = self.name();
+        let text = self.signature();
+        // With the user's own span, the line is that of the name; with ours, that of the attribute.
+        let place = signature.ident.span();
+        let (file, line) = (
+            quote_spanned!(place=> ::core::file!()),
+            quote_spanned!(place=> ::core::line!()),
+        );
+        let count = self.function.arguments().count();
+        let call = self.call();
+        quote! {
+            #attrs
+            const _: () = {
+                #krate::__private::inventory::submit! {
+                    #krate::__private::Registration::new(
+                        #name,
+                        || #krate::__private::identity(&#path),
+                        #text,
+                        #file,
+                        #line,
+                        #count,
+                        #call,
+                    )
+                }
+            };
+        }
+    }
+
+    /// The signature as people read it, without the attributes of its arguments.
+    fn signature(&self) -> String {
+        let mut signature = self.function.signature.clone();
+        for argument in &mut signature.inputs {
+            if let FnArg::Typed(argument) = argument {
+                argument.attrs.clear();
+            }
+        }
+        readable(signature.to_token_stream())
+    }
+
+    /// The name that the user gave, if any, as an `Option`.
+    fn name(&self) -> TokenStream {
+        let Some(name) = &self.function.args.name else {
+            return quote!(::core::option::Option::None);
+        };
+        let name = name.value() + self.suffix.as_deref().unwrap_or_default();
+        quote!(::core::option::Option::Some(#name))
+    }
+
+    /// The closure that decodes the arguments, calls the function and encodes its result.
+    ///
+    /// It repeats no types, since the call infers them: so there is nothing to rewrite in them
+    /// (`Self`, lifetimes, generics), and a type that does not exist is reported once. What asks
+    /// for serde's traits has the place of the type, so that a missing one is reported there.
+    fn call(&self) -> TokenStream {
+        let Registration { krate, path, .. } = self;
+        let (arguments, reply) = (local("arguments"), local("reply"));
+        let (result, put) = (local("result"), local("put"));
+        let mut takes = TokenStream::new();
+        let mut passed = Vec::new();
+        for (i, argument) in self.function.arguments().enumerate() {
+            let sent = sent(&argument.ty);
+            let (ty, lent) = match Passing::of(&argument.ty) {
+                Passing::Owned => (None, None),
+                Passing::Lent => (None, Some(quote!(&))),
+                Passing::Text => (Some(quote!(::<::std::string::String>)), Some(quote!(&))),
+                Passing::Slice => (Some(quote!(::<::std::vec::Vec<_>>)), Some(quote!(&))),
+                Passing::Unsized => {
+                    let borrowed = respan(sent.to_token_stream());
+                    let owned = quote!(::<<#borrowed as ::std::borrow::ToOwned>::Owned>);
+                    (Some(owned), Some(quote!(&)))
+                }
+            };
+            let take = quote!(#krate::__private::Arguments::take #ty (#arguments));
+            let take = spread(take, sent);
+            let value = local(&format!("argument{i}"));
+            takes.extend(quote!(let #value = #take?;));
+            passed.push(quote!(#lent #value));
+        }
+        // In two steps, since an error about a call's argument would be shown at the argument.
+        let put_path = match &self.function.signature.output {
+            ReturnType::Type(_, ty) => spread(quote!(#krate::__private::Reply::put), ty),
+            ReturnType::Default => quote!(#krate::__private::Reply::put),
+        };
+        quote! {
+            |#arguments, #reply| {
+                #takes
+                let #result = #path(#(#passed),*);
+                let #put = #put_path;
+                #put(#reply, #result)
+            }
+        }
+    }
+}
+
+/// A local variable of the expansion, which nothing of the user's is mixed up with.
+fn local(name: &str) -> Ident {
+    Ident::new(&format!("__{name}"), Span::mixed_site())
+}
+
+/// Gives `tokens` the place of `ty`: an error about them is shown there, from its first token to
+/// its last.
+fn spread(tokens: TokenStream, ty: &impl ToTokens) -> TokenStream {
+    let places: Vec<Span> = ty
+        .to_token_stream()
+        .into_iter()
+        .map(|token| ours(token.span()))
+        .collect();
+    let (Some(first), Some(last)) = (places.first(), places.last()) else {
+        return tokens;
+    };
+    let mut here = *first;
+    let spread = tokens.into_iter().map(|token| {
+        let token = place(token, here);
+        here = *last;
+        token
+    });
+    spread.collect()
+}

@@ -1,0 +1,126 @@
+//! A worker ended: which item it cost, and what becomes of the others.
+
+use std::sync::atomic::Ordering;
+
+use super::chunk::{Chunk, Delivery};
+use super::link::{InFlight, Link};
+use super::shared::Shared;
+use super::state::{Phase, State};
+use crate::error::{Error, ErrorKind, Fault, PanicReport, TaskError, TaskErrorKind};
+use crate::sys::Exit;
+
+/// After so many workers that ended one after the other without having begun an item, the pool
+/// reports the reason instead of starting another one.
+const BARREN_LIMIT: u32 = 3;
+
+/// Pages at the end of a stack that a function may jump over before it touches one.
+const STACK_REACH: u64 = 64 << 10;
+
+impl Shared {
+    /// Takes a dead worker out of the pool. `reason` is why it never became ready, if it did not.
+    pub(super) fn bury(&self, state: &mut State, id: u64, exit: Exit, reason: Option<String>) {
+        let Some(index) = state.links.iter().position(|link| link.id == id) else {
+            return;
+        };
+        let mut link = state.links.remove(index);
+        // All that it published before its end counts.
+        self.read(state, &mut link);
+        let begun = link.lane.worker.started.0.load(Ordering::Acquire);
+        let running = begun > link.items_done || link.corrupt;
+        let barren = begun == 0 && link.items_done == 0 && (!link.greeted || !link.idle());
+
+        let mut unfinished: Vec<InFlight> = link.in_flight.drain(..).collect();
+        if let Some(front) = unfinished.first_mut()
+            && running
+            && front.done < front.chunk.count
+        {
+            let item = front.chunk.first + front.done as usize;
+            let kind = cause(&link, exit);
+            let name = self.table.name(front.chunk.function);
+            let error = TaskError::new(name, item, Some(link.pid), kind);
+            front.done += 1;
+            state.deliver(front.chunk.call, Delivery::Failed(error));
+        }
+        for one in unfinished.into_iter().rev() {
+            self.put_back(state, one);
+        }
+
+        if barren && state.phase != Phase::Closed {
+            state.barren += 1;
+            let reason = reason.unwrap_or_else(|| format!("a new worker {exit}"));
+            self.give_up_if_barren(state, &reason);
+        } else if !barren {
+            state.barren = 0;
+        }
+        self.feed(state);
+        state.ringer.ring();
+    }
+
+    /// What was not begun is run by another worker.
+    fn put_back(&self, state: &mut State, one: InFlight) {
+        let InFlight { chunk, done, .. } = one;
+        if done == chunk.count || state.phase == Phase::Closed {
+            return state.finish(chunk);
+        }
+        let Chunk {
+            call,
+            function,
+            first,
+            count,
+            mut payload,
+        } = chunk;
+        payload.drop_arguments(done as usize * self.table.arguments(function));
+        let (first, count) = (first + done as usize, count - done);
+        state.queue.push_front(Chunk {
+            call,
+            function,
+            first,
+            count,
+            payload,
+        });
+    }
+
+    /// A worker could not be started at all.
+    pub(super) fn start_failed(&self, state: &mut State, reason: &str) {
+        state.barren += 1;
+        self.give_up_if_barren(state, reason);
+        self.feed(state);
+        state.ringer.ring();
+    }
+
+    fn give_up_if_barren(&self, state: &mut State, reason: &str) {
+        // As long as another worker does its work the pool goes on with that.
+        let working = state.links.iter().any(|link| link.items_done > 0);
+        if state.barren >= BARREN_LIMIT && !working {
+            state.barren = 0;
+            state.wanted = 0;
+            let reason = format!("{reason} (tried {BARREN_LIMIT} times)");
+            state.abort_calls(&Error::new(ErrorKind::Start { reason }));
+        }
+    }
+}
+
+/// What ended the worker in the middle of an item.
+fn cause(link: &Link, exit: Exit) -> TaskErrorKind {
+    if link.corrupt {
+        return TaskErrorKind::Corrupted;
+    }
+    let report = link.lane.panic_text().get();
+    if let Some(report) = report.and_then(|text| postcard::from_bytes::<PanicReport>(&text).ok()) {
+        return TaskErrorKind::Panicked {
+            report,
+            aborted: true,
+        };
+    }
+    let record = &link.lane.worker.fault;
+    let recorded = record.signal.load(Ordering::Acquire);
+    let fault = (exit == Exit::Signal(recorded as i32)).then(|| {
+        let address = record.address.load(Ordering::Relaxed);
+        let stack = record.stack.load(Ordering::Relaxed);
+        Fault {
+            address,
+            stack_overflow: address.abs_diff(stack) < STACK_REACH,
+        }
+    });
+    TaskErrorKind::Crashed { exit, fault }
+}

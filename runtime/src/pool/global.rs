@@ -1,0 +1,53 @@
+//! The pool that everybody shares, and the call that most programs need.
+
+use std::sync::OnceLock;
+
+use super::Pool;
+use crate::error::{Error, Result};
+use crate::registry::Function;
+
+impl Pool {
+    /// The pool that the whole program shares; it is made at the first call and lasts until the
+    /// program ends, which ends its workers.
+    ///
+    /// # Errors
+    /// As for [`build`](crate::PoolBuilder::build); the same error each time.
+    pub fn global() -> Result<&'static Pool> {
+        static GLOBAL: OnceLock<Result<Pool>> = OnceLock::new();
+        GLOBAL
+            .get_or_init(|| Pool::builder().build())
+            .as_ref()
+            .map_err(Error::again)
+    }
+}
+
+/// Calls `function` on every item, in worker processes of the [global pool](Pool::global), and gives
+/// the results in the order of the items.
+///
+/// `function` carries [`#[parallel]`](crate::parallel). One argument is passed as it is, several as a
+/// tuple, none as `()`.
+///
+/// ```
+/// use parproc::{par_map, parallel};
+///
+/// #[parallel]
+/// fn area(width: f64, height: f64) -> f64 {
+///     width * height
+/// }
+///
+/// assert_eq!(par_map(area, [(1.0, 2.0), (3.0, 4.0)])?, [2.0, 12.0]);
+/// # parproc::Result::Ok(())
+/// ```
+///
+/// # Errors
+/// See [`Pool::map`].
+///
+/// # Panics
+/// When the iterator of the items panics.
+pub fn par_map<F, A, M, I>(function: F, items: I) -> Result<Vec<F::Output>>
+where
+    F: Function<A, M>,
+    I: IntoIterator<Item = A>,
+{
+    Pool::global()?.map(function, items)
+}

@@ -1,0 +1,346 @@
+//! The pool as its users see it.
+
+use std::sync::{Arc, Condvar, Mutex, PoisonError};
+use std::thread::JoinHandle;
+
+use super::call::Results;
+use super::chunk::Chunk;
+use super::shared::Shared;
+use super::state::{Phase, State};
+use super::{Imap, ImapUnordered, Job, PoolBuilder, Task};
+use crate::error::{Error, ErrorKind, Result, TaskError, TryMapError};
+use crate::registry::{Encoder, Function, FunctionId, table};
+use crate::shm::{POOL_BYTES, PoolSide, Ringer, Sleeper};
+use crate::sys::{Notify, Segment, cpus, spawn_quiet};
+use crate::wire::{Payload, landing};
+use crate::worker::can_start_workers;
+
+/// Worker processes that call functions of this program.
+///
+/// Workers are started when there is work for them, and replaced when a task crashes them. A pool can
+/// be used from many threads at once.
+///
+/// Dropping a pool ends its workers, whatever they do, and waits until they are gone. Tasks that were
+/// not done become errors; [`shutdown`](Pool::shutdown) finishes them first.
+///
+/// ```
+/// use parproc::{Pool, parallel};
+///
+/// #[parallel]
+/// fn cube(x: i64) -> i64 {
+///     x.pow(3)
+/// }
+///
+/// let pool = Pool::builder().workers(2).build()?;
+/// assert_eq!(pool.map(cube, -2..=2)?, [-8, -1, 0, 1, 8]);
+/// # parproc::Result::Ok(())
+/// ```
+#[derive(Debug)]
+pub struct Pool {
+    shared: Arc<Shared>,
+    /// Started with the first work: making a pool that is not used costs next to nothing.
+    threads: Mutex<Vec<JoinHandle<()>>>,
+}
+
+impl Pool {
+    /// Settings for a new pool.
+    pub fn builder() -> PoolBuilder {
+        PoolBuilder::new()
+    }
+
+    /// A pool with `workers` workers, or one that runs everything in this process if that is 0.
+    pub(super) fn start(workers: usize) -> Result<Self> {
+        let table = table()?;
+        if workers > 0 {
+            can_start_workers()?;
+        }
+        let os = |error| Error::os("a pool could not be made", error);
+        let pool_segment = Segment::new(POOL_BYTES).map_err(os)?;
+        let pool = PoolSide::map(&pool_segment, true).map_err(os)?;
+        let state = State::new(
+            table.len(),
+            Sleeper::new(pool.park()),
+            Ringer::new(pool.park()),
+        );
+        let shared = Shared {
+            state: Mutex::new(state),
+            table,
+            workers,
+            cpus: cpus(),
+            pool,
+            pool_segment,
+            notify: Notify::new().map_err(os)?,
+            courier: Condvar::new(),
+        };
+        Ok(Self {
+            shared: Arc::new(shared),
+            threads: Mutex::default(),
+        })
+    }
+
+    /// How many workers the pool has at most; 1 if it runs everything in this process.
+    #[must_use]
+    pub fn workers(&self) -> usize {
+        self.shared.workers.max(1)
+    }
+
+    /// True when everything runs in this process: see [`inline`](PoolBuilder::inline).
+    #[must_use]
+    pub fn is_inline(&self) -> bool {
+        self.shared.is_inline()
+    }
+
+    /// Settings for one call of `function`.
+    pub fn job<F: Copy + 'static>(&self, _function: F) -> Job<'_, F> {
+        const {
+            assert!(
+                size_of::<F>() == 0,
+                "only functions can be called in a worker, no closures that capture"
+            )
+        };
+        Job::new(self)
+    }
+
+    /// Calls `function` on every item and gives the results in the order of the items.
+    ///
+    /// The items are read in the calling thread, a bounded number ahead of the workers.
+    ///
+    /// # Errors
+    /// When an item fails: the error is that of the first such item, and [`Error::task`] tells which
+    /// one it is. Items after it are not begun any more. [`outcomes`](Pool::outcomes) gives all
+    /// results instead. Also when the function is not registered, when the pool is closed, and when no
+    /// worker can be started.
+    ///
+    /// # Panics
+    /// When the iterator of the items panics.
+    pub fn map<F, A, M, I>(&self, function: F, items: I) -> Result<Vec<F::Output>>
+    where
+        F: Function<A, M>,
+        I: IntoIterator<Item = A>,
+    {
+        self.job(function).map(items)
+    }
+
+    /// Calls a function that returns a `Result` on every item, and gives the values in the order of
+    /// the items, or the first error.
+    ///
+    /// ```
+    /// # use parproc::{Pool, TryMapError, parallel};
+    /// #[parallel]
+    /// fn parse(text: &str) -> Result<i32, String> {
+    ///     text.parse().map_err(|_| format!("{text:?} is no number"))
+    /// }
+    ///
+    /// let pool = Pool::global()?;
+    /// assert_eq!(pool.try_map(parse, ["1", "2"]).unwrap(), [1, 2]);
+    /// match pool.try_map(parse, ["1", "x", "y"]).unwrap_err() {
+    ///     TryMapError::Item { index, error } => assert_eq!((index, error.as_str()), (1, "\"x\" is no number")),
+    ///     other => panic!("{other}"),
+    /// }
+    /// # parproc::Result::Ok(())
+    /// ```
+    ///
+    /// # Errors
+    /// [`TryMapError::Item`] with the `Err` of the first item that returned one; what is queued behind
+    /// it is dropped. [`TryMapError::Call`] for everything that [`map`](Pool::map) fails with.
+    ///
+    /// # Panics
+    /// When the iterator of the items panics.
+    pub fn try_map<F, A, M, I, T, E>(&self, function: F, items: I) -> Result<Vec<T>, TryMapError<E>>
+    where
+        F: Function<A, M, Output = Result<T, E>>,
+        I: IntoIterator<Item = A>,
+    {
+        self.job(function).try_map(items)
+    }
+
+    /// Calls `function` on every item for its effects, and drops the results.
+    ///
+    /// # Errors
+    /// As for [`map`](Pool::map).
+    ///
+    /// # Panics
+    /// When the iterator of the items panics.
+    pub fn for_each<F, A, M, I>(&self, function: F, items: I) -> Result<()>
+    where
+        F: Function<A, M>,
+        I: IntoIterator<Item = A>,
+    {
+        self.job(function).for_each(items)
+    }
+
+    /// Calls `function` on every item and gives the result or the error of each one, in the order of
+    /// the items.
+    ///
+    /// ```
+    /// # use parproc::{Pool, parallel};
+    /// #[parallel]
+    /// fn checked(x: u32) -> u32 {
+    ///     if x == 1 {
+    ///         std::process::abort();
+    ///     }
+    ///     x
+    /// }
+    ///
+    /// let outcomes = Pool::global()?.outcomes(checked, [0, 1, 2_u32])?;
+    /// assert_eq!(*outcomes[0].as_ref().unwrap(), 0);
+    /// assert!(outcomes[1].as_ref().unwrap_err().is_crash());
+    /// assert_eq!(*outcomes[2].as_ref().unwrap(), 2);
+    /// # parproc::Result::Ok(())
+    /// ```
+    ///
+    /// # Errors
+    /// When the function is not registered, when the pool is closed, and when no worker can be
+    /// started; never for an item.
+    ///
+    /// # Panics
+    /// When the iterator of the items panics.
+    pub fn outcomes<F, A, M, I>(&self, function: F, items: I) -> Result<Results<F::Output>>
+    where
+        F: Function<A, M>,
+        I: IntoIterator<Item = A>,
+    {
+        self.job(function).outcomes(items)
+    }
+
+    /// Calls `function` on items as results are taken, in the order of the items.
+    ///
+    /// The iterator can be endless: at most 1024 items are read ahead of the results taken
+    /// ([`read_ahead`](Job::read_ahead) sets it). An item that fails gives its error in its place.
+    ///
+    /// # Errors
+    /// When the function is not registered or the pool is closed.
+    pub fn imap<F, A, M, I>(&self, function: F, items: I) -> Result<Imap<F, A, M, I::IntoIter>>
+    where
+        F: Function<A, M>,
+        I: IntoIterator<Item = A>,
+    {
+        self.job(function).imap(items)
+    }
+
+    /// As [`imap`](Pool::imap), but gives each result as soon as it is there, with the item's index.
+    ///
+    /// # Errors
+    /// When the function is not registered or the pool is closed.
+    pub fn imap_unordered<F, A, M, I>(
+        &self,
+        function: F,
+        items: I,
+    ) -> Result<ImapUnordered<F, A, M, I::IntoIter>>
+    where
+        F: Function<A, M>,
+        I: IntoIterator<Item = A>,
+    {
+        self.job(function).imap_unordered(items)
+    }
+
+    /// Submits one call of `function` and returns at once.
+    ///
+    /// Any number of tasks can be submitted; they wait in this process's memory. Several arguments are
+    /// passed as a tuple, none as `()`.
+    ///
+    /// # Errors
+    /// When the function is not registered, the pool is closed, or the arguments cannot be encoded.
+    pub fn spawn<F, A, M>(&self, function: F, arguments: A) -> Result<Task<F::Output>>
+    where
+        F: Function<A, M>,
+    {
+        let _ = self.job(function);
+        let function = self.find::<F>()?;
+        let mut payload = Payload::default();
+        F::encode(arguments, Encoder(&mut payload)).map_err(|failure| {
+            TaskError::failed(self.shared.table.name(function), 0, None, failure)
+        })?;
+        payload.shrink();
+        let key = self.shared.open_call(landing::<F::Output>, false)?;
+        let task = Task::new(&self.shared, function, key);
+        self.shared.submit(Chunk {
+            call: key,
+            function,
+            first: 0,
+            count: 1,
+            payload,
+        })?;
+        self.shared.arm_courier(&mut self.shared.lock());
+        Ok(task)
+    }
+
+    /// Takes no more work, waits until what was submitted is done, and ends the workers.
+    ///
+    /// Tasks keep their results. Calls that other threads are in the middle of are finished too.
+    ///
+    /// # Errors
+    /// When the pool was shut down before.
+    pub fn shutdown(&self) -> Result<()> {
+        let mut state = self.shared.lock();
+        state.check_open()?;
+        state.phase = Phase::Closing;
+        let state = self.shared.wait_until(state, None, None, |state| {
+            state.outstanding == 0 && state.maps == 0
+        });
+        drop(state);
+        self.close();
+        Ok(())
+    }
+
+    /// Drops all work and ends the workers; they are gone when this returns.
+    fn close(&self) {
+        let mut state = self.shared.lock();
+        if state.phase != Phase::Closed {
+            state.phase = Phase::Closed;
+            state.abort_calls(&Error::new(ErrorKind::Closed));
+            state.ringer.ring();
+            self.shared.courier.notify_all();
+        }
+        drop(state);
+        self.shared.notify.notify();
+        for thread in self
+            .threads
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .drain(..)
+        {
+            // A panic there is a fault of ours that was reported by its own message.
+            let _ = thread.join();
+        }
+    }
+
+    pub(super) fn shared(&self) -> &Arc<Shared> {
+        &self.shared
+    }
+
+    /// The function's place in the table, in a pool that is ready to run it.
+    pub(super) fn find<F: 'static>(&self) -> Result<FunctionId> {
+        let function = self.shared.table.find::<F>()?;
+        if !self.shared.is_inline() {
+            self.start_threads()?;
+        }
+        Ok(function)
+    }
+
+    fn start_threads(&self) -> Result<()> {
+        const THREADS: [(&str, fn(&Shared)); 2] = [
+            ("parproc-supervisor", Shared::supervise),
+            ("parproc-courier", Shared::carry),
+        ];
+        let mut threads = self.threads.lock().unwrap_or_else(PoisonError::into_inner);
+        if threads.len() < THREADS.len() {
+            // One after a shutdown would see the end of the pool and return at once.
+            self.shared.lock().check_open()?;
+        }
+        for (name, life) in THREADS.into_iter().skip(threads.len()) {
+            let shared = Arc::clone(&self.shared);
+            let thread = spawn_quiet(name, move || life(&shared));
+            threads.push(
+                thread.map_err(|error| Error::os("a pool's thread could not be started", error))?,
+            );
+        }
+        Ok(())
+    }
+}
+
+impl Drop for Pool {
+    fn drop(&mut self) {
+        self.close();
+    }
+}

@@ -1,0 +1,324 @@
+//! The parent's end of one worker: chunks are written, records are read and told apart.
+
+use std::collections::VecDeque;
+use std::sync::atomic::Ordering;
+
+use super::chunk::{Chunk, Delivery};
+use crate::shm::{
+    CLAIMS, Claim, Consumer, Corrupt, Lane, Producer, ResultRing, Ringer, TaskRing, WorkerPark,
+    claim_word,
+};
+use crate::wire::{FrameHeader, Header, Landing, Status, parse_header};
+
+/// Values from this size on are received into memory of their own.
+const LARGE: u64 = 64 << 10;
+
+#[derive(Debug)]
+pub(super) struct Link {
+    pub(super) id: u64,
+    pub(super) pid: u32,
+    pub(super) lane: Lane,
+    tasks: Producer<TaskRing>,
+    results: Consumer<ResultRing>,
+    worker: Ringer<WorkerPark>,
+    /// Chunks that the worker has, oldest first; the first one may be running.
+    pub(super) in_flight: VecDeque<InFlight>,
+    /// How far the newest chunk is written, while it is not written whole.
+    writing: Option<Writing>,
+    /// Bytes that were read and are not a whole record yet.
+    pending: Vec<u8>,
+    receiving: Option<Receiving>,
+    next_number: u64,
+    /// Records of items that were read: the worker began one more item than these, or as many.
+    pub(super) items_done: u64,
+    /// True once the worker has greeted.
+    pub(super) greeted: bool,
+    /// True once its memory was found to hold impossible values.
+    pub(super) corrupt: bool,
+    /// When it was given something last, by the state's clock.
+    pub(super) used: u64,
+}
+
+#[derive(Debug)]
+pub(super) struct InFlight {
+    pub(super) chunk: Chunk,
+    number: u64,
+    /// Items whose records came.
+    pub(super) done: u32,
+}
+
+#[derive(Debug)]
+struct Writing {
+    header: [u8; FrameHeader::BYTES],
+    /// 0 is the header, then the pieces of the payload.
+    piece: usize,
+    offset: usize,
+}
+
+#[derive(Debug)]
+struct Receiving {
+    landing: Box<dyn Landing>,
+    filled: usize,
+}
+
+/// What was found while reading.
+#[derive(Debug)]
+pub(super) enum News {
+    /// For the call with this key.
+    Mail(usize, Delivery),
+    /// A chunk ended after so many nanoseconds.
+    Done(Chunk, u64),
+}
+
+impl Link {
+    pub(super) fn new(id: u64, pid: u32, lane: Lane) -> Self {
+        Self {
+            id,
+            pid,
+            tasks: Producer::new(lane.tasks()),
+            results: Consumer::new(lane.results()),
+            worker: Ringer::new(lane.park()),
+            lane,
+            in_flight: VecDeque::new(),
+            writing: None,
+            pending: Vec::new(),
+            receiving: None,
+            next_number: 1,
+            items_done: 0,
+            greeted: false,
+            corrupt: false,
+            used: 0,
+        }
+    }
+
+    /// True when it has nothing to do.
+    pub(super) fn idle(&self) -> bool {
+        self.in_flight.is_empty()
+    }
+
+    /// True when another chunk can be given to it.
+    pub(super) fn takes_more(&self) -> bool {
+        !self.corrupt && self.writing.is_none() && self.in_flight.len() < CLAIMS
+    }
+
+    /// Gives the worker a chunk. [`ring`](Self::ring) tells it.
+    pub(super) fn give(&mut self, chunk: Chunk) -> Result<(), Corrupt> {
+        let number = self.next_number;
+        self.next_number += 1;
+        let claim = &self.lane.worker.claims[number as usize % CLAIMS];
+        claim.store(claim_word(number, Claim::Queued), Ordering::Release);
+        let header = FrameHeader {
+            number,
+            function: chunk.function.0,
+            count: chunk.count,
+            bytes: chunk.payload.len() as u64,
+        };
+        self.writing = Some(Writing {
+            header: header.to_bytes(),
+            piece: 0,
+            offset: 0,
+        });
+        self.in_flight.push_back(InFlight {
+            chunk,
+            number,
+            done: 0,
+        });
+        self.write_on().map(drop)
+    }
+
+    /// Writes as much of the newest chunk as there is room for; says whether that was anything.
+    pub(super) fn write_on(&mut self) -> Result<bool, Corrupt> {
+        let (Some(writing), Some(newest)) = (&mut self.writing, self.in_flight.back()) else {
+            return Ok(false);
+        };
+        let mut wrote = false;
+        loop {
+            let piece = match writing.piece.checked_sub(1) {
+                None => Some(&writing.header[..]),
+                Some(index) => newest.chunk.payload.piece(index),
+            };
+            let Some(piece) = piece else {
+                self.writing = None;
+                break;
+            };
+            let rest = &piece[writing.offset..];
+            let len = self.tasks.write(rest)?;
+            wrote |= len > 0;
+            writing.offset += len;
+            if len < rest.len() {
+                break;
+            }
+            writing.piece += 1;
+            writing.offset = 0;
+        }
+        if wrote {
+            self.tasks.publish();
+        }
+        Ok(wrote)
+    }
+
+    /// Wakes the worker if it sleeps.
+    pub(super) fn ring(&mut self) {
+        self.worker.ring();
+    }
+
+    /// Takes back the chunks that the worker has not begun and that `concerned` is true for.
+    pub(super) fn revoke_if(&mut self, concerned: impl Fn(&Chunk) -> bool, out: &mut Vec<Chunk>) {
+        let mut index = 0;
+        while index < self.in_flight.len() {
+            if concerned(&self.in_flight[index].chunk) && self.revoke(index) {
+                out.extend(self.in_flight.remove(index).map(|taken| taken.chunk));
+            } else {
+                index += 1;
+            }
+        }
+    }
+
+    /// Takes back the newest chunk, unless the worker has begun it.
+    pub(super) fn revoke_newest(&mut self) -> Option<Chunk> {
+        let newest = self.in_flight.len().checked_sub(1)?;
+        let revoked = self.revoke(newest);
+        revoked
+            .then(|| self.in_flight.pop_back())
+            .flatten()
+            .map(|taken| taken.chunk)
+    }
+
+    fn revoke(&mut self, index: usize) -> bool {
+        // A frame that is not written whole has to be written to its end.
+        let unwritten = self.writing.is_some() && index + 1 == self.in_flight.len();
+        let number = self.in_flight[index].number;
+        let claim = &self.lane.worker.claims[number as usize % CLAIMS];
+        !unwritten && Claim::Revoked.swap(claim, number)
+    }
+
+    /// Reads what came, into `news`. `landing` makes room for a large result of a call.
+    pub(super) fn read(
+        &mut self,
+        landing: impl Fn(usize, usize) -> Option<Box<dyn Landing>>,
+        spare: &mut Vec<Vec<u8>>,
+        news: &mut Vec<News>,
+    ) -> Result<(), Corrupt> {
+        loop {
+            if let Some(receiving) = &mut self.receiving {
+                let rest = &mut receiving.landing.bytes_mut()[receiving.filled..];
+                let missing = rest.len();
+                let len = self.results.read(rest)?;
+                receiving.filled += len;
+                if len < missing {
+                    return Ok(());
+                }
+                self.land(news)?;
+            }
+            let available = self.results.available()?;
+            if available == 0 {
+                return Ok(());
+            }
+            self.results.append(available, &mut self.pending)?;
+            self.sort(&landing, spare, news)?;
+        }
+    }
+
+    /// A large value is there.
+    fn land(&mut self, news: &mut Vec<News>) -> Result<(), Corrupt> {
+        let (Some(receiving), Some(front)) = (self.receiving.take(), self.in_flight.front_mut())
+        else {
+            return Err(Corrupt);
+        };
+        let index = front.chunk.first + front.done as usize;
+        front.done += 1;
+        self.items_done += 1;
+        let delivery = Delivery::Large {
+            index,
+            landing: receiving.landing,
+        };
+        news.push(News::Mail(front.chunk.call, delivery));
+        Ok(())
+    }
+
+    /// Tells the records in `pending` apart; what is no whole record stays there.
+    fn sort(
+        &mut self,
+        landing: &impl Fn(usize, usize) -> Option<Box<dyn Landing>>,
+        spare: &mut Vec<Vec<u8>>,
+        news: &mut Vec<News>,
+    ) -> Result<(), Corrupt> {
+        // Whole records of the first chunk stand before `position`; `fresh` is how many.
+        let (mut position, mut fresh) = (0, 0_u32);
+        loop {
+            let (status, len, taken) = match parse_header(&self.pending[position..]) {
+                Header::Whole(status, len, taken) => (status, len, taken),
+                Header::Short => break,
+                Header::Bad => return Err(Corrupt),
+            };
+            let value = position + taken;
+            let large = len >= LARGE;
+            if large && status != Status::Value {
+                return Err(Corrupt);
+            }
+            if !large && ((self.pending.len() - value) as u64) < len {
+                break;
+            }
+            let front = self.in_flight.front_mut().ok_or(Corrupt)?;
+            if (front.done == front.chunk.count) != (status == Status::End) {
+                return Err(Corrupt);
+            }
+            if status == Status::End {
+                let end = value + len as usize;
+                let nanos = self.pending[value..end].try_into().map_err(|_| Corrupt)?;
+                self.cut(position, end, fresh, spare, news);
+                let done = self.in_flight.pop_front().ok_or(Corrupt)?;
+                news.push(News::Done(done.chunk, u64::from_ne_bytes(nanos)));
+                (position, fresh) = (0, 0);
+            } else if large {
+                let len = usize::try_from(len).map_err(|_| Corrupt)?;
+                let mut landing = landing(front.chunk.call, len).ok_or(Corrupt)?;
+                self.cut(position, value, fresh, spare, news);
+                let filled = self.pending.len().min(len);
+                landing.bytes_mut()[..filled].copy_from_slice(&self.pending[..filled]);
+                self.pending.drain(..filled);
+                self.receiving = Some(Receiving { landing, filled });
+                if filled < len {
+                    return Ok(());
+                }
+                self.land(news)?;
+                (position, fresh) = (0, 0);
+            } else {
+                front.done += 1;
+                fresh += 1;
+                self.items_done += 1;
+                position = value + len as usize;
+            }
+        }
+        self.cut(position, position, fresh, spare, news);
+        Ok(())
+    }
+
+    /// Makes mail of the `fresh` records before `position`; what stands from `rest` on stays.
+    fn cut(
+        &mut self,
+        position: usize,
+        rest: usize,
+        fresh: u32,
+        spare: &mut Vec<Vec<u8>>,
+        news: &mut Vec<News>,
+    ) {
+        let Some(front) = self.in_flight.front().filter(|_| fresh > 0) else {
+            self.pending.drain(..rest);
+            return;
+        };
+        let mut remainder = spare.pop().unwrap_or_default();
+        remainder.extend_from_slice(&self.pending[rest..]);
+        let mut bytes = std::mem::replace(&mut self.pending, remainder);
+        bytes.truncate(position);
+        let first = front.chunk.first + (front.done - fresh) as usize;
+        let count = fresh as usize;
+        let delivery = Delivery::Records {
+            first,
+            count,
+            pid: Some(self.pid),
+            bytes,
+        };
+        news.push(News::Mail(front.chunk.call, delivery));
+    }
+}

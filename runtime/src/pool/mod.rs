@@ -1,0 +1,33 @@
+//! The pool: calls are cut into chunks, chunks are given to workers, results find their call.
+//!
+//! One lock guards the [state](state::State). Nothing of the user's runs under it: items are
+//! encoded and results are decoded by the thread that called. Whoever waits for results moves them
+//! for everybody (see [`wait`]); two threads of the pool's own start, greet and bury workers (the
+//! [supervisor]) and move results when nobody waits (the [courier]).
+
+mod builder;
+mod call;
+mod chunk;
+mod chunker;
+mod courier;
+mod death;
+mod global;
+mod handle;
+mod imap;
+mod inline;
+mod job;
+mod link;
+mod map;
+mod schedule;
+mod shared;
+mod state;
+mod supervisor;
+mod task;
+mod wait;
+
+pub use builder::PoolBuilder;
+pub use global::par_map;
+pub use handle::Pool;
+pub use imap::{Imap, ImapUnordered};
+pub use job::Job;
+pub use task::Task;

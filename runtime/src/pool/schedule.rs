@@ -1,0 +1,160 @@
+//! Which worker gets which chunk, and reading what workers wrote.
+
+use std::sync::atomic::Ordering;
+
+use super::chunk::Chunk;
+use super::link::{Link, News};
+use super::shared::Shared;
+use super::state::State;
+use crate::shm::Corrupt;
+
+/// A worker has the next chunk before it ends the current one; more than that only if they are
+/// short, so that no worker is left with a long queue.
+const DEEP: usize = 32;
+const DEEP_NANOS: f64 = 2_000_000.0;
+/// How long to spin for the next message while a core is free for it: about the time that waking a
+/// sleeping process takes.
+pub(super) const SPIN_NANOS: u32 = 50_000;
+
+impl Shared {
+    /// Reads what the workers wrote and gives them what they can take; says whether anything came.
+    pub(super) fn pump(&self, state: &mut State) -> bool {
+        let mut came = false;
+        let mut links = std::mem::take(&mut state.links);
+        for link in &mut links {
+            came |= self.read(state, link);
+        }
+        state.links = links;
+        self.feed(state);
+        came
+    }
+
+    /// Reads what one worker wrote.
+    pub(super) fn read(&self, state: &mut State, link: &mut Link) -> bool {
+        if link.corrupt {
+            return false;
+        }
+        let mut news = Vec::new();
+        let calls = &state.calls;
+        let landing = |call: usize, len: usize| (calls.get(call)?.landing)(len);
+        if link.read(landing, &mut state.buffers, &mut news) == Err(Corrupt) {
+            self.condemn(state, link);
+        }
+        let came = !news.is_empty();
+        for news in news {
+            match news {
+                News::Mail(call, delivery) => state.deliver(call, delivery),
+                News::Done(chunk, nanos) => {
+                    state.barren = 0;
+                    state.learn_cost(chunk.function, nanos as f64 / f64::from(chunk.count.max(1)));
+                    state.finish(chunk);
+                }
+            }
+        }
+        came
+    }
+
+    /// A worker whose memory holds impossible values is killed; the supervisor sees it end.
+    fn condemn(&self, state: &mut State, link: &mut Link) {
+        link.corrupt = true;
+        state.condemned.push(link.id);
+        self.notify.notify();
+    }
+
+    /// Gives queued chunks to workers, and has more workers started if that pays.
+    pub(super) fn feed(&self, state: &mut State) {
+        let mut links = std::mem::take(&mut state.links);
+        for link in &mut links {
+            match link.write_on() {
+                Ok(true) => link.ring(),
+                Ok(false) => {}
+                Err(Corrupt) => self.condemn(state, link),
+            }
+        }
+        while !state.queue.is_empty() {
+            let Some(index) = choose(state, &links) else {
+                break;
+            };
+            if let Some(chunk) = state.queue.pop_front() {
+                self.give(state, &mut links[index], chunk);
+            }
+        }
+        // Nothing queued, but a worker idle: it takes what another one has not begun.
+        while let Some(idle) = links.iter().position(|link| link.idle())
+            && state.queue.is_empty()
+        {
+            let Some(chunk) = steal(&mut links) else {
+                break;
+            };
+            self.give(state, &mut links[idle], chunk);
+        }
+        let busy = links.iter().filter(|link| !link.idle()).count();
+        let spin = if busy < self.cpus { SPIN_NANOS } else { 0 };
+        self.pool.words.spin.0.store(spin, Ordering::Relaxed);
+        state.links = links;
+        self.want_workers(state);
+    }
+
+    fn give(&self, state: &mut State, link: &mut Link, chunk: Chunk) {
+        state.clock += 1;
+        link.used = state.clock;
+        match link.give(chunk) {
+            Ok(()) => link.ring(),
+            Err(Corrupt) => self.condemn(state, link),
+        }
+    }
+
+    /// As many workers as there are chunks, up to the pool's size.
+    fn want_workers(&self, state: &mut State) {
+        let have = state.links.len() + state.starting + state.wanted;
+        let useful = self.workers.min(state.outstanding);
+        if useful > have {
+            state.wanted += useful - have;
+            self.notify.notify();
+        }
+    }
+
+    /// True when a thread of ours may spin without taking the core of a worker.
+    pub(super) fn may_spin(&self, state: &State) -> bool {
+        state.links.iter().filter(|link| !link.idle()).count() < self.cpus
+    }
+}
+
+/// The worker that the next chunk goes to: of the idle ones the one that was busy last, since its
+/// core is awake; else the one with the least to do, if it has not enough already.
+fn choose(state: &State, links: &[Link]) -> Option<usize> {
+    let able = || {
+        links
+            .iter()
+            .enumerate()
+            .filter(|(_, link)| link.takes_more())
+    };
+    let idle = able()
+        .filter(|(_, link)| link.idle())
+        .max_by_key(|(_, link)| link.used);
+    if let Some((index, _)) = idle {
+        return Some(index);
+    }
+    let load = |link: &Link| -> Option<f64> {
+        link.in_flight
+            .iter()
+            .map(|one| Some(state.cost(one.chunk.function)? * f64::from(one.chunk.count)))
+            .sum()
+    };
+    able()
+        .filter(|(_, link)| {
+            link.in_flight.len() < 2
+                || link.in_flight.len() < DEEP && load(link).is_some_and(|nanos| nanos < DEEP_NANOS)
+        })
+        .min_by_key(|(_, link)| link.in_flight.len())
+        .map(|(index, _)| index)
+}
+
+/// A chunk that waits behind another one, from the worker with the most of them.
+fn steal(links: &mut [Link]) -> Option<Chunk> {
+    let victim = links.iter_mut().max_by_key(|link| link.in_flight.len())?;
+    if victim.in_flight.len() < 2 {
+        return None;
+    }
+    victim.revoke_newest()
+}

@@ -1,0 +1,139 @@
+//! Waiting for results: one thread leads and moves them for all, the others follow.
+//!
+//! Results come through rings that any thread holding the lock can read, and one bell announces
+//! them. Of the threads that wait, one leads: it sleeps on the bell, without the lock, and on each
+//! ring reads all rings and fills the mail of every call. The others sleep until their mail comes.
+//! When the leader has what it waited for it wakes a follower, which leads from then on. So a lone
+//! caller gets its result with one wake-up, and a hundred callers do not all run at each ring.
+
+use std::cell::RefCell;
+use std::sync::{Arc, Condvar, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+use super::schedule::SPIN_NANOS;
+use super::shared::Shared;
+use super::state::State;
+
+thread_local! {
+    static CONDVAR: RefCell<Option<Arc<Condvar>>> = const { RefCell::new(None) };
+}
+
+impl Shared {
+    /// Waits for mail of the call, or until `deadline`; says whether there is any.
+    pub(super) fn wait_for_mail<'a>(
+        &'a self,
+        state: MutexGuard<'a, State>,
+        key: usize,
+        deadline: Option<Instant>,
+    ) -> (MutexGuard<'a, State>, bool) {
+        let come = |state: &State| {
+            state
+                .calls
+                .get(key)
+                .is_none_or(|call| !call.mail.is_empty())
+        };
+        self.wait_until(state, Some(key), deadline, come)
+    }
+
+    /// Moves results for everybody until `done`, or until `deadline`; says which it was.
+    pub(super) fn wait_until<'a>(
+        &'a self,
+        mut state: MutexGuard<'a, State>,
+        key: Option<usize>,
+        deadline: Option<Instant>,
+        done: impl Fn(&State) -> bool,
+    ) -> (MutexGuard<'a, State>, bool) {
+        let reached = loop {
+            if !state.led {
+                self.pump(&mut state);
+            }
+            if done(&state) {
+                break true;
+            }
+            let left = deadline.map(|deadline| deadline.saturating_duration_since(Instant::now()));
+            if left == Some(Duration::ZERO) {
+                break false;
+            }
+            state = if state.led {
+                self.follow(state, key, left)
+            } else {
+                self.lead(state, left, &done)
+            };
+        };
+        if !state.led
+            && let Some(next) = state.followers.first()
+        {
+            next.notify_one();
+        }
+        (state, reached)
+    }
+
+    fn follow<'a>(
+        &'a self,
+        mut state: MutexGuard<'a, State>,
+        key: Option<usize>,
+        left: Option<Duration>,
+    ) -> MutexGuard<'a, State> {
+        let condvar = CONDVAR.with_borrow_mut(|own| Arc::clone(own.get_or_insert_default()));
+        state.followers.push(Arc::clone(&condvar));
+        set_waiter(&mut state, key, Some(&condvar));
+        state = match left {
+            None => condvar.wait(state).unwrap_or_else(PoisonError::into_inner),
+            Some(left) => {
+                condvar
+                    .wait_timeout(state, left)
+                    .unwrap_or_else(PoisonError::into_inner)
+                    .0
+            }
+        };
+        set_waiter(&mut state, key, None);
+        state
+            .followers
+            .retain(|follower| !Arc::ptr_eq(follower, &condvar));
+        state
+    }
+
+    fn lead<'a>(
+        &'a self,
+        mut state: MutexGuard<'a, State>,
+        left: Option<Duration>,
+        done: &impl Fn(&State) -> bool,
+    ) -> MutexGuard<'a, State> {
+        let Some(mut sleeper) = state.sleeper.take() else {
+            // Another leader is just coming back with it.
+            return state;
+        };
+        state.led = true;
+        let mut came = false;
+        if self.may_spin(&state) {
+            let end = Instant::now() + Duration::from_nanos(SPIN_NANOS.into());
+            while !came && Instant::now() < end {
+                drop(state);
+                for _ in 0..32 {
+                    std::hint::spin_loop();
+                }
+                state = self.lock();
+                came = self.pump(&mut state) || done(&state);
+            }
+        }
+        if !came {
+            let announced = sleeper.announce();
+            if self.pump(&mut state) || done(&state) {
+                sleeper.stay(announced);
+            } else {
+                drop(state);
+                sleeper.sleep(announced, left);
+                state = self.lock();
+            }
+        }
+        state.led = false;
+        state.sleeper = Some(sleeper);
+        state
+    }
+}
+
+fn set_waiter(state: &mut State, key: Option<usize>, waiter: Option<&Arc<Condvar>>) {
+    if let Some(call) = key.and_then(|key| state.calls.get_mut(key)) {
+        call.waiter = waiter.map(Arc::clone);
+    }
+}

@@ -1,0 +1,83 @@
+//! What `#[parallel]` leaves behind for one function.
+
+use std::any::{TypeId, type_name};
+use std::fmt;
+
+use crate::error::Failure;
+use crate::wire::{Arguments, Reply};
+
+/// One registered function, or one listed instance of a generic one.
+pub struct Registration {
+    name: Option<&'static str>,
+    identity: fn() -> Identity,
+    pub(super) signature: &'static str,
+    pub(super) file: &'static str,
+    pub(super) line: u32,
+    pub(crate) arguments: usize,
+    pub(crate) call: fn(&mut Arguments<'_>, Reply<'_>) -> Result<(), Failure>,
+}
+
+inventory::collect!(Registration);
+
+/// What tells a function from all others: the type of its item.
+#[derive(Debug, Clone, Copy)]
+pub struct Identity {
+    pub(super) type_id: TypeId,
+    pub(super) type_name: &'static str,
+}
+
+/// The identity of a function, from its item.
+pub fn identity<F: 'static>(_function: &F) -> Identity {
+    Identity {
+        type_id: TypeId::of::<F>(),
+        type_name: type_name::<F>(),
+    }
+}
+
+impl Registration {
+    /// Describes a function; called by the expansion of `#[parallel]`.
+    #[must_use]
+    pub const fn new(
+        name: Option<&'static str>,
+        identity: fn() -> Identity,
+        signature: &'static str,
+        file: &'static str,
+        line: u32,
+        arguments: usize,
+        call: fn(&mut Arguments<'_>, Reply<'_>) -> Result<(), Failure>,
+    ) -> Self {
+        Self {
+            name,
+            identity,
+            signature,
+            file,
+            line,
+            arguments,
+            call,
+        }
+    }
+
+    pub(super) fn identity(&self) -> Identity {
+        (self.identity)()
+    }
+
+    /// The name that was given, or the path of the function's item.
+    pub(super) fn name(&self) -> &'static str {
+        self.name.unwrap_or_else(|| self.identity().type_name)
+    }
+
+    /// Where the function is written.
+    pub(super) fn place(&self) -> String {
+        format!("{}:{}", self.file, self.line)
+    }
+}
+
+impl fmt::Debug for Registration {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Registration")
+            .field("name", &self.name())
+            .field("signature", &self.signature)
+            .field("place", &self.place())
+            .finish_non_exhaustive()
+    }
+}

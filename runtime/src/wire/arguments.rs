@@ -1,0 +1,184 @@
+//! What a registered function's entry works with: arguments to take, and a reply to put.
+
+use std::any::type_name;
+use std::fmt;
+
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+
+use super::decode::land;
+use super::encode::serialize;
+use super::{Sink, Status, decode, landing, plain, varint};
+use crate::error::Failure;
+
+/// A type that an argument of a `#[parallel]` function can have; borrowed arguments are lent from
+/// their owned form.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` cannot be an argument of a `#[parallel]` function",
+    label = "an argument travels to another process",
+    note = "put `#[derive(serde::Serialize, serde::Deserialize)]` on `{Self}`"
+)]
+pub trait Argument: DeserializeOwned + 'static {}
+
+impl<T: DeserializeOwned + 'static> Argument for T {}
+
+/// A type that a `#[parallel]` function can return.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` cannot be the result of a `#[parallel]` function",
+    label = "a result travels to another process",
+    note = "put `#[derive(serde::Serialize, serde::Deserialize)]` on `{Self}`"
+)]
+pub trait Output: Serialize + DeserializeOwned + 'static {}
+
+impl<T: Serialize + DeserializeOwned + 'static> Output for T {}
+
+/// Bytes that arrive while they are read.
+pub(crate) trait Stream {
+    /// Waits until all of `bytes` are there.
+    fn fill(&mut self, bytes: &mut [u8]);
+    /// Drops the next `len` bytes.
+    fn skip(&mut self, len: u64);
+}
+
+/// The arguments of the items of a chunk.
+pub struct Arguments<'a> {
+    source: Source<'a>,
+    /// Of the current item.
+    left: usize,
+}
+
+enum Source<'a> {
+    Bytes(&'a [u8]),
+    Stream(&'a mut dyn Stream),
+}
+
+impl fmt::Debug for Arguments<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Arguments")
+            .field("left", &self.left)
+            .finish_non_exhaustive()
+    }
+}
+
+impl<'a> Arguments<'a> {
+    pub(crate) fn from_bytes(bytes: &'a [u8]) -> Self {
+        Self {
+            source: Source::Bytes(bytes),
+            left: 0,
+        }
+    }
+
+    pub(crate) fn from_stream(stream: &'a mut dyn Stream) -> Self {
+        Self {
+            source: Source::Stream(stream),
+            left: 0,
+        }
+    }
+
+    /// The next arguments belong to a new item, which has `count`.
+    pub(crate) fn begin(&mut self, count: usize) {
+        self.left = count;
+    }
+
+    /// Drops what the current item did not take.
+    pub(crate) fn finish(&mut self) {
+        while self.left > 0 {
+            self.left -= 1;
+            let len = self.length();
+            match &mut self.source {
+                Source::Bytes(bytes) => *bytes = bytes.get(len as usize..).unwrap_or_default(),
+                Source::Stream(stream) => stream.skip(len),
+            }
+        }
+    }
+
+    /// Takes the next argument.
+    ///
+    /// # Errors
+    /// When its bytes are no `T`.
+    pub fn take<T: Argument>(&mut self) -> Result<T, Failure> {
+        self.left = self.left.saturating_sub(1);
+        let len = self.length();
+        let value = match &mut self.source {
+            Source::Bytes(bytes) => match bytes.split_at_checked(len as usize) {
+                Some((argument, rest)) => {
+                    *bytes = rest;
+                    decode(argument)
+                }
+                None => Err("its bytes are not all there".to_owned()),
+            },
+            Source::Stream(stream) => match landing::<T>(len as usize) {
+                Some(mut landing) => {
+                    stream.fill(landing.bytes_mut());
+                    land(landing)
+                }
+                None => {
+                    stream.skip(len);
+                    Err(format!("there is no memory for its {len} bytes"))
+                }
+            },
+        };
+        value.map_err(|reason| Failure::DecodeArgument {
+            type_name: type_name::<T>().to_owned(),
+            reason,
+        })
+    }
+
+    fn length(&mut self) -> u64 {
+        match &mut self.source {
+            Source::Bytes(bytes) => match varint::read(bytes) {
+                varint::Read::Value(len, taken) => {
+                    *bytes = &bytes[taken..];
+                    len
+                }
+                varint::Read::Short | varint::Read::Bad => u64::MAX,
+            },
+            Source::Stream(stream) => {
+                let mut prefix = [0; varint::LONGEST];
+                for len in 1..=prefix.len() {
+                    stream.fill(&mut prefix[len - 1..len]);
+                    if let varint::Read::Value(value, _) = varint::read(&prefix[..len]) {
+                        return value;
+                    }
+                }
+                u64::MAX
+            }
+        }
+    }
+}
+
+/// Where the result of one item goes.
+pub struct Reply<'a> {
+    sink: &'a mut dyn Sink,
+    scratch: &'a mut Vec<u8>,
+}
+
+impl fmt::Debug for Reply<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Reply").finish_non_exhaustive()
+    }
+}
+
+impl<'a> Reply<'a> {
+    pub(crate) fn new(sink: &'a mut dyn Sink, scratch: &'a mut Vec<u8>) -> Self {
+        Self { sink, scratch }
+    }
+
+    /// Puts the result.
+    ///
+    /// # Errors
+    /// When it cannot be encoded; nothing was put then.
+    pub fn put<R: Output>(self, value: R) -> Result<(), Failure> {
+        if let Some(bytes) = plain::bytes_of(&value) {
+            self.sink.record(Status::Value, bytes);
+            return Ok(());
+        }
+        self.scratch.clear();
+        serialize(&value, self.scratch).map_err(|reason| Failure::EncodeResult {
+            type_name: type_name::<R>().to_owned(),
+            reason,
+        })?;
+        self.sink.record(Status::Value, self.scratch);
+        Ok(())
+    }
+}

@@ -1,0 +1,64 @@
+//! Bytes on their way in: values made from them.
+
+use std::any::Any;
+use std::fmt;
+
+use serde::de::DeserializeOwned;
+
+use super::plain::{self, Shape};
+
+/// Makes the value that `bytes` are, or says why they are none.
+pub(crate) fn decode<T: DeserializeOwned + 'static>(bytes: &[u8]) -> Result<T, String> {
+    if plain::shape::<T>() != Shape::Serde {
+        return plain::from_bytes(bytes).ok_or_else(|| wrong_length(bytes.len()));
+    }
+    match postcard::take_from_bytes(bytes) {
+        Ok((value, [])) => Ok(value),
+        Ok((_, rest)) => Err(format!(
+            "{} bytes were left over: what its `Serialize` writes is not what its `Deserialize` reads",
+            rest.len()
+        )),
+        Err(error) => Err(reason::<T>(bytes).unwrap_or_else(|| error.to_string())),
+    }
+}
+
+/// postcard drops the messages of `Deserialize` impls; a second run behind a deserializer that
+/// keeps them is worth its time.
+fn reason<T: DeserializeOwned>(bytes: &[u8]) -> Option<String> {
+    let mut deserializer = postcard::Deserializer::from_bytes(bytes);
+    let mut erased = <dyn erased_serde::Deserializer<'_>>::erase(&mut deserializer);
+    let keeping: &mut dyn erased_serde::Deserializer<'_> = &mut erased;
+    T::deserialize(keeping).err().map(|error| error.to_string())
+}
+
+fn wrong_length(len: usize) -> String {
+    format!("{len} bytes are no whole number of elements")
+}
+
+/// Memory that a large value is received into.
+pub(crate) trait Landing: Send + fmt::Debug {
+    fn bytes_mut(&mut self) -> &mut [u8];
+    fn into_any(self: Box<Self>) -> Box<dyn Any + Send>;
+}
+
+/// Memory for `len` bytes of a `T`; none if the length is impossible or there is no memory.
+///
+/// A vector of plain numbers is received in its final place.
+pub(crate) fn landing<T: 'static>(len: usize) -> Option<Box<dyn Landing>> {
+    plain::zeroed::<T>(len).unwrap_or_else(|| {
+        let bytes = bytemuck::allocation::try_zeroed_slice_box::<u8>(len).ok()?;
+        Some(Box::new(Vec::from(bytes)))
+    })
+}
+
+/// The value that was received.
+pub(crate) fn land<T: DeserializeOwned + 'static>(landing: Box<dyn Landing>) -> Result<T, String> {
+    // `landing` makes nothing but vectors of plain numbers: the value itself, or its bytes.
+    match landing.into_any().downcast::<T>() {
+        Ok(value) => Ok(*value),
+        Err(bytes) => match bytes.downcast::<Vec<u8>>() {
+            Ok(bytes) => decode(&bytes),
+            Err(_) => Err("it was received as another type".to_owned()),
+        },
+    }
+}

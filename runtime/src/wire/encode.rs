@@ -1,0 +1,193 @@
+//! Arguments on their way out: the bytes of a chunk in the making.
+
+use std::any::type_name;
+
+use postcard::ser_flavors::Flavor;
+use serde::Serialize;
+
+use super::plain::{self, Block};
+use super::varint;
+use crate::error::Failure;
+
+/// Vectors of plain numbers from this size on are not copied into the chunk but sent from where
+/// they are.
+const HELD_FROM: usize = 32 << 10;
+
+/// The items of a chunk: bytes, and between them large vectors that are kept as they came.
+#[derive(Debug, Default)]
+pub struct Payload {
+    bytes: Vec<u8>,
+    /// Each stands before the byte at its position.
+    held: Vec<(usize, Box<dyn Block>)>,
+}
+
+impl Payload {
+    pub(crate) fn with_buffer(mut bytes: Vec<u8>) -> Self {
+        bytes.clear();
+        Self {
+            bytes,
+            held: Vec::new(),
+        }
+    }
+
+    pub(crate) fn len(&self) -> usize {
+        let held: usize = self.held.iter().map(|(_, block)| block.bytes().len()).sum();
+        self.bytes.len() + held
+    }
+
+    /// The bytes as a list of pieces.
+    pub(crate) fn piece(&self, index: usize) -> Option<&[u8]> {
+        // Pieces alternate: bytes, held, bytes, held, …, bytes.
+        let start = match (index / 2).checked_sub(1) {
+            Some(before) => self.held.get(before)?.0,
+            None => 0,
+        };
+        if index % 2 == 1 {
+            return self.held.get(index / 2).map(|(_, block)| block.bytes());
+        }
+        let end = self
+            .held
+            .get(index / 2)
+            .map_or(self.bytes.len(), |(position, _)| *position);
+        self.bytes.get(start..end)
+    }
+
+    /// All the bytes in one.
+    pub(crate) fn into_whole(self) -> Vec<u8> {
+        if self.held.is_empty() {
+            return self.bytes;
+        }
+        (0..)
+            .map_while(|index| self.piece(index))
+            .collect::<Vec<_>>()
+            .concat()
+    }
+
+    /// The buffer, to be used again.
+    pub(crate) fn into_buffer(self) -> Vec<u8> {
+        self.bytes
+    }
+
+    /// Gives up unused memory: the chunk will wait for long.
+    pub(crate) fn shrink(&mut self) {
+        self.bytes.shrink_to_fit();
+    }
+
+    /// Where the payload stands, for [`rewind`](Self::rewind).
+    pub(crate) fn mark(&self) -> (usize, usize) {
+        (self.bytes.len(), self.held.len())
+    }
+
+    /// Forgets everything after `mark`.
+    pub(crate) fn rewind(&mut self, mark: (usize, usize)) {
+        self.bytes.truncate(mark.0);
+        self.held.truncate(mark.1);
+    }
+
+    /// Drops the first `count` arguments, which were used.
+    pub(crate) fn drop_arguments(&mut self, count: usize) {
+        let mut position = 0;
+        let mut dropped = 0;
+        for _ in 0..count {
+            let varint::Read::Value(len, taken) = varint::read(&self.bytes[position..]) else {
+                break;
+            };
+            position += taken;
+            match self.held.get(dropped) {
+                Some((place, _)) if *place == position => dropped += 1,
+                _ => position += len as usize,
+            }
+        }
+        self.held.drain(..dropped);
+        for (place, _) in &mut self.held {
+            *place -= position;
+        }
+        self.bytes.drain(..position);
+    }
+}
+
+/// Appends one argument; the payload is unchanged when that fails.
+pub(crate) fn encode_argument<T: Serialize>(
+    value: T,
+    payload: &mut Payload,
+) -> Result<(), Failure> {
+    let mut prefix = [0; varint::LONGEST];
+    if let Some(bytes) = plain::bytes_of(&value) {
+        let len = bytes.len();
+        let taken = varint::write(len as u64, &mut prefix);
+        payload.bytes.extend_from_slice(&prefix[..taken]);
+        if len < HELD_FROM {
+            payload.bytes.extend_from_slice(bytes);
+            return Ok(());
+        }
+        match plain::into_block(value) {
+            Ok(block) => payload.held.push((payload.bytes.len(), block)),
+            Err(borrowed) => {
+                payload
+                    .bytes
+                    .extend_from_slice(plain::bytes_of(&borrowed).unwrap_or_default());
+            }
+        }
+        return Ok(());
+    }
+    let start = payload.bytes.len();
+    // One byte of length is enough for most values; longer lengths are made room for afterwards.
+    payload.bytes.push(0);
+    if let Err(reason) = serialize(&value, &mut payload.bytes) {
+        payload.bytes.truncate(start);
+        return Err(Failure::EncodeArgument {
+            type_name: type_name::<T>().to_owned(),
+            reason,
+        });
+    }
+    let taken = varint::write((payload.bytes.len() - start - 1) as u64, &mut prefix);
+    payload.bytes[start] = prefix[0];
+    if taken > 1 {
+        payload
+            .bytes
+            .splice(start + 1..start + 1, prefix[1..taken].iter().copied());
+    }
+    Ok(())
+}
+
+/// Appends the bytes of `value` as postcard writes them, or says why it cannot.
+pub(super) fn serialize<T: Serialize>(value: &T, out: &mut Vec<u8>) -> Result<(), String> {
+    let start = out.len();
+    let Err(error) = postcard::serialize_with_flavor(value, Append(out)) else {
+        return Ok(());
+    };
+    // postcard drops the messages of `Serialize` impls. They are worth a second run, with the
+    // same serializer behind one that keeps them.
+    out.truncate(start);
+    let mut serializer = postcard::Serializer {
+        output: Append(out),
+    };
+    let mut erased = <dyn erased_serde::Serializer>::erase(&mut serializer);
+    let value: &dyn erased_serde::Serialize = value;
+    let reason = match value.erased_serialize(&mut erased) {
+        Err(kept) => kept.to_string(),
+        Ok(()) => error.to_string(),
+    };
+    out.truncate(start);
+    Err(reason)
+}
+
+struct Append<'a>(&'a mut Vec<u8>);
+
+impl Flavor for Append<'_> {
+    type Output = ();
+
+    fn try_push(&mut self, byte: u8) -> postcard::Result<()> {
+        self.0.push(byte);
+        Ok(())
+    }
+
+    fn try_extend(&mut self, bytes: &[u8]) -> postcard::Result<()> {
+        self.0.extend_from_slice(bytes);
+        Ok(())
+    }
+
+    fn finalize(self) -> postcard::Result<()> {
+        Ok(())
+    }
+}

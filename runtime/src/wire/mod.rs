@@ -1,0 +1,31 @@
+//! Values as bytes: how arguments, results and failures are written down and read back.
+//!
+//! Plain numbers, and vectors and slices of them, are copied whole; everything else goes through
+//! serde and postcard. Nothing here knows a process.
+//!
+//! | unit | bytes |
+//! | --- | --- |
+//! | argument | its length as a varint, its value |
+//! | item | its arguments one after the other |
+//! | chunk | a [`FrameHeader`], its items one after the other |
+//! | result | length and [`Status`] as one varint, the value |
+
+mod arguments;
+mod decode;
+mod encode;
+mod frame;
+mod plain;
+mod record;
+mod varint;
+
+pub(crate) use arguments::Stream;
+pub use arguments::{Argument, Arguments, Output, Reply};
+pub(crate) use decode::{Landing, decode, land, landing};
+pub(crate) use encode::{Payload, encode_argument};
+pub(crate) use frame::{FrameHeader, Greeting};
+pub(crate) use record::{
+    Header, LONGEST_HEADER, Records, Sink, Status, TaskFailure, parse_header, write_header,
+};
+
+#[cfg(test)]
+mod tests;

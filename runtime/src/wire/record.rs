@@ -1,0 +1,79 @@
+//! Results on their way back: one record an item, and one at the end of a chunk.
+
+use serde::{Deserialize, Serialize};
+
+use super::varint;
+use crate::error::{Failure, PanicReport};
+
+/// What a record holds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Status {
+    /// The value that the function returned.
+    Value = 0,
+    /// A [`TaskFailure`].
+    Failed = 1,
+    /// The end of a chunk: the nanoseconds that it took, as eight bytes.
+    End = 2,
+}
+
+/// Why an item gave no value, as the worker says it.
+#[derive(Debug, Serialize, Deserialize)]
+pub(crate) enum TaskFailure {
+    Panicked(PanicReport),
+    Failed(Failure),
+}
+
+/// Where records go.
+pub(crate) trait Sink {
+    fn record(&mut self, status: Status, bytes: &[u8]);
+}
+
+/// Bytes of the longest header.
+pub(crate) const LONGEST_HEADER: usize = varint::LONGEST;
+
+/// Writes the header of a record with `len` bytes, and says how long the header is.
+pub(crate) fn write_header(status: Status, len: usize, out: &mut [u8; LONGEST_HEADER]) -> usize {
+    varint::write((len as u64) << 2 | status as u64, out)
+}
+
+/// What the start of some bytes is, as a record's header.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Header {
+    /// Its status, the length of the value, and its own length.
+    Whole(Status, u64, usize),
+    /// The bytes end before the header does.
+    Short,
+    /// No header.
+    Bad,
+}
+
+pub(crate) fn parse_header(bytes: &[u8]) -> Header {
+    match varint::read(bytes) {
+        varint::Read::Value(value, taken) => match value & 3 {
+            0 => Header::Whole(Status::Value, value >> 2, taken),
+            1 => Header::Whole(Status::Failed, value >> 2, taken),
+            2 => Header::Whole(Status::End, value >> 2, taken),
+            _ => Header::Bad,
+        },
+        varint::Read::Short => Header::Short,
+        varint::Read::Bad => Header::Bad,
+    }
+}
+
+/// The records in some bytes, which were found to be whole when they were received.
+#[derive(Debug, Clone)]
+pub(crate) struct Records<'a>(pub(crate) &'a [u8]);
+
+impl<'a> Iterator for Records<'a> {
+    type Item = (Status, &'a [u8]);
+
+    fn next(&mut self) -> Option<Self::Item> {
+        let Header::Whole(status, len, taken) = parse_header(self.0) else {
+            return None;
+        };
+        let rest = self.0.get(taken..)?;
+        let (value, rest) = rest.split_at_checked(usize::try_from(len).ok()?)?;
+        self.0 = rest;
+        Some((status, value))
+    }
+}

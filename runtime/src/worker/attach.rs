@@ -1,0 +1,92 @@
+//! What a parent tells a new worker, in one environment variable.
+
+use std::io;
+use std::os::fd::{AsFd, AsRawFd, RawFd};
+
+/// The variable's name. It is removed at once, or a task's own children would become workers.
+pub(super) const VARIABLE: &str = "PARPROC_ATTACH";
+
+/// How a worker finds its parent.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Attach {
+    /// The parent's process id.
+    pub(crate) parent: u32,
+    /// Descriptors that the worker inherits: its own segment, the pool's, and the supervisor's
+    /// event counter.
+    pub(crate) segment: RawFd,
+    pub(crate) pool: RawFd,
+    pub(crate) notify: RawFd,
+    /// The name of the one-shot server that waits for the greeting.
+    pub(crate) server: String,
+}
+
+impl Attach {
+    pub(crate) fn new(
+        segment: &impl AsFd,
+        pool: &impl AsFd,
+        notify: &impl AsFd,
+        server: String,
+    ) -> Self {
+        Self {
+            parent: std::process::id(),
+            segment: segment.as_fd().as_raw_fd(),
+            pool: pool.as_fd().as_raw_fd(),
+            notify: notify.as_fd().as_raw_fd(),
+            server,
+        }
+    }
+
+    pub(crate) fn to_variable(&self) -> (&'static str, String) {
+        let Self {
+            parent,
+            segment,
+            pool,
+            notify,
+            server,
+        } = self;
+        (
+            VARIABLE,
+            format!("{parent}:{segment}:{pool}:{notify}:{server}"),
+        )
+    }
+
+    pub(super) fn from_variable(value: &str) -> io::Result<Self> {
+        let mut parts = value.splitn(5, ':');
+        let mut part = || parts.next().ok_or(io::ErrorKind::InvalidData);
+        fn number<T: std::str::FromStr>(text: &str) -> io::Result<T> {
+            text.parse().map_err(|_| io::ErrorKind::InvalidData.into())
+        }
+        Ok(Self {
+            parent: number(part()?)?,
+            segment: number(part()?)?,
+            pool: number(part()?)?,
+            notify: number(part()?)?,
+            server: part()?.to_owned(),
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_written_is_read_back() {
+        let attach = Attach {
+            parent: 7,
+            segment: 3,
+            pool: 4,
+            notify: 5,
+            server: "/tmp/a:b/socket".into(),
+        };
+        let (_, value) = attach.to_variable();
+        assert_eq!(Attach::from_variable(&value).unwrap(), attach);
+    }
+
+    #[test]
+    fn a_foreign_value_is_an_error() {
+        for value in ["", "1", "1:2:3", "x:1:2:3:s", "1:2:3:4"] {
+            assert!(Attach::from_variable(value).is_err(), "{value}");
+        }
+    }
+}

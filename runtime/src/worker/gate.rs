@@ -1,0 +1,88 @@
+//! The gate: a constructor of the program in which a worker stays, so that it never enters `main`.
+//!
+//! The linker collects constructors, functions that run before `main`, in one list. Ours is linked
+//! before those by which the user's crates register their functions... or after, with link-time
+//! optimisation. So in a worker it first calls those that stand behind it in the list, and only
+//! then serves. An ordinary process pays for one look at its environment.
+
+#![expect(
+    unsafe_code,
+    reason = "a constructor is placed in a section of the program"
+)]
+
+use std::ffi::{c_char, c_int};
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use super::attach::{Attach, VARIABLE};
+use super::serve::serve;
+use crate::error::{Error, ErrorKind, Result};
+use crate::sys::{Constructor, call_constructors_after, is_main_program};
+
+#[used]
+// SAFETY: the section holds pointers to functions of this type.
+#[unsafe(link_section = ".init_array")]
+static GATE: Constructor = gate;
+
+static WORKER: AtomicBool = AtomicBool::new(false);
+static INIT_CALLED: AtomicBool = AtomicBool::new(false);
+
+extern "C" fn gate(argc: c_int, argv: *const *const c_char, envp: *const *const c_char) {
+    // In a shared library the registrations of the program come later: `init` serves there.
+    if std::env::var_os(VARIABLE).is_some() && is_main_program() {
+        enter(|| call_constructors_after(gate, argc, argv, envp));
+    }
+}
+
+/// Serves, if this process was started as a worker; never returns then.
+fn enter(prepare: impl FnOnce()) {
+    let Some(value) = std::env::var_os(VARIABLE) else {
+        return;
+    };
+    // SAFETY: before `main`, or at its beginning: no other thread of ours exists, and others that
+    // constructors may have started have no business with this variable.
+    unsafe { std::env::remove_var(VARIABLE) };
+    WORKER.store(true, Ordering::Relaxed);
+    match value.to_str().map(Attach::from_variable) {
+        Some(Ok(attach)) => {
+            // The kernel ends this process when the thread that started it ends, from here on.
+            if crate::sys::end_with_parent(attach.parent).is_err() {
+                std::process::exit(1);
+            }
+            prepare();
+            serve(&attach)
+        }
+        _ => std::process::exit(1),
+    }
+}
+
+/// Makes this process a worker if it was started as one, and returns at once otherwise.
+///
+/// Ordinary programs never call this: workers are caught before `main`. It is for programs in which
+/// parproc is part of a shared library (a Rust `dylib`), whose constructors run too early. Call it
+/// first in `main` there. A plugin of a foreign program must not call it: the program that is
+/// executed again would be the host.
+pub fn init() {
+    enter(|| {});
+    INIT_CALLED.store(true, Ordering::Relaxed);
+}
+
+/// True in a worker.
+pub(crate) fn is_worker() -> bool {
+    WORKER.load(Ordering::Relaxed)
+}
+
+/// Fails when executing this program again would not lead to the gate.
+pub(crate) fn can_start_workers() -> Result<()> {
+    if is_main_program() || INIT_CALLED.load(Ordering::Relaxed) {
+        return Ok(());
+    }
+    let host = std::env::current_exe().unwrap_or_default();
+    Err(Error::new(ErrorKind::Foreign {
+        reason: format!(
+            "parproc is in a shared library here, so executing `{}` again would run that program and not a \
+             worker; it was not started. In a plugin, use `Pool::builder().inline()`, or run a program of your \
+             own; in a program that links parproc as a `dylib`, call `parproc::init()` first in `main`",
+            host.display()
+        ),
+    }))
+}

@@ -1,0 +1,198 @@
+//! The worker's end of its segment: frames in, records out, and sleeping in between.
+
+use std::cell::RefCell;
+use std::os::fd::OwnedFd;
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+
+use crate::shm::{
+    CLAIMS, Claim, Consumer, Corrupt, Lane, POOL_BYTES, PoolPark, PoolSide, Producer, ResultRing,
+    Ringer, SEGMENT_BYTES, Sleeper, TaskRing, WorkerPark,
+};
+use crate::sys::{Segment, now_nanos};
+use crate::wire::{FrameHeader, LONGEST_HEADER, Sink, Status, Stream, write_header};
+
+/// The parent is told after so many bytes, at the latest.
+const TELL_AFTER: usize = crate::shm::RING_BYTES / 4;
+
+#[derive(Debug)]
+pub(super) struct Link {
+    pub(super) lane: Lane,
+    pool: PoolSide,
+    tasks: Consumer<TaskRing>,
+    results: Producer<ResultRing>,
+    sleeper: Sleeper<WorkerPark>,
+    parent: Ringer<PoolPark>,
+    /// Bytes moved since the parent was told.
+    untold: usize,
+}
+
+impl Link {
+    pub(super) fn new(segment: OwnedFd, pool: OwnedFd) -> std::io::Result<Self> {
+        let lane = Lane::map(&Segment::from_fd(segment, SEGMENT_BYTES)?, false)?;
+        let pool = PoolSide::map(&Segment::from_fd(pool, POOL_BYTES)?, false)?;
+        Ok(Self {
+            tasks: Consumer::new(lane.tasks()),
+            results: Producer::new(lane.results()),
+            sleeper: Sleeper::new(lane.park()),
+            parent: Ringer::new(pool.park()),
+            lane,
+            pool,
+            untold: 0,
+        })
+    }
+
+    /// Waits for the next chunk that is ours; none when the parent closes.
+    pub(super) fn next_chunk(&mut self) -> Option<FrameHeader> {
+        loop {
+            self.wait(|link| {
+                Ok(link.tasks.available()? >= FrameHeader::BYTES
+                    || link.lane.parent.closing.0.load(Ordering::Acquire) != 0)
+            });
+            if trusted(self.tasks.available()) < FrameHeader::BYTES {
+                return None;
+            }
+            let mut bytes = [0; FrameHeader::BYTES];
+            self.fill(&mut bytes);
+            let header = FrameHeader::from_bytes(&bytes);
+            let claims = &self.lane.worker.claims;
+            if Claim::Taken.swap(&claims[header.number as usize % CLAIMS], header.number) {
+                return Some(header);
+            }
+            self.skip(header.bytes);
+        }
+    }
+
+    /// Waits for `len` bytes and puts them into `buffer`.
+    pub(super) fn read_whole(&mut self, len: usize, buffer: &mut Vec<u8>) {
+        buffer.clear();
+        while buffer.len() < len {
+            let limit = len - buffer.len();
+            if trusted(self.tasks.append(limit, buffer)) == 0 {
+                self.wait_for_tasks();
+            }
+        }
+    }
+
+    /// Wakes the parent if it sleeps: there are results, or room for tasks.
+    pub(super) fn tell_parent(&mut self) {
+        self.untold = 0;
+        self.parent.ring();
+    }
+
+    fn moved(&mut self, len: usize) {
+        self.untold += len;
+        if self.untold >= TELL_AFTER {
+            self.tell_parent();
+        }
+    }
+
+    fn wait_for_tasks(&mut self) {
+        self.tell_parent();
+        self.wait(|link| Ok(link.tasks.available()? > 0));
+    }
+
+    fn write_all(&mut self, mut bytes: &[u8]) {
+        while !bytes.is_empty() {
+            let written = trusted(self.results.write(bytes));
+            bytes = &bytes[written..];
+            if !bytes.is_empty() {
+                self.results.publish();
+                self.tell_parent();
+                self.wait(|link| Ok(link.results.room()? > 0));
+            }
+        }
+    }
+
+    /// Spins for a moment if the parent allows it, then sleeps until `ready`.
+    fn wait(&mut self, ready: impl Fn(&mut Self) -> Result<bool, Corrupt>) {
+        if trusted(ready(self)) {
+            return;
+        }
+        let spin = u64::from(self.pool.words.spin.0.load(Ordering::Relaxed));
+        if spin > 0 {
+            let end = now_nanos() + spin;
+            while now_nanos() < end {
+                for _ in 0..32 {
+                    std::hint::spin_loop();
+                }
+                if trusted(ready(self)) {
+                    return;
+                }
+            }
+        }
+        loop {
+            let announced = self.sleeper.announce();
+            if trusted(ready(self)) {
+                self.sleeper.stay(announced);
+                return;
+            }
+            self.sleeper.sleep(announced, None::<Duration>);
+        }
+    }
+}
+
+/// The parent's words are trusted here; were they impossible, nothing could be done but to end.
+fn trusted<T>(result: Result<T, Corrupt>) -> T {
+    match result {
+        Ok(value) => value,
+        Err(Corrupt) => std::process::abort(),
+    }
+}
+
+impl Stream for Link {
+    fn fill(&mut self, bytes: &mut [u8]) {
+        let mut filled = 0;
+        while filled < bytes.len() {
+            let read = trusted(self.tasks.read(&mut bytes[filled..]));
+            filled += read;
+            self.moved(read);
+            if read == 0 {
+                self.wait_for_tasks();
+            }
+        }
+    }
+
+    fn skip(&mut self, mut len: u64) {
+        while len > 0 {
+            let limit = usize::try_from(len).unwrap_or(usize::MAX);
+            let skipped = trusted(self.tasks.skip(limit));
+            len -= skipped as u64;
+            self.moved(skipped);
+            if skipped == 0 {
+                self.wait_for_tasks();
+            }
+        }
+    }
+}
+
+impl Sink for Link {
+    fn record(&mut self, status: Status, bytes: &[u8]) {
+        let mut header = [0; LONGEST_HEADER];
+        let len = write_header(status, bytes.len(), &mut header);
+        self.write_all(&header[..len]);
+        self.write_all(bytes);
+        self.results.publish();
+        self.moved(len + bytes.len());
+    }
+}
+
+/// Arguments are read from the link while results are written to it.
+#[derive(Debug)]
+pub(super) struct Shared<'a>(pub(super) &'a RefCell<Link>);
+
+impl Stream for Shared<'_> {
+    fn fill(&mut self, bytes: &mut [u8]) {
+        self.0.borrow_mut().fill(bytes);
+    }
+
+    fn skip(&mut self, len: u64) {
+        self.0.borrow_mut().skip(len);
+    }
+}
+
+impl Sink for Shared<'_> {
+    fn record(&mut self, status: Status, bytes: &[u8]) {
+        self.0.borrow_mut().record(status, bytes);
+    }
+}

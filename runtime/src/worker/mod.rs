@@ -1,0 +1,13 @@
+//! The worker's side: the gate before `main`, the loop that serves, and what is kept of a panic.
+
+mod attach;
+mod gate;
+mod link;
+mod panic;
+mod run;
+mod serve;
+
+pub(crate) use attach::Attach;
+pub use gate::init;
+pub(crate) use gate::{can_start_workers, is_worker};
+pub(crate) use run::run_item;

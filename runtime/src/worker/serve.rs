@@ -1,0 +1,175 @@
+//! The life of a worker: it greets its parent, runs chunks, and ends when the parent says so.
+
+#![expect(unsafe_code, reason = "inherited descriptors are taken over by number")]
+
+use std::cell::RefCell;
+use std::io;
+use std::os::fd::{FromRawFd, OwnedFd, RawFd};
+use std::sync::atomic::Ordering;
+
+use ipc_channel::ipc::IpcSender;
+use rustix::io::FdFlags;
+
+use super::attach::Attach;
+use super::link::{Link, Shared};
+use super::panic::record_panics;
+use super::run::run_item;
+use crate::registry::{FunctionId, Table, table};
+use crate::shm::PanicText;
+use crate::sys::{Notify, install_worker_signals, now_nanos};
+use crate::wire::{Arguments, FrameHeader, Greeting, Sink, Status};
+
+/// Larger chunks are not gathered before they are run, but read as they come.
+const GATHER: u64 = 256 << 10;
+/// From so many items on a chunk counts as one of tiny items: the clock is read now and then only.
+const TINY: u32 = 256;
+/// How often the clock is read then.
+const TINY_CLOCK: u32 = 64;
+/// Results of slow items are announced one by one, but not more often than this.
+const TELL_EVERY: u64 = 2_000_000;
+
+/// Serves until the parent closes; then the process ends as after `main`.
+pub(super) fn serve(attach: &Attach) -> ! {
+    // When the start fails the parent was told, or sees that the worker is gone.
+    let code = match start(attach) {
+        Ok((link, table)) => {
+            let link = RefCell::new(link);
+            Server::new(&link, table).run();
+            0
+        }
+        Err(_) => 1,
+    };
+    std::process::exit(code)
+}
+
+fn start(attach: &Attach) -> io::Result<(Link, &'static Table)> {
+    let notify = Notify::from_fd(inherit(attach.notify)?);
+    let (segment, pool) = (inherit(attach.segment)?, inherit(attach.pool)?);
+    let greeter = IpcSender::connect(attach.server.clone())?;
+    let prepared = prepare(segment, pool);
+    let fingerprint = table().map_or(0, Table::fingerprint);
+    let refusal = prepared.as_ref().err().map(ToString::to_string);
+    let greeted = greeter.send(Greeting {
+        fingerprint,
+        refusal,
+    });
+    greeted.map_err(|error| io::Error::other(error.to_string()))?;
+    let (link, table) = prepared?;
+    link.lane.worker.ready.store(1, Ordering::Release);
+    notify.notify();
+    Ok((link, table))
+}
+
+fn prepare(segment: OwnedFd, pool: OwnedFd) -> io::Result<(Link, &'static Table)> {
+    let link = Link::new(segment, pool)?;
+    let table = table().map_err(|error| io::Error::other(error.to_string()))?;
+    let expected = link.lane.parent.fingerprint.load(Ordering::Acquire);
+    if table.fingerprint() != expected {
+        return Err(io::Error::other(format!(
+            "the worker's table of {} functions is not its parent's (fingerprint {:#x}, wanted \
+             {expected:#x}): it runs different code",
+            table.len(),
+            table.fingerprint(),
+        )));
+    }
+    install_worker_signals(link.lane.fault_record())?;
+    record_panics(link.lane.panic_text());
+    Ok((link, table))
+}
+
+/// Takes over a descriptor, and keeps it from the programs that tasks start.
+fn inherit(fd: RawFd) -> io::Result<OwnedFd> {
+    // SAFETY: the parent passed this number for this use only, and it is taken over once.
+    let fd = unsafe { OwnedFd::from_raw_fd(fd) };
+    rustix::io::fcntl_setfd(&fd, FdFlags::CLOEXEC)?;
+    Ok(fd)
+}
+
+#[derive(Debug)]
+struct Server<'a> {
+    link: &'a RefCell<Link>,
+    table: &'static Table,
+    panic_text: PanicText,
+    /// Items begun since the start.
+    started: u64,
+    /// The gathered chunk, and the result being encoded; used again and again.
+    chunk: Vec<u8>,
+    scratch: Vec<u8>,
+}
+
+impl<'a> Server<'a> {
+    fn new(link: &'a RefCell<Link>, table: &'static Table) -> Self {
+        let panic_text = link.borrow().lane.panic_text();
+        Self {
+            link,
+            table,
+            panic_text,
+            started: 0,
+            chunk: Vec::new(),
+            scratch: Vec::new(),
+        }
+    }
+
+    fn run(&mut self) {
+        loop {
+            let next = self.link.borrow_mut().next_chunk();
+            let Some(header) = next else {
+                return;
+            };
+            self.run_chunk(header);
+        }
+    }
+
+    fn run_chunk(&mut self, header: FrameHeader) {
+        let begin = now_nanos();
+        if header.bytes <= GATHER {
+            let mut chunk = std::mem::take(&mut self.chunk);
+            self.link
+                .borrow_mut()
+                .read_whole(header.bytes as usize, &mut chunk);
+            self.run_items(header, begin, &mut Arguments::from_bytes(&chunk));
+            self.chunk = chunk;
+        } else {
+            let mut stream = Shared(self.link);
+            self.run_items(header, begin, &mut Arguments::from_stream(&mut stream));
+        }
+        let nanos = now_nanos().saturating_sub(begin);
+        let mut link = self.link.borrow_mut();
+        link.record(Status::End, &nanos.to_ne_bytes());
+        link.tell_parent();
+    }
+
+    fn run_items(&mut self, header: FrameHeader, begin: u64, arguments: &mut Arguments<'_>) {
+        // The parent has the same table, as the fingerprint said.
+        let Some(function) = self.table.get(FunctionId(header.function)) else {
+            std::process::abort();
+        };
+        let mut sink = Shared(self.link);
+        let mut told = begin;
+        for item in 0..header.count {
+            let clock = if header.count < TINY { 1 } else { TINY_CLOCK };
+            let now = item
+                .is_multiple_of(clock)
+                .then(|| if item == 0 { begin } else { now_nanos() });
+            if let Some(now) = now {
+                let mut link = self.link.borrow_mut();
+                link.lane.worker.began.store(now, Ordering::Relaxed);
+                if now.saturating_sub(told) > TELL_EVERY {
+                    told = now;
+                    link.tell_parent();
+                }
+            }
+            self.started += 1;
+            self.link
+                .borrow()
+                .lane
+                .worker
+                .started
+                .0
+                .store(self.started, Ordering::Release);
+            if run_item(function, arguments, &mut sink, &mut self.scratch) {
+                self.panic_text.clear();
+            }
+        }
+    }
+}

@@ -1,0 +1,11 @@
+use parproc::parallel;
+
+#[derive(serde::Serialize)]
+struct Image(Vec<u8>);
+
+#[parallel]
+fn size(image: Image) -> usize {
+    image.0.len()
+}
+
+fn main() {}

@@ -1,0 +1,8 @@
+use parproc::parallel;
+
+#[parallel]
+fn find(_: String) -> Option<&'static str> {
+    None
+}
+
+fn main() {}

@@ -1,0 +1,6 @@
+use parproc::parallel;
+
+#[parallel]
+fn sort(_: Option<&mut Vec<u32>>) {}
+
+fn main() {}

@@ -1,0 +1,8 @@
+use parproc::parallel;
+
+#[parallel]
+struct Counter {
+    count: u32,
+}
+
+fn main() {}

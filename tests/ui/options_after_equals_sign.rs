@@ -1,0 +1,13 @@
+use parproc::parallel;
+
+struct Counter;
+
+#[parallel]
+impl Counter {
+    #[parallel = "count"]
+    fn count(from: u32) -> u32 {
+        from + 1
+    }
+}
+
+fn main() {}

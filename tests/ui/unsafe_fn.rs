@@ -1,0 +1,8 @@
+use parproc::parallel;
+
+#[parallel]
+unsafe fn read(address: usize) -> usize {
+    address
+}
+
+fn main() {}
