@@ -190,7 +190,7 @@ fn instances_of_generic_functions() -> parproc::Result<()> {
 fn functions_of_blocks() -> parproc::Result<()> {
     let images: Vec<Image> = par_map(Image::new, [1, 2])?;
     assert_eq!(images, [Image::new(1), Image::new(2)]);
-    let joined: Vec<Image> = par_map(Image::join, [(&images[0], &images[1])])?;
+    let joined: Vec<Image> = par_map(Image::join, [(&images[0], images[1].clone())])?;
     assert_eq!(joined, [Image::new(3)]);
     let depths: Vec<usize> = par_map(Stack::<String>::depth, [vec![String::new(); 3]])?;
     assert_eq!(depths, [3]);

@@ -118,7 +118,8 @@ fn lists(option: &Ident, input: ParseStream<'_>) -> Result<Vec<List>> {
     }
     let content;
     parenthesized!(content in input);
-    let lists = content.parse_terminated(List::parse, Token![,])?;
+    let lists = content.parse_terminated(List::parse, Token![,]);
+    let lists = drained(&content, lists)?;
     Ok(lists.into_iter().collect())
 }
 
@@ -135,10 +136,12 @@ impl Parse for List {
         let param = input.parse()?;
         input.parse::<Token![=]>()?;
         let content;
+        let bracket = bracketed!(content in input);
+        let entries = content.parse_terminated(Entry::parse, Token![,]);
         Ok(List {
             param,
-            bracket: bracketed!(content in input),
-            entries: content.parse_terminated(Entry::parse, Token![,])?,
+            bracket,
+            entries: drained(&content, entries)?,
         })
     }
 }
@@ -162,6 +165,14 @@ impl ToTokens for Entry {
             Entry::Value(expr) => expr.to_tokens(tokens),
         }
     }
+}
+
+/// Uses up what a mistake left over in brackets, since that would be reported as another mistake.
+fn drained<T>(content: ParseStream<'_>, result: Result<T>) -> Result<T> {
+    if result.is_err() {
+        content.parse::<TokenStream>()?;
+    }
+    result
 }
 
 /// Leaves an option that cannot be understood, so that the next one is read.
@@ -248,6 +259,19 @@ mod tests {
             ]
         );
         assert!(args.krate.is_none());
+    }
+
+    #[test]
+    fn a_mistake_in_a_list_is_found_once() {
+        let (_, messages) = parse(quote!(for(T = 5, U = [u8]), for(T = [u8; 3]), name = ""));
+        assert_eq!(
+            messages,
+            [
+                "expected square brackets",
+                "expected `,`",
+                "the name is empty: a function is found by its name",
+            ]
+        );
     }
 
     #[test]

@@ -124,3 +124,99 @@ fn mentions(tokens: TokenStream, name: &str) -> bool {
         TokenTree::Punct(_) | TokenTree::Literal(_) => false,
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::parallel;
+    use quote::quote;
+
+    #[test]
+    fn a_function_and_its_registration() {
+        let function = quote! {
+            #[cfg(unix)]
+            pub fn count(text: &str, from: u64) -> u64 { anything at all }
+        };
+        let expanded = parallel(quote!(name = "count"), function.clone());
+        let expected = quote! {
+            #function
+            #[cfg(unix)]
+            const _: () = {
+                ::parproc::__private::inventory::submit! {
+                    ::parproc::__private::Registration::new(
+                        ::core::option::Option::Some("count"),
+                        || ::parproc::__private::identity(&count),
+                        "fn count(text: &str, from: u64) -> u64",
+                        ::core::file!(),
+                        ::core::line!(),
+                        2usize,
+                        |__arguments, __reply| {
+                            let __argument0 = ::parproc::__private::Arguments::take
+                                ::<::std::string::String>(__arguments)?;
+                            let __argument1 = ::parproc::__private::Arguments::take(__arguments)?;
+                            let __result = count(&__argument0, __argument1);
+                            let __put = ::parproc::__private::Reply::put;
+                            __put(__reply, __result)
+                        },
+                    )
+                }
+            };
+        };
+        assert_eq!(expanded.to_string(), expected.to_string());
+    }
+
+    #[test]
+    fn instances_of_a_block() {
+        let block = quote! {
+            impl<T, const N: usize> Stack<T, N> {
+                #[parallel(name = "push", for(U = [bool]))]
+                fn push<U>(on: Self, item: U) -> Self { on }
+                fn pop(&mut self) -> T { self.0 }
+            }
+        };
+        let expanded = parallel(quote!(for(T = [u8, Vec<u8>], N = [-1])), block).to_string();
+        assert!(!expanded.contains("# [parallel"));
+        let instances = [
+            "< Stack < u8 , { - 1 } > > :: push :: < bool >",
+            "\"push<Vec<u8>, -1, bool>\"",
+        ];
+        for instance in instances {
+            assert!(
+                expanded.contains(instance),
+                "{instance} should be in {expanded}"
+            );
+        }
+        assert_eq!(expanded.matches("submit").count(), 2);
+    }
+
+    #[test]
+    fn what_is_wrong_is_emitted_all_the_same() {
+        for item in [
+            quote!(
+                async fn wrong(x: &mut u8) -> &u8 {
+                    x
+                }
+            ),
+            quote!(
+                struct NotAFunction {
+                    x: u8,
+                }
+            ),
+            quote!(fn half() -> ),
+            quote!(
+                impl Foo {
+                    fn wrong(x: &mut u8) {}
+                    const HALF: =
+                }
+            ),
+        ] {
+            let expanded = parallel(quote!(unknown), item.clone()).to_string();
+            let item = item.to_string();
+            assert!(
+                expanded.starts_with(&item),
+                "{item} should begin {expanded}"
+            );
+            assert!(expanded.contains("compile_error"));
+            assert!(!expanded.contains("submit"));
+        }
+    }
+}

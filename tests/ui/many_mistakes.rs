@@ -1,7 +1,7 @@
 use parproc::parallel;
 
 #[parallel(name = 3, priority = 1, for(U = [u32]))]
-async unsafe extern "C" fn wrong<T>(a: &mut u32, b: impl Copy, c: &'static str) -> &str {
+async unsafe extern "C" fn wrong<T>(_: &mut u32, _: impl Copy, _: &'static str) -> &'static str {
     "wrong"
 }
 
@@ -9,7 +9,7 @@ struct Counter;
 
 #[parallel(name = "counter")]
 impl Counter {
-    fn first(count: &mut u32) {}
+    fn first(_: &mut u32) {}
 
     #[parallel(speed = 2)]
     async fn second() {}

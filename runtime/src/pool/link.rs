@@ -1,7 +1,7 @@
 //! The parent's end of one worker: chunks are written, records are read and told apart.
 
 use std::collections::VecDeque;
-use std::sync::atomic::Ordering;
+use std::sync::atomic::{Ordering, fence};
 
 use super::chunk::{Chunk, Delivery};
 use crate::shm::{
@@ -199,6 +199,23 @@ impl Link {
         spare: &mut Vec<Vec<u8>>,
         news: &mut Vec<News>,
     ) -> Result<(), Corrupt> {
+        let before = self.results.position();
+        let outcome = self.read_all(&landing, spare, news);
+        if self.results.position() != before {
+            fence(Ordering::SeqCst);
+            if self.lane.worker.wants_room.load(Ordering::Relaxed) != 0 {
+                self.worker.ring();
+            }
+        }
+        outcome
+    }
+
+    fn read_all(
+        &mut self,
+        landing: &impl Fn(usize, usize) -> Option<Box<dyn Landing>>,
+        spare: &mut Vec<Vec<u8>>,
+        news: &mut Vec<News>,
+    ) -> Result<(), Corrupt> {
         loop {
             if let Some(receiving) = &mut self.receiving {
                 let rest = &mut receiving.landing.bytes_mut()[receiving.filled..];
@@ -215,7 +232,7 @@ impl Link {
                 return Ok(());
             }
             self.results.append(available, &mut self.pending)?;
-            self.sort(&landing, spare, news)?;
+            self.sort(landing, spare, news)?;
         }
     }
 

@@ -63,6 +63,10 @@ pub(crate) struct WorkerWords {
     /// When it began the one that it is running, in nanoseconds of the monotonic clock (relaxed).
     /// For runs of tiny items it is refreshed now and then only.
     pub(crate) began: AtomicU64,
+    /// 1 while it waits for room in the result ring, and not for tasks. Stored before it announces
+    /// its sleep, and read by the parent after a fence that follows its store of `result_head`:
+    /// by the argument of the bell the parent sees it, or the worker sees the room.
+    pub(crate) wants_room: AtomicU32,
     /// 1 once the worker has sent its greeting (release, acquire).
     pub(crate) ready: AtomicU32,
     /// Bytes of the panic text, 0 while there is none (release, acquire).

@@ -116,6 +116,11 @@ impl<M: Memory> Consumer<M> {
         Ok(len as usize)
     }
 
+    /// How many bytes were ever read.
+    pub(crate) fn position(&self) -> u64 {
+        self.head
+    }
+
     /// Reads as much as there is into the beginning of `bytes`, and says how much.
     pub(crate) fn read(&mut self, bytes: &mut [u8]) -> Result<usize, Corrupt> {
         let (offset, first, len) = self.take(bytes.len())?;

@@ -99,7 +99,9 @@ impl Link {
             if !bytes.is_empty() {
                 self.results.publish();
                 self.tell_parent();
+                self.lane.worker.wants_room.store(1, Ordering::Relaxed);
                 self.wait(|link| Ok(link.results.room()? > 0));
+                self.lane.worker.wants_room.store(0, Ordering::Relaxed);
             }
         }
     }

@@ -6,7 +6,6 @@ use renamed::parallel;
 
 mod framework {
     pub mod process {
-        pub use parproc::*;
         #[doc(hidden)]
         pub use parproc::__private;
     }
