@@ -1,11 +1,12 @@
 //! The error of one item: what its task did to itself or to its worker.
 
 use std::fmt;
+use std::sync::OnceLock;
 
 use serde::{Deserialize, Serialize};
 
 use super::Error;
-use crate::sys::Exit;
+use crate::sys::{Exit, Stack};
 
 /// Why one item gave no result.
 ///
@@ -22,6 +23,8 @@ struct Inner {
     index: usize,
     pid: Option<u32>,
     kind: TaskErrorKind,
+    /// The names of the stack, once somebody asked for them.
+    backtrace: OnceLock<String>,
 }
 
 #[derive(Debug, Clone)]
@@ -43,7 +46,8 @@ pub(crate) enum TaskErrorKind {
 pub(crate) struct PanicReport {
     pub(crate) message: String,
     pub(crate) location: String,
-    pub(crate) backtrace: String,
+    /// Empty when it was turned off.
+    pub(crate) stack: Stack,
 }
 
 /// Where the hardware stopped the worker.
@@ -91,6 +95,7 @@ impl TaskError {
                 index,
                 pid,
                 kind,
+                backtrace: OnceLock::new(),
             }),
         }
     }
@@ -234,12 +239,13 @@ impl TaskError {
         self.panic_report().map(|report| report.location.as_str())
     }
 
-    /// The worker's stack at the panic, unless `RUST_BACKTRACE=0` turned it off.
+    /// The task's stack at the panic, innermost function first, unless `RUST_BACKTRACE=0` turned it
+    /// off. The names are looked up when they are first asked for.
     #[must_use]
     pub fn backtrace(&self) -> Option<&str> {
-        self.panic_report()
-            .map(|report| report.backtrace.as_str())
-            .filter(|text| !text.is_empty())
+        let report = self.panic_report()?;
+        let text = self.inner.backtrace.get_or_init(|| report.stack.resolve());
+        Some(text.as_str()).filter(|text| !text.is_empty())
     }
 
     fn panic_report(&self) -> Option<&PanicReport> {
@@ -306,6 +312,7 @@ impl fmt::Display for TaskError {
             index,
             pid,
             kind,
+            ..
         } = &*self.inner;
         write!(f, "`{function}`, item {index}: ")?;
         match kind {

@@ -13,6 +13,7 @@ mod image;
 mod mapping;
 mod notify;
 mod signals;
+mod stack;
 mod thread;
 
 pub(crate) use child::{Child, ChildSpec, Exit};
@@ -22,4 +23,5 @@ pub(crate) use image::{Constructor, call_constructors_after, is_main_program};
 pub(crate) use mapping::{Mapping, Segment, advise_huge};
 pub(crate) use notify::{Notify, wait_readable};
 pub(crate) use signals::{FaultRecord, end_with_parent, install_worker_signals, signal_name};
+pub(crate) use stack::Stack;
 pub(crate) use thread::{cpus, spawn_quiet};

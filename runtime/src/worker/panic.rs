@@ -1,15 +1,14 @@
 //! What is kept of a panic: message, place and stack, also when the panic aborts the worker.
 
-use std::backtrace::Backtrace;
 use std::cell::RefCell;
 use std::panic::PanicHookInfo;
 
 use crate::error::PanicReport;
 use crate::shm::PanicText;
+use crate::sys::Stack;
 
-/// Longer texts are cut: they travel in the ring with the results.
+/// Longer messages are cut: they travel in the ring with the results.
 const MESSAGE_BYTES: usize = 16 << 10;
-const BACKTRACE_BYTES: usize = 32 << 10;
 
 thread_local! {
     /// Some on the thread that serves; what its last panic said.
@@ -43,7 +42,7 @@ pub(super) fn take_report(payload: &(dyn std::any::Any + Send)) -> PanicReport {
         .unwrap_or_else(|| PanicReport {
             message: message(payload),
             location: "an unknown place".to_owned(),
-            backtrace: String::new(),
+            stack: Stack::default(),
         })
 }
 
@@ -51,15 +50,15 @@ fn report(info: &PanicHookInfo<'_>, backtraces: bool) -> PanicReport {
     let location = info
         .location()
         .map_or_else(String::new, ToString::to_string);
-    let mut backtrace = String::new();
-    if backtraces {
-        backtrace = Backtrace::force_capture().to_string();
-        cut(&mut backtrace, BACKTRACE_BYTES);
-    }
+    let stack = if backtraces {
+        Stack::capture()
+    } else {
+        Stack::default()
+    };
     PanicReport {
         message: message(info.payload()),
         location,
-        backtrace,
+        stack,
     }
 }
 
@@ -72,10 +71,6 @@ fn message(payload: &(dyn std::any::Any + Send)) -> String {
         (_, Some(text)) => text.clone(),
         (None, None) => "a value that is no text".to_owned(),
     };
-    cut(&mut message, MESSAGE_BYTES);
+    message.truncate(message.floor_char_boundary(MESSAGE_BYTES));
     message
-}
-
-fn cut(text: &mut String, limit: usize) {
-    text.truncate(text.floor_char_boundary(limit));
 }

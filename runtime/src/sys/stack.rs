@@ -1,0 +1,166 @@
+//! The stack of a worker as addresses, which its parent turns into names when somebody asks.
+//!
+//! Reading a program's debug information takes a tenth of a second and much memory. A worker that
+//! panics does not do it: it notes where each address lies in which object, and the parent, which
+//! runs the same program at other addresses, looks the names up in its own.
+
+#![expect(unsafe_code, reason = "the loader's list of objects is walked")]
+
+use std::ffi::{CStr, c_int, c_void};
+use std::fmt::Write;
+use std::ops::Range;
+
+use serde::{Deserialize, Serialize};
+
+/// Deeper stacks are cut.
+const FRAMES: usize = 128;
+
+/// A call stack, innermost frame first.
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+pub(crate) struct Stack {
+    /// Names of the objects as the loader knows them; the program itself has an empty one.
+    objects: Vec<String>,
+    /// Index of the object, and address relative to where it was loaded.
+    frames: Vec<(u32, u64)>,
+}
+
+struct Object {
+    name: String,
+    base: usize,
+    segments: Vec<Range<usize>>,
+}
+
+impl Stack {
+    /// The stack of the caller.
+    pub(crate) fn capture() -> Self {
+        let mut addresses = Vec::with_capacity(FRAMES);
+        backtrace::trace(|frame| {
+            addresses.push(frame.ip().addr());
+            addresses.len() < FRAMES
+        });
+        let objects = objects();
+        let place = |address: usize| {
+            let inside = |object: &Object| object.segments.iter().any(|s| s.contains(&address));
+            let index = objects.iter().position(inside)?;
+            Some((
+                index as u32,
+                address.wrapping_sub(objects[index].base) as u64,
+            ))
+        };
+        let frames = addresses.into_iter().filter_map(place).collect();
+        Self {
+            frames,
+            objects: objects.into_iter().map(|object| object.name).collect(),
+        }
+    }
+
+    /// The names of the functions from the one that panicked out to the task's own.
+    pub(crate) fn resolve(&self) -> String {
+        let loaded = objects();
+        let mut frames = Vec::new();
+        for (object, offset) in &self.frames {
+            let name = self.objects.get(*object as usize);
+            let Some(found) = loaded.iter().find(|one| Some(&one.name) == name) else {
+                continue;
+            };
+            let address = found.base.wrapping_add(*offset as usize);
+            let before = frames.len();
+            backtrace::resolve(std::ptr::without_provenance_mut(address), |symbol| {
+                frames.push(describe(symbol));
+            });
+            if frames.len() == before {
+                frames.push((format!("{}+{offset:#x}", found.name), None));
+            }
+        }
+        text(&frames)
+    }
+}
+
+type Frame = (String, Option<String>);
+
+fn describe(symbol: &backtrace::Symbol) -> Frame {
+    let name = symbol
+        .name()
+        .map_or_else(|| "?".to_owned(), |name| format!("{name:#}"));
+    let place = symbol.filename().map(|file| {
+        let line = symbol.lineno().unwrap_or(0);
+        format!("{}:{line}", file.display())
+    });
+    (name, place)
+}
+
+/// Without the machinery of panics before the first frame and ours behind the last one.
+fn text(frames: &[Frame]) -> String {
+    let machinery = [
+        "rust_begin_unwind",
+        "core::panicking::",
+        "std::panicking::",
+        "std::rt::",
+    ];
+    let is_machinery = |(name, _): &Frame| machinery.iter().any(|part| name.contains(part));
+    let end = frames
+        .iter()
+        .position(|(name, _)| name.contains("parproc::worker::run::run_item"));
+    let frames = &frames[..end.unwrap_or(frames.len())];
+    // `catch_unwind` of ours, at the end, is machinery too.
+    let begun = frames
+        .iter()
+        .position(|(name, _)| name.contains("rust_begin_unwind"));
+    let start = begun.map_or(0, |begun| {
+        begun
+            + frames[begun..]
+                .iter()
+                .take_while(|frame| is_machinery(frame))
+                .count()
+    });
+    let mut text = String::new();
+    for (index, (name, place)) in frames[start..].iter().enumerate() {
+        // Writing to a string cannot fail.
+        let _ = writeln!(text, "{index:4}: {name}");
+        if let Some(place) = place {
+            let _ = writeln!(text, "             at {place}");
+        }
+    }
+    text
+}
+
+fn objects() -> Vec<Object> {
+    extern "C" fn note(
+        info: *mut libc::dl_phdr_info,
+        _size: libc::size_t,
+        objects: *mut c_void,
+    ) -> c_int {
+        // SAFETY: the loader passes a valid description of an object.
+        let info = unsafe { &*info };
+        // SAFETY: `objects` is the vector that the caller below passes.
+        let objects = unsafe { &mut *objects.cast::<Vec<Object>>() };
+        let base = info.dlpi_addr as usize;
+        let mut segments = Vec::new();
+        for index in 0..usize::from(info.dlpi_phnum) {
+            // SAFETY: the object has `dlpi_phnum` headers at this address.
+            let header = unsafe { &*info.dlpi_phdr.add(index) };
+            if header.p_type == libc::PT_LOAD {
+                let start = base.wrapping_add(header.p_vaddr as usize);
+                segments.push(start..start.wrapping_add(header.p_memsz as usize));
+            }
+        }
+        let name = if info.dlpi_name.is_null() {
+            String::new()
+        } else {
+            // SAFETY: the loader's names are C strings that live as long as the object.
+            unsafe { CStr::from_ptr(info.dlpi_name) }
+                .to_string_lossy()
+                .into_owned()
+        };
+        objects.push(Object {
+            name,
+            base,
+            segments,
+        });
+        0
+    }
+    let mut objects: Vec<Object> = Vec::new();
+    // SAFETY: the callback has the expected type, and `objects` outlives the call.
+    unsafe { libc::dl_iterate_phdr(Some(note), (&raw mut objects).cast()) };
+    objects
+}
