@@ -1,1 +1,5 @@
 //! Holds the package together: the files beside it are what it is for.
+
+mod common;
+
+pub use common::*;

@@ -1,5 +1,79 @@
-//! scaffold
-#![allow(missing_docs)]
+//! Process parallelism by annotation.
+//!
+//! ```
+//! use parproc::{par_map, parallel};
+//!
+//! #[parallel]
+//! fn square(x: u64) -> u64 {
+//!     x * x
+//! }
+//!
+//! fn main() -> parproc::Result<()> {
+//!     let squares: Vec<u64> = par_map(square, 0..10)?;
+//!     assert_eq!(squares, [0, 1, 4, 9, 16, 25, 36, 49, 64, 81]);
+//!     assert_eq!(square(3), 9); // still an ordinary function
+//!     Ok(())
+//! }
+//! ```
+//!
+//! [`#[parallel]`](macro@parallel) registers a function; [`par_map`] calls it on many items in worker
+//! processes. The workers are this same program, executed again: they are caught before `main` and
+//! never enter it, so no guard and no initialisation is needed, in tests, doctests and benches
+//! neither. A task that panics, aborts, faults, overflows its stack or exits costs its own item and
+//! nothing else:
+//!
+//! ```
+//! use parproc::{Pool, parallel};
+//!
+//! #[parallel]
+//! fn risky(x: i32) -> i32 {
+//!     match x {
+//!         1 => std::process::abort(),
+//!         2 => panic!("two is too much"),
+//!         _ => 10 * x,
+//!     }
+//! }
+//!
+//! let outcomes = Pool::global()?.outcomes(risky, 0..4)?;
+//! assert_eq!(*outcomes[0].as_ref().unwrap(), 0);
+//! assert!(outcomes[1].as_ref().unwrap_err().is_crash());
+//! assert_eq!(outcomes[2].as_ref().unwrap_err().panic_message(), Some("two is too much"));
+//! assert_eq!(*outcomes[3].as_ref().unwrap(), 30);
+//! # parproc::Result::Ok(())
+//! ```
+//!
+//! # What to use
+//!
+//! | you want | call |
+//! | --- | --- |
+//! | all results, or the first failure | [`par_map`], [`Pool::map`] |
+//! | the result or the failure of each item | [`Pool::outcomes`] |
+//! | to stop at the first `Err` | [`Pool::try_map`] |
+//! | results one by one from a long or endless input | [`Pool::imap`], [`Pool::imap_unordered`] |
+//! | effects only | [`Pool::for_each`] |
+//! | one call in the background | [`Pool::spawn`] |
+//! | to set something for one call | [`Pool::job`] |
+//! | a pool of your own | [`Pool::builder`] |
+//!
+//! Threads (rayon, say) are the better choice for work that cannot crash or hang and shares large
+//! data: they share memory, and handing over an item costs next to nothing.
+//!
+//! # How it works
+//!
+//! Arguments and results travel as bytes in shared memory, in a ring for each direction and worker.
+//! Numbers, and vectors and slices of them, are copied whole; everything else goes through serde, in
+//! the postcard format, which does not carry `#[serde(flatten)]`, untagged and internally tagged
+//! enums, and `skip_serializing_if`. Items go to workers in chunks, whose size follows from what
+//! items were measured to cost. The worker publishes which item it runs, so after a death it is known
+//! which item was lost; finished ones are kept, and those behind it run elsewhere, once.
+//!
+//! The kernel ends workers when the program ends, however that happens. In a worker every pool runs
+//! its items itself ([`PoolBuilder::inline`]), so nested calls neither block nor multiply processes.
+//!
+//! Workers have the environment, working directory, standard output and standard error of the
+//! program, and `/dev/null` as standard input. Statics have the values that constructors gave them:
+//! what `main` stored in them is not there.
+
 mod error;
 mod pool;
 mod registry;
@@ -7,11 +81,64 @@ mod shm;
 mod sys;
 mod wire;
 mod worker;
+
 pub use error::{Error, Result, TaskError, TryMapError};
-pub use parproc_macros::parallel;
 pub use pool::{Imap, ImapUnordered, Job, Pool, PoolBuilder, Task, par_map};
 pub use registry::{Function, FunctionInfo, functions};
 pub use worker::init;
+
+/// Makes a function callable in worker processes.
+///
+/// The function stays what it is: it can be called, passed and tested as before. It goes on a free
+/// function, wherever that stands, or on an inherent `impl` block, whose associated functions without
+/// `self` it registers. A function has up to eight arguments.
+///
+/// ```
+/// use parproc::{par_map, parallel};
+/// use serde::{Deserialize, Serialize};
+///
+/// #[derive(Serialize, Deserialize)]
+/// struct Circle {
+///     radius: f64,
+/// }
+///
+/// #[parallel]
+/// fn area(circle: &Circle) -> f64 {
+///     3.0 * circle.radius.powi(2)
+/// }
+///
+/// #[parallel]
+/// impl Circle {
+///     fn unit(scale: f64) -> Circle {
+///         Circle { radius: scale }
+///     }
+/// }
+///
+/// #[parallel(for(T = [u32, String]))]
+/// fn identity<T>(value: T) -> T {
+///     value
+/// }
+///
+/// let circles = par_map(Circle::unit, [1.0, 2.0])?;
+/// assert_eq!(par_map(area, &circles)?, [3.0, 12.0]);
+/// assert_eq!(par_map(identity::<u32>, [7])?, [7]);
+/// # parproc::Result::Ok(())
+/// ```
+///
+/// Arguments are owned values that implement serde's `Serialize` and `Deserialize`, or `&str`, `&[T]`
+/// and `&T` of such, which the worker decodes and lends. The result is an owned value of that kind.
+///
+/// | option | meaning |
+/// | --- | --- |
+/// | `name = "…"` | the name to register instead of the function's path |
+/// | `for(T = [A, B], N = [1, 2])` | the instances of a generic function to register: all combinations |
+/// | `crate = path` | where parproc is, if not at `::parproc` |
+///
+/// What cannot work is an error at its place in the source: `async`, `unsafe` and `extern` functions,
+/// `self`, `&mut` and `impl Trait` arguments, variadics, generics without `for`, results that borrow.
+pub use parproc_macros::parallel;
+
+/// For the expansion of `#[parallel]` only.
 #[doc(hidden)]
 pub mod __private {
     pub use crate::error::Failure;

@@ -80,10 +80,6 @@ impl Error {
         Self::new(ErrorKind::Invalid { what: what.into() })
     }
 
-    pub(crate) fn kind(&self) -> &ErrorKind {
-        &self.kind
-    }
-
     /// The same error for another call that the same cause ended.
     pub(crate) fn again(&self) -> Self {
         Self {

@@ -59,15 +59,23 @@ pub(crate) struct Fault {
 
 /// A value that did not pass between the processes.
 #[derive(Debug, Clone, Serialize, Deserialize)]
-pub enum Failure {
-    /// An argument could not be encoded by the caller.
-    EncodeArgument { type_name: String, reason: String },
-    /// An argument could not be decoded in the worker.
-    DecodeArgument { type_name: String, reason: String },
-    /// A result could not be encoded in the worker.
-    EncodeResult { type_name: String, reason: String },
-    /// A result could not be decoded by the caller.
-    DecodeResult { type_name: String, reason: String },
+pub struct Failure {
+    step: Step,
+    type_name: String,
+    reason: String,
+}
+
+/// Where it did not pass.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) enum Step {
+    /// The caller could not encode an argument.
+    EncodeArgument,
+    /// The worker could not decode an argument.
+    DecodeArgument,
+    /// The worker could not encode the result.
+    EncodeResult,
+    /// The caller could not decode the result.
+    DecodeResult,
 }
 
 /// A cause that is only known by its text, or by another error of ours.
@@ -106,7 +114,7 @@ impl TaskError {
         pid: Option<u32>,
         failure: Failure,
     ) -> Self {
-        let reason = Reason(failure.reason().to_owned());
+        let reason = Reason(failure.reason.clone());
         Self::new(
             function,
             index,
@@ -264,44 +272,29 @@ impl TaskError {
 }
 
 impl Failure {
-    fn is_encode(&self) -> bool {
-        matches!(
-            self,
-            Failure::EncodeArgument { .. } | Failure::EncodeResult { .. }
-        )
+    /// A value of type `T` that did not pass.
+    pub(crate) fn of<T>(step: Step, reason: String) -> Self {
+        Self {
+            step,
+            type_name: std::any::type_name::<T>().to_owned(),
+            reason,
+        }
     }
 
-    fn reason(&self) -> &str {
-        match self {
-            Failure::EncodeArgument { reason, .. }
-            | Failure::DecodeArgument { reason, .. }
-            | Failure::EncodeResult { reason, .. }
-            | Failure::DecodeResult { reason, .. } => reason,
-        }
+    fn is_encode(&self) -> bool {
+        matches!(self.step, Step::EncodeArgument | Step::EncodeResult)
     }
 }
 
 impl fmt::Display for Failure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let (what, type_name, reason) = match self {
-            Failure::EncodeArgument { type_name, reason } => {
-                ("its argument could not be encoded", type_name, reason)
-            }
-            Failure::DecodeArgument { type_name, reason } => (
-                "its argument could not be decoded in the worker",
-                type_name,
-                reason,
-            ),
-            Failure::EncodeResult { type_name, reason } => (
-                "its result could not be encoded in the worker",
-                type_name,
-                reason,
-            ),
-            Failure::DecodeResult { type_name, reason } => {
-                ("its result could not be decoded", type_name, reason)
-            }
+        let what = match self.step {
+            Step::EncodeArgument => "its argument could not be encoded",
+            Step::DecodeArgument => "its argument could not be decoded in the worker",
+            Step::EncodeResult => "its result could not be encoded in the worker",
+            Step::DecodeResult => "its result could not be decoded",
         };
-        write!(f, "{what}: `{type_name}`: {reason}")
+        write!(f, "{what}: `{}`: {}", self.type_name, self.reason)
     }
 }
 

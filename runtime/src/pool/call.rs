@@ -1,7 +1,6 @@
 //! One call over many items, from the caller's side: items are read and encoded as there is room
 //! for them, and results are decoded as they come.
 
-use std::any::type_name;
 use std::collections::{BTreeMap, VecDeque};
 use std::marker::PhantomData;
 use std::ops::ControlFlow;
@@ -12,7 +11,7 @@ use super::chunker::{Chunker, FULL_BYTES};
 use super::job::Settings;
 use super::shared::Shared;
 use super::state::{State, Submitted};
-use crate::error::{Failure, Result, TaskError, TaskErrorKind};
+use crate::error::{Failure, Result, Step, TaskError, TaskErrorKind};
 use crate::registry::{Encoder, Function, FunctionId};
 use crate::wire::{Landing, Payload, Records, Status, TaskFailure, decode, land, landing};
 
@@ -275,11 +274,9 @@ where
                 pid,
                 bytes,
             } => {
-                let mut given = 0;
-                for (status, value) in Records(&bytes).take(count) {
-                    let index = first + given;
-                    given += 1;
-                    each(index, open_record(self.name(), index, pid, status, value));
+                let name = self.name();
+                for ((status, value), index) in Records(&bytes).zip(first..first + count) {
+                    each(index, open_record(name, index, pid, status, value));
                 }
                 self.used.push(bytes);
             }
@@ -306,6 +303,7 @@ impl Delivery {
 }
 
 /// Makes the result of one item from its record.
+#[inline]
 pub(super) fn open_record<R: crate::wire::Output>(
     name: &'static str,
     index: usize,
@@ -321,7 +319,17 @@ pub(super) fn open_record<R: crate::wire::Output>(
         Status::Failed | Status::End => postcard::from_bytes(bytes)
             .unwrap_or_else(|error| TaskFailure::Failed(undecodable::<R>(error.to_string()))),
     };
-    Err(match failure {
+    Err(task_error(name, index, pid, failure))
+}
+
+#[cold]
+fn task_error(
+    name: &'static str,
+    index: usize,
+    pid: Option<u32>,
+    failure: TaskFailure,
+) -> TaskError {
+    match failure {
         TaskFailure::Failed(failure) => TaskError::failed(name, index, pid, failure),
         TaskFailure::Panicked(report) => {
             let kind = TaskErrorKind::Panicked {
@@ -330,7 +338,7 @@ pub(super) fn open_record<R: crate::wire::Output>(
             };
             TaskError::new(name, index, pid, kind)
         }
-    })
+    }
 }
 
 /// Makes the result of one item from the memory that it was received into.
@@ -343,10 +351,7 @@ pub(super) fn open_large<R: crate::wire::Output>(
 }
 
 fn undecodable<R>(reason: String) -> Failure {
-    Failure::DecodeResult {
-        type_name: type_name::<R>().to_owned(),
-        reason,
-    }
+    Failure::of::<R>(Step::DecodeResult, reason)
 }
 
 impl<F, A, M, I> Drop for Call<F, A, M, I>

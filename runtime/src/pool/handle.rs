@@ -319,7 +319,8 @@ impl Pool {
     }
 
     fn start_threads(&self) -> Result<()> {
-        const THREADS: [(&str, fn(&Shared)); 2] = [
+        type Life = fn(&Shared);
+        const THREADS: [(&str, Life); 2] = [
             ("parproc-supervisor", Shared::supervise),
             ("parproc-courier", Shared::carry),
         ];

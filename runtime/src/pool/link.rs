@@ -8,6 +8,7 @@ use crate::shm::{
     CLAIMS, Claim, Consumer, Corrupt, Lane, Producer, ResultRing, Ringer, TaskRing, WorkerPark,
     claim_word,
 };
+use crate::sys::advise_huge;
 use crate::wire::{FrameHeader, Header, Landing, Status, parse_header};
 
 /// Values from this size on are received into memory of their own.
@@ -290,6 +291,8 @@ impl Link {
             } else if large {
                 let len = usize::try_from(len).map_err(|_| Corrupt)?;
                 let mut landing = landing(front.chunk.call, len).ok_or(Corrupt)?;
+                // A fault on each fresh page would cost ten times the copying.
+                advise_huge(landing.bytes_mut());
                 self.cut(position, value, fresh, spare, news);
                 let filled = self.pending.len().min(len);
                 landing.bytes_mut()[..filled].copy_from_slice(&self.pending[..filled]);

@@ -1,11 +1,11 @@
-//! The program's own image: its list of constructors, and whether we are part of it.
+//! The program's list of constructors.
 
 #![expect(
     unsafe_code,
     reason = "the constructors of the program are found and called by address"
 )]
 
-use std::ffi::{c_char, c_int, c_void};
+use std::ffi::{c_char, c_int};
 
 /// A function in the program's list of constructors, as the C library calls it.
 pub(crate) type Constructor = extern "C" fn(c_int, *const *const c_char, *const *const c_char);
@@ -26,15 +26,13 @@ pub(crate) fn call_constructors_after(
         return;
     }
     let count = (end.addr().saturating_sub(start.addr())) / size_of::<usize>();
-    let entry = |index: usize| {
-        // SAFETY: `index` is below the count of pointers between the linker's two symbols.
-        unsafe { *start.add(index) }
-    };
-    let Some(found) = (0..count).find(|index| entry(*index) == own as usize) else {
+    // SAFETY: the linker's two symbols enclose that many pointers, which are not written to any
+    // more.
+    let entries = unsafe { std::slice::from_raw_parts(start, count) };
+    let Some(found) = entries.iter().position(|entry| *entry == own as usize) else {
         return;
     };
-    for index in found + 1..count {
-        let address = entry(index);
+    for &address in &entries[found + 1..] {
         // The C library skips these two values as well.
         if address == 0 || address == usize::MAX {
             continue;
@@ -81,32 +79,4 @@ fn constructor_list() -> (*const usize, *const usize) {
         );
     }
     (start, end)
-}
-
-/// True when this code is linked into the running program itself, and not into a library of it.
-pub(crate) fn is_main_program() -> bool {
-    extern "C" fn first_object(
-        info: *mut libc::dl_phdr_info,
-        _size: libc::size_t,
-        found: *mut c_void,
-    ) -> c_int {
-        let here = is_main_program as fn() -> bool as usize;
-        // SAFETY: the loader passes a valid description of the object.
-        let info = unsafe { &*info };
-        for index in 0..usize::from(info.dlpi_phnum) {
-            // SAFETY: the object has `dlpi_phnum` headers at this address.
-            let header = unsafe { &*info.dlpi_phdr.add(index) };
-            let start = (info.dlpi_addr as usize).wrapping_add(header.p_vaddr as usize);
-            if header.p_type == libc::PT_LOAD && here.wrapping_sub(start) < header.p_memsz as usize
-            {
-                // SAFETY: `found` is the `bool` that the caller below passes.
-                unsafe { *found.cast::<bool>() = true };
-            }
-        }
-        1 // The first object is the program; stop there.
-    }
-    let mut found = false;
-    // SAFETY: the callback has the expected type, and `found` outlives the call.
-    unsafe { libc::dl_iterate_phdr(Some(first_object), (&raw mut found).cast()) };
-    found
 }

@@ -96,10 +96,11 @@ extern "C" fn record_fault(signal: c_int, info: *mut libc::siginfo_t, context: *
     // SAFETY: null, or a record that is never unmapped while the worker lives.
     if let Some(record) = unsafe { record.as_ref() } {
         // SAFETY: the kernel passes a valid description of the signal.
-        let sent = unsafe { (*info).si_code } <= 0;
+        let info = unsafe { &*info };
+        let sent = info.si_code <= 0;
         if !sent {
             // SAFETY: the four signals handled here carry an address.
-            let address = unsafe { (*info).si_addr() };
+            let address = unsafe { info.si_addr() };
             record
                 .address
                 .store(address.addr() as u64, Ordering::Relaxed);

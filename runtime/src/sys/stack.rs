@@ -4,13 +4,11 @@
 //! panics does not do it: it notes where each address lies in which object, and the parent, which
 //! runs the same program at other addresses, looks the names up in its own.
 
-#![expect(unsafe_code, reason = "the loader's list of objects is walked")]
-
-use std::ffi::{CStr, c_int, c_void};
 use std::fmt::Write;
-use std::ops::Range;
 
 use serde::{Deserialize, Serialize};
+
+use super::objects::objects;
 
 /// Deeper stacks are cut.
 const FRAMES: usize = 128;
@@ -24,12 +22,6 @@ pub(crate) struct Stack {
     frames: Vec<(u32, u64)>,
 }
 
-struct Object {
-    name: String,
-    base: usize,
-    segments: Vec<Range<usize>>,
-}
-
 impl Stack {
     /// The stack of the caller.
     pub(crate) fn capture() -> Self {
@@ -40,8 +32,7 @@ impl Stack {
         });
         let objects = objects();
         let place = |address: usize| {
-            let inside = |object: &Object| object.segments.iter().any(|s| s.contains(&address));
-            let index = objects.iter().position(inside)?;
+            let index = objects.iter().position(|object| object.contains(address))?;
             Some((
                 index as u32,
                 address.wrapping_sub(objects[index].base) as u64,
@@ -122,45 +113,4 @@ fn text(frames: &[Frame]) -> String {
         }
     }
     text
-}
-
-fn objects() -> Vec<Object> {
-    extern "C" fn note(
-        info: *mut libc::dl_phdr_info,
-        _size: libc::size_t,
-        objects: *mut c_void,
-    ) -> c_int {
-        // SAFETY: the loader passes a valid description of an object.
-        let info = unsafe { &*info };
-        // SAFETY: `objects` is the vector that the caller below passes.
-        let objects = unsafe { &mut *objects.cast::<Vec<Object>>() };
-        let base = info.dlpi_addr as usize;
-        let mut segments = Vec::new();
-        for index in 0..usize::from(info.dlpi_phnum) {
-            // SAFETY: the object has `dlpi_phnum` headers at this address.
-            let header = unsafe { &*info.dlpi_phdr.add(index) };
-            if header.p_type == libc::PT_LOAD {
-                let start = base.wrapping_add(header.p_vaddr as usize);
-                segments.push(start..start.wrapping_add(header.p_memsz as usize));
-            }
-        }
-        let name = if info.dlpi_name.is_null() {
-            String::new()
-        } else {
-            // SAFETY: the loader's names are C strings that live as long as the object.
-            unsafe { CStr::from_ptr(info.dlpi_name) }
-                .to_string_lossy()
-                .into_owned()
-        };
-        objects.push(Object {
-            name,
-            base,
-            segments,
-        });
-        0
-    }
-    let mut objects: Vec<Object> = Vec::new();
-    // SAFETY: the callback has the expected type, and `objects` outlives the call.
-    unsafe { libc::dl_iterate_phdr(Some(note), (&raw mut objects).cast()) };
-    objects
 }

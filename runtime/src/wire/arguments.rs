@@ -1,6 +1,5 @@
 //! What a registered function's entry works with: arguments to take, and a reply to put.
 
-use std::any::type_name;
 use std::fmt;
 
 use serde::Serialize;
@@ -9,7 +8,7 @@ use serde::de::DeserializeOwned;
 use super::decode::land;
 use super::encode::serialize;
 use super::{Sink, Status, decode, landing, plain, varint};
-use crate::error::Failure;
+use crate::error::{Failure, Step};
 
 /// A type that an argument of a `#[parallel]` function can have; borrowed arguments are lent from
 /// their owned form.
@@ -118,10 +117,7 @@ impl<'a> Arguments<'a> {
                 }
             },
         };
-        value.map_err(|reason| Failure::DecodeArgument {
-            type_name: type_name::<T>().to_owned(),
-            reason,
-        })
+        value.map_err(|reason| Failure::of::<T>(Step::DecodeArgument, reason))
     }
 
     fn length(&mut self) -> u64 {
@@ -174,10 +170,8 @@ impl<'a> Reply<'a> {
             return Ok(());
         }
         self.scratch.clear();
-        serialize(&value, self.scratch).map_err(|reason| Failure::EncodeResult {
-            type_name: type_name::<R>().to_owned(),
-            reason,
-        })?;
+        serialize(&value, self.scratch)
+            .map_err(|reason| Failure::of::<R>(Step::EncodeResult, reason))?;
         self.sink.record(Status::Value, self.scratch);
         Ok(())
     }

@@ -1,13 +1,11 @@
 //! Arguments on their way out: the bytes of a chunk in the making.
 
-use std::any::type_name;
-
 use postcard::ser_flavors::Flavor;
 use serde::Serialize;
 
 use super::plain::{self, Block};
 use super::varint;
-use crate::error::Failure;
+use crate::error::{Failure, Step};
 
 /// Vectors of plain numbers from this size on are not copied into the chunk but sent from where
 /// they are.
@@ -15,10 +13,12 @@ const HELD_FROM: usize = 32 << 10;
 
 /// The items of a chunk: bytes, and between them large vectors that are kept as they came.
 #[derive(Debug, Default)]
-pub struct Payload {
+pub(crate) struct Payload {
     bytes: Vec<u8>,
     /// Each stands before the byte at its position.
     held: Vec<(usize, Box<dyn Block>)>,
+    /// Bytes of all the held vectors.
+    held_bytes: usize,
 }
 
 impl Payload {
@@ -27,12 +27,13 @@ impl Payload {
         Self {
             bytes,
             held: Vec::new(),
+            held_bytes: 0,
         }
     }
 
+    #[inline]
     pub(crate) fn len(&self) -> usize {
-        let held: usize = self.held.iter().map(|(_, block)| block.bytes().len()).sum();
-        self.bytes.len() + held
+        self.bytes.len() + self.held_bytes
     }
 
     /// The bytes as a list of pieces.
@@ -74,6 +75,7 @@ impl Payload {
     }
 
     /// Where the payload stands, for [`rewind`](Self::rewind).
+    #[inline]
     pub(crate) fn mark(&self) -> (usize, usize) {
         (self.bytes.len(), self.held.len())
     }
@@ -82,6 +84,11 @@ impl Payload {
     pub(crate) fn rewind(&mut self, mark: (usize, usize)) {
         self.bytes.truncate(mark.0);
         self.held.truncate(mark.1);
+        self.count_held();
+    }
+
+    fn count_held(&mut self) {
+        self.held_bytes = self.held.iter().map(|(_, block)| block.bytes().len()).sum();
     }
 
     /// Drops the first `count` arguments, which were used.
@@ -103,6 +110,7 @@ impl Payload {
             *place -= position;
         }
         self.bytes.drain(..position);
+        self.count_held();
     }
 }
 
@@ -121,7 +129,10 @@ pub(crate) fn encode_argument<T: Serialize>(
             return Ok(());
         }
         match plain::into_block(value) {
-            Ok(block) => payload.held.push((payload.bytes.len(), block)),
+            Ok(block) => {
+                payload.held.push((payload.bytes.len(), block));
+                payload.held_bytes += len;
+            }
             Err(borrowed) => {
                 payload
                     .bytes
@@ -135,10 +146,7 @@ pub(crate) fn encode_argument<T: Serialize>(
     payload.bytes.push(0);
     if let Err(reason) = serialize(&value, &mut payload.bytes) {
         payload.bytes.truncate(start);
-        return Err(Failure::EncodeArgument {
-            type_name: type_name::<T>().to_owned(),
-            reason,
-        });
+        return Err(Failure::of::<T>(Step::EncodeArgument, reason));
     }
     let taken = varint::write((payload.bytes.len() - start - 1) as u64, &mut prefix);
     payload.bytes[start] = prefix[0];

@@ -45,13 +45,10 @@ pub(super) fn bytes_of<T>(value: &T) -> Option<&[u8]> {
 }
 
 /// `value` as a `U`, if that is what it is, but for lifetimes.
-fn view<'v, T, U: ?Sized + 'v>(value: &'v T) -> Option<&'v U>
-where
-    U: Sized,
-{
+fn view<T, U>(value: &T) -> Option<&U> {
     (typeid::of::<T>() == typeid::of::<U>()).then(|| {
-        // SAFETY: the types are the same up to lifetimes, so their layout is. The callers above
-        // name no type with a lifetime that outlives `'v`, for which `value` is borrowed.
+        // SAFETY: the types are the same up to lifetimes, and so is their layout. The caller above
+        // names no type with a lifetime that outlives the borrow of `value`.
         unsafe { &*std::ptr::from_ref(value).cast::<U>() }
     })
 }

@@ -32,6 +32,7 @@ pub(crate) trait Sink {
 pub(crate) const LONGEST_HEADER: usize = varint::LONGEST;
 
 /// Writes the header of a record with `len` bytes, and says how long the header is.
+#[inline]
 pub(crate) fn write_header(status: Status, len: usize, out: &mut [u8; LONGEST_HEADER]) -> usize {
     varint::write((len as u64) << 2 | status as u64, out)
 }
@@ -47,6 +48,7 @@ pub(crate) enum Header {
     Bad,
 }
 
+#[inline]
 pub(crate) fn parse_header(bytes: &[u8]) -> Header {
     match varint::read(bytes) {
         varint::Read::Value(value, taken) => match value & 3 {
@@ -67,6 +69,7 @@ pub(crate) struct Records<'a>(pub(crate) &'a [u8]);
 impl<'a> Iterator for Records<'a> {
     type Item = (Status, &'a [u8]);
 
+    #[inline]
     fn next(&mut self) -> Option<Self::Item> {
         let Header::Whole(status, len, taken) = parse_header(self.0) else {
             return None;

@@ -5,6 +5,7 @@
 pub(super) const LONGEST: usize = 10;
 
 /// Writes `value` to the start of `out`, and says how many bytes that took.
+#[inline]
 pub(super) fn write(mut value: u64, out: &mut [u8; LONGEST]) -> usize {
     let mut len = 0;
     loop {
@@ -30,6 +31,7 @@ pub(super) enum Read {
     Bad,
 }
 
+#[inline]
 pub(super) fn read(bytes: &[u8]) -> Read {
     // Nearly all lengths are below 128.
     match bytes.first() {
@@ -37,6 +39,10 @@ pub(super) fn read(bytes: &[u8]) -> Read {
         None => return Read::Short,
         Some(_) => {}
     }
+    read_long(bytes)
+}
+
+fn read_long(bytes: &[u8]) -> Read {
     let mut value = 0_u64;
     for (index, byte) in bytes.iter().take(LONGEST).enumerate() {
         let low = u64::from(byte & 0x7f);

@@ -15,6 +15,9 @@ use crate::wire::{FrameHeader, LONGEST_HEADER, Sink, Status, Stream, write_heade
 /// The parent is told after so many bytes, at the latest.
 const TELL_AFTER: usize = crate::shm::RING_BYTES / 4;
 
+/// Values of tiny items.
+const SMALL: usize = 32;
+
 #[derive(Debug)]
 pub(super) struct Link {
     pub(super) lane: Lane,
@@ -172,8 +175,16 @@ impl Sink for Link {
     fn record(&mut self, status: Status, bytes: &[u8]) {
         let mut header = [0; LONGEST_HEADER];
         let len = write_header(status, bytes.len(), &mut header);
-        self.write_all(&header[..len]);
-        self.write_all(bytes);
+        if bytes.len() <= SMALL {
+            // One copy into the ring instead of two.
+            let mut record = [0; LONGEST_HEADER + SMALL];
+            record[..LONGEST_HEADER].copy_from_slice(&header);
+            record[len..len + bytes.len()].copy_from_slice(bytes);
+            self.write_all(&record[..len + bytes.len()]);
+        } else {
+            self.write_all(&header[..len]);
+            self.write_all(bytes);
+        }
         self.results.publish();
         self.moved(len + bytes.len());
     }

@@ -248,6 +248,16 @@ proptest! {
 }
 
 #[test]
+fn a_head_before_the_first_byte_is_corrupt() {
+    let ring = PlainRing::new(8);
+    let mut producer = Producer::new(ring.clone());
+    // It is less than a lap behind the tail if one counts through zero.
+    ring.head().set(0_u64.wrapping_sub(8));
+    assert_eq!(producer.room(), Err(Corrupt));
+    assert_eq!(producer.write(&[1; 8]), Ok(8));
+}
+
+#[test]
 fn a_parent_survives_a_worker_that_scribbles_while_it_works() {
     let (parent, worker) = lanes();
     let done = AtomicBool::new(false);

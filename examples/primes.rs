@@ -1,0 +1,57 @@
+//! Uneven tasks: the largest prime factors of consecutive numbers, against a serial loop.
+//!
+//! `cargo run --release --example primes`
+//!
+//! Trial division gives up a number such as 10^14 after a few steps, but needs five million
+//! divisions for a prime of that size. Nobody knows beforehand which numbers those are, so the pool
+//! hands out little at a time to whichever worker is free. It prints the costliest numbers, both
+//! times and their ratio; the time of the workers holds their start.
+
+use std::time::Instant;
+
+use parproc::{Pool, parallel};
+
+const FIRST: u64 = 100_000_000_000_000;
+const COUNT: u64 = 2_000;
+
+#[parallel]
+fn largest_prime_factor(mut number: u64) -> u64 {
+    let mut largest = 1;
+    for divisor in [2].into_iter().chain((3..).step_by(2)) {
+        if divisor * divisor > number {
+            break;
+        }
+        while number % divisor == 0 {
+            number /= divisor;
+            largest = divisor;
+        }
+    }
+    number.max(largest)
+}
+
+fn main() -> parproc::Result<()> {
+    let numbers = FIRST..FIRST + COUNT;
+
+    let start = Instant::now();
+    let serial: Vec<u64> = numbers.clone().map(largest_prime_factor).collect();
+    let serial_time = start.elapsed();
+
+    let pool = Pool::builder().build()?;
+    let start = Instant::now();
+    let parallel = pool.map(largest_prime_factor, numbers.clone())?;
+    let parallel_time = start.elapsed();
+    assert_eq!(parallel, serial);
+
+    let primes = numbers.zip(&serial).filter(|(n, factor)| n == *factor);
+    println!(
+        "{COUNT} numbers from {FIRST}, {} of them primes",
+        primes.count()
+    );
+    println!("serial loop  {serial_time:8.2?}");
+    println!(
+        "{} workers    {parallel_time:8.2?}  {:.2} times as fast",
+        pool.workers(),
+        serial_time.as_secs_f64() / parallel_time.as_secs_f64()
+    );
+    Ok(())
+}

@@ -1,0 +1,78 @@
+//! How parproc compares with the bare mechanisms below it, and with threads.
+//!
+//! `cargo bench -p parproc --bench compare` prints a Markdown table of medians and takes about a
+//! minute and a half. `-- --quick` runs every measurement a few times only, to see that it works. Other words choose
+//! sections: `-- echo map`. What the columns mean is printed below the table.
+//!
+//! Contestants take turns: ours, theirs, ours, theirs, … A ratio is formed within each round, so that
+//! what else the machine does meets both. Every result is checked.
+
+mod child;
+mod echo;
+mod map;
+mod measure;
+mod memory;
+mod raw;
+mod round_trip;
+mod start;
+mod table;
+mod uneven;
+
+use std::process::ExitCode;
+
+use measure::{Outcome, Scale};
+use table::Table;
+
+type Section = fn(Scale, &mut Table) -> Outcome<()>;
+
+const SECTIONS: [(&str, Section); 6] = [
+    ("round-trip", round_trip::run),
+    ("map", map::run),
+    ("echo", echo::run),
+    ("start", start::run),
+    ("uneven", uneven::run),
+    ("memory", memory::run),
+];
+
+fn main() -> ExitCode {
+    // First, since the time until here is measured.
+    if let Some(mode) = std::env::args().nth(1)
+        && let Some(code) = child::play(&mode)
+    {
+        return code;
+    }
+    match compare() {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("error: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn compare() -> Outcome<()> {
+    let (flags, words): (Vec<_>, Vec<_>) = std::env::args()
+        .skip(1)
+        .partition(|argument| argument.starts_with('-'));
+    // Cargo passes `--bench` when it measures, and not when it only tests that benches run.
+    let measured = flags.iter().any(|flag| flag == "--bench");
+    let scale = Scale {
+        quick: !measured || flags.iter().any(|flag| flag == "--quick"),
+    };
+    if let Some(word) = words
+        .iter()
+        .find(|word| SECTIONS.iter().all(|(name, _)| name != word))
+    {
+        let names = SECTIONS.map(|(name, _)| name).join(", ");
+        return Err(format!("there is no section `{word}`; there are {names}").into());
+    }
+    let mut table = Table::default();
+    for (name, section) in SECTIONS {
+        if words.is_empty() || words.iter().any(|word| word == name) {
+            eprintln!("{name} …");
+            section(scale, &mut table).map_err(|error| format!("{name}: {error}"))?;
+        }
+    }
+    print!("{}", table.markdown(scale));
+    Ok(())
+}

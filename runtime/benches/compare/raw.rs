@@ -1,0 +1,196 @@
+//! The bare mechanisms: two processes that pass a number back and forth, by hand.
+
+#![expect(
+    unsafe_code,
+    reason = "what the library is compared with: fork, shared memory, the C library's allocator"
+)]
+
+use std::io::{self, Read, Write};
+use std::os::unix::net::UnixStream;
+use std::ptr::NonNull;
+use std::sync::atomic::{AtomicU32, AtomicU64, Ordering, fence};
+use std::time::{Duration, Instant};
+
+use rustix::mm::{MapFlags, ProtFlags};
+use rustix::process::{Pid, Signal, WaitOptions};
+use rustix::thread::futex;
+
+/// Another process, which answers numbers with `answer` of them; killed on drop.
+#[derive(Debug)]
+struct Peer(Pid);
+
+impl Peer {
+    /// `serve` runs in a copy of this process in which only this thread exists. It must not allocate
+    /// or take a lock, since another thread may have been in the middle of that.
+    fn fork(serve: impl FnOnce()) -> io::Result<Self> {
+        let parent = rustix::process::getpid();
+        // SAFETY: the child does nothing but `serve`, and leaves without running anything else.
+        let pid = unsafe { libc::fork() };
+        if pid == 0 {
+            let _ = rustix::process::set_parent_process_death_signal(Some(Signal::KILL));
+            if rustix::process::getppid() == Some(parent) {
+                serve();
+            }
+            // SAFETY: ends the process at once.
+            unsafe { libc::_exit(0) };
+        }
+        match Pid::from_raw(pid) {
+            Some(pid) if pid.as_raw_nonzero().get() > 0 => Ok(Self(pid)),
+            _ => Err(io::Error::last_os_error()),
+        }
+    }
+}
+
+impl Drop for Peer {
+    fn drop(&mut self) {
+        // It has not been waited for, so the id is still its own.
+        let _ = rustix::process::kill_process(self.0, Signal::KILL);
+        let _ = rustix::process::waitpid(Some(self.0), WaitOptions::empty());
+    }
+}
+
+/// A value alone on its cache lines.
+#[derive(Debug)]
+#[repr(C, align(128))]
+struct Line<T>(T);
+
+/// One direction. The sender stores `value`, increments `count` (release), fences and reads
+/// `asleep`. The receiver stores `asleep`, fences, and sleeps while `count` is what it was: one of
+/// the two sees the other.
+#[derive(Debug)]
+#[repr(C)]
+struct Mailbox {
+    value: AtomicU64,
+    count: Line<AtomicU32>,
+    asleep: Line<AtomicU32>,
+}
+
+impl Mailbox {
+    fn put(&self, value: u64) {
+        self.value.store(value, Ordering::Relaxed);
+        self.count.0.fetch_add(1, Ordering::Release);
+        fence(Ordering::SeqCst);
+        if self.asleep.0.load(Ordering::Relaxed) == 1 {
+            let _ = futex::wake(&self.count.0, futex::Flags::empty(), 1);
+        }
+    }
+
+    /// The value after the first `seen` ones.
+    fn take(&self, seen: u32, spin: Duration) -> u64 {
+        let come = || self.count.0.load(Ordering::Acquire) != seen;
+        if !spin.is_zero() {
+            let start = Instant::now();
+            while !come() && start.elapsed() < spin {
+                for _ in 0..32 {
+                    std::hint::spin_loop();
+                    if come() {
+                        break;
+                    }
+                }
+            }
+        }
+        while !come() {
+            self.asleep.0.store(1, Ordering::Relaxed);
+            fence(Ordering::SeqCst);
+            let _ = futex::wait(&self.count.0, futex::Flags::empty(), seen, None);
+            self.asleep.0.store(0, Ordering::Relaxed);
+        }
+        self.value.load(Ordering::Relaxed)
+    }
+}
+
+#[derive(Debug)]
+#[repr(C)]
+struct Page {
+    requests: Mailbox,
+    replies: Mailbox,
+}
+
+/// Memory that a forked process shares; mapped until the program ends.
+fn shared_page() -> io::Result<&'static Page> {
+    let protection = ProtFlags::READ | ProtFlags::WRITE;
+    // SAFETY: a new mapping at an address of the kernel's choice replaces nothing.
+    let start = unsafe {
+        rustix::mm::mmap_anonymous(
+            std::ptr::null_mut(),
+            size_of::<Page>(),
+            protection,
+            MapFlags::SHARED,
+        )
+    }?;
+    let page = NonNull::new(start.cast::<Page>()).ok_or(io::ErrorKind::OutOfMemory)?;
+    // SAFETY: zeroed memory of that size, aligned to a page and never unmapped; it is all atomics.
+    Ok(unsafe { page.as_ref() })
+}
+
+/// Ping-pong through shared memory: spins for a while on both sides, then sleeps on a futex.
+#[derive(Debug)]
+pub(crate) struct FutexPingPong {
+    page: &'static Page,
+    sent: u32,
+    spin: Duration,
+    _peer: Peer,
+}
+
+impl FutexPingPong {
+    pub(crate) fn new(spin: Duration, answer: fn(u64) -> u64) -> io::Result<Self> {
+        let page = shared_page()?;
+        let peer = Peer::fork(|| {
+            for seen in 0_u32.. {
+                page.replies.put(answer(page.requests.take(seen, spin)));
+            }
+        })?;
+        Ok(Self {
+            page,
+            sent: 0,
+            spin,
+            _peer: peer,
+        })
+    }
+
+    pub(crate) fn call(&mut self, value: u64) -> u64 {
+        self.page.requests.put(value);
+        let reply = self.page.replies.take(self.sent, self.spin);
+        self.sent += 1;
+        reply
+    }
+}
+
+/// Ping-pong through a pair of Unix sockets.
+#[derive(Debug)]
+pub(crate) struct SocketPingPong {
+    socket: UnixStream,
+    _peer: Peer,
+}
+
+impl SocketPingPong {
+    pub(crate) fn new(answer: fn(u64) -> u64) -> io::Result<Self> {
+        let (socket, mut theirs) = UnixStream::pair()?;
+        let peer = Peer::fork(|| {
+            let mut bytes = [0; 8];
+            while theirs.read_exact(&mut bytes).is_ok() {
+                let reply = answer(u64::from_ne_bytes(bytes));
+                if theirs.write_all(&reply.to_ne_bytes()).is_err() {
+                    break;
+                }
+            }
+        })?;
+        Ok(Self {
+            socket,
+            _peer: peer,
+        })
+    }
+
+    pub(crate) fn call(&mut self, value: u64) -> io::Result<u64> {
+        self.socket.write_all(&value.to_ne_bytes())?;
+        let mut bytes = [0; 8];
+        self.socket.read_exact(&mut bytes)?;
+        Ok(u64::from_ne_bytes(bytes))
+    }
+}
+
+/// Gives the allocator's free memory back to the system, so that what is allocated next is fresh.
+pub(crate) fn forget_free_memory() {
+    // SAFETY: touches only memory that nobody has.
+    unsafe { libc::malloc_trim(0) };
+}

@@ -1,0 +1,111 @@
+//! Microbenchmarks of a pool: `cargo bench -p parproc --bench pool`.
+//!
+//! For comparisons with other mechanisms see the bench `compare`.
+
+use std::sync::LazyLock;
+
+use divan::Bencher;
+use divan::counter::{BytesCount, ItemsCount};
+use parproc::{Pool, Result, Task, parallel};
+
+const TASKS: usize = 1000;
+
+static POOL: LazyLock<Pool> =
+    LazyLock::new(|| Pool::builder().build().expect("a pool can be made"));
+
+#[parallel]
+fn increment(x: u64) -> u64 {
+    x.wrapping_add(1)
+}
+
+#[parallel]
+fn echo(bytes: Vec<u8>) -> Vec<u8> {
+    bytes
+}
+
+#[parallel]
+fn count(words: &[String]) -> usize {
+    words.iter().map(String::len).sum()
+}
+
+#[parallel]
+fn shout(word: String) -> String {
+    word.to_uppercase()
+}
+
+fn main() {
+    // The workers start before anything is measured.
+    let sum: u64 = POOL.map(increment, 0..1000).expect("a map").iter().sum();
+    assert_eq!(sum, 500_500);
+    divan::main();
+}
+
+#[divan::bench]
+fn spawn_and_join() -> Result<u64> {
+    POOL.spawn(increment, 1)?.join().map_err(Into::into)
+}
+
+#[divan::bench]
+fn map_of_one() -> Result<Vec<u64>> {
+    POOL.map(increment, [1])
+}
+
+#[divan::bench(args = [100, 10_000, 1_000_000])]
+fn map_of_numbers(bencher: Bencher<'_, '_>, items: u64) {
+    bencher
+        .counter(ItemsCount::new(items))
+        .bench(|| POOL.map(increment, 0..items));
+}
+
+#[divan::bench(args = [100, 10_000, 1_000_000])]
+fn imap_of_numbers(bencher: Bencher<'_, '_>, items: u64) {
+    bencher
+        .counter(ItemsCount::new(items))
+        .bench(|| POOL.imap(increment, 0..items).map(Iterator::count));
+}
+
+#[divan::bench]
+fn spawn_of_1000_then_join(bencher: Bencher<'_, '_>) {
+    bencher.counter(ItemsCount::new(TASKS)).bench(|| {
+        let tasks: Result<Vec<Task<u64>>> = (0..TASKS as u64)
+            .map(|x| POOL.spawn(increment, x))
+            .collect();
+        tasks.map(|tasks| {
+            tasks
+                .into_iter()
+                .map(Task::join)
+                .filter(|r| r.is_ok())
+                .count()
+        })
+    });
+}
+
+#[divan::bench(args = [1 << 10, 64 << 10, 1 << 20, 16 << 20])]
+fn echo_of_bytes(bencher: Bencher<'_, '_>, bytes: usize) {
+    bencher
+        .counter(BytesCount::new(bytes))
+        .with_inputs(|| vec![7; bytes])
+        .bench_values(|input| POOL.map(echo, [input]));
+}
+
+#[divan::bench]
+fn map_of_10000_strings(bencher: Bencher<'_, '_>) {
+    bencher
+        .counter(ItemsCount::new(10_000_usize))
+        .with_inputs(|| words(10_000))
+        .bench_values(|words| POOL.map(shout, words));
+}
+
+#[divan::bench]
+fn map_of_100_lists_of_1000_strings(bencher: Bencher<'_, '_>) {
+    bencher
+        .counter(ItemsCount::new(100_000_usize))
+        .with_inputs(|| vec![words(1000); 100])
+        .bench_values(|lists| POOL.map(count, lists));
+}
+
+fn words(count: usize) -> Vec<String> {
+    (0..count)
+        .map(|word| format!("word number {word}"))
+        .collect()
+}

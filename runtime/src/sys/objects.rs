@@ -1,0 +1,69 @@
+//! The program and the shared libraries that are loaded, as the loader lists them.
+
+#![expect(unsafe_code, reason = "the loader's list of objects is walked")]
+
+use std::ffi::{CStr, c_int, c_void};
+use std::ops::Range;
+
+/// A loaded object; the program itself is the first one, and has an empty name.
+#[derive(Debug)]
+pub(super) struct Object {
+    pub(super) name: String,
+    /// What its addresses are relative to.
+    pub(super) base: usize,
+    segments: Vec<Range<usize>>,
+}
+
+impl Object {
+    pub(super) fn contains(&self, address: usize) -> bool {
+        self.segments
+            .iter()
+            .any(|segment| segment.contains(&address))
+    }
+}
+
+pub(super) fn objects() -> Vec<Object> {
+    let mut objects: Vec<Object> = Vec::new();
+    // SAFETY: the callback has the expected type, and `objects` outlives the call.
+    unsafe { libc::dl_iterate_phdr(Some(note), (&raw mut objects).cast()) };
+    objects
+}
+
+/// True when this code is linked into the running program itself, and not into a library of it.
+pub(crate) fn is_main_program() -> bool {
+    let here = is_main_program as fn() -> bool as usize;
+    objects()
+        .first()
+        .is_some_and(|program| program.contains(here))
+}
+
+extern "C" fn note(info: *mut libc::dl_phdr_info, _size: usize, objects: *mut c_void) -> c_int {
+    // SAFETY: the loader passes a valid description of an object.
+    let info = unsafe { &*info };
+    // SAFETY: `objects` is the vector that `objects()` passes.
+    let objects = unsafe { &mut *objects.cast::<Vec<Object>>() };
+    let (count, base) = (usize::from(info.dlpi_phnum), info.dlpi_addr as usize);
+    // SAFETY: the object has that many headers at that address.
+    let headers = unsafe { std::slice::from_raw_parts(info.dlpi_phdr, count) };
+    let segments = headers
+        .iter()
+        .filter(|header| header.p_type == libc::PT_LOAD)
+        .map(|header| {
+            let start = base.wrapping_add(header.p_vaddr as usize);
+            start..start.wrapping_add(header.p_memsz as usize)
+        });
+    let name = if info.dlpi_name.is_null() {
+        String::new()
+    } else {
+        // SAFETY: the loader's names are C strings that live as long as the object.
+        unsafe { CStr::from_ptr(info.dlpi_name) }
+            .to_string_lossy()
+            .into_owned()
+    };
+    objects.push(Object {
+        name,
+        base,
+        segments: segments.collect(),
+    });
+    0
+}
