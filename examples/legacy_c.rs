@@ -81,7 +81,7 @@ fn count_in_threads(texts: &[String]) -> Vec<(u32, u32)> {
 fn report(who: &str, time: Duration, counts: &[(u32, u32)], right: &[(u32, u32)]) {
     let wrong = counts.iter().zip(right).filter(|(a, b)| a != b).count();
     println!(
-        "{who:<12} {time:>8.2?}  {wrong:>3} of {} counts are wrong",
+        "{who:<12} {time:>9.2?}  {wrong:>3} of {} counts are wrong",
         right.len()
     );
 }

@@ -3,8 +3,8 @@
 //! `cargo run --release --example mandelbrot -- PICTURE`, by default `mandelbrot.png` in the folder
 //! for temporary files.
 //!
-//! Rows differ a lot in cost: points inside the set run to the last step. It prints the picture's
-//! path, size and time.
+//! It opens no window: it prints the picture's path, its size and the time that it took. The picture
+//! shows a spiral in the set's western valley.
 
 use std::error::Error;
 use std::fs::File;
@@ -18,10 +18,9 @@ const WIDTH: u32 = 1200;
 const HEIGHT: u32 = 800;
 /// Each pixel is the mean of `SAMPLES` × `SAMPLES` points.
 const SAMPLES: u32 = 2;
-const STEPS: u32 = 1_000;
-const CENTER: (f64, f64) = (-0.7436438870, 0.1318259042);
-/// The width of the picture in the plane.
-const SPAN: f64 = 0.0025;
+const STEPS: u32 = 2_000;
+const CENTER: (f64, f64) = (-0.775_683_77, 0.136_467_37);
+const PIXEL: f64 = 0.000_65 / WIDTH as f64;
 
 /// The bytes of a row: red, green and blue of each pixel.
 #[parallel]
@@ -32,55 +31,55 @@ fn row(y: u32) -> Vec<u8> {
 fn pixel(x: u32, y: u32) -> [u8; 3] {
     let mut sum = [0.0; 3];
     for sample in 0..SAMPLES * SAMPLES {
-        let place = |pixel: u32, part: u32, size: u32| {
-            let along = f64::from(pixel) + (f64::from(part) + 0.5) / f64::from(SAMPLES);
-            (along - f64::from(size) / 2.0) * SPAN / f64::from(WIDTH)
-        };
-        let re = CENTER.0 + place(x, sample % SAMPLES, WIDTH);
-        let im = CENTER.1 - place(y, sample / SAMPLES, HEIGHT);
-        for (sum, part) in sum.iter_mut().zip(color(re, im)) {
-            *sum += part;
+        let re = CENTER.0 + PIXEL * from_middle(x, sample % SAMPLES, WIDTH);
+        let im = CENTER.1 - PIXEL * from_middle(y, sample / SAMPLES, HEIGHT);
+        for (sum, light) in sum.iter_mut().zip(light_of(re, im)) {
+            *sum += light;
         }
     }
-    // The mean of light, which is what a screen's numbers are the square root of, about.
-    sum.map(|part| (255.0 * (part / f64::from(SAMPLES * SAMPLES)).sqrt()) as u8)
+    // The numbers of a picture go with the square root of light, about.
+    sum.map(|sum| (255.0 * (sum / f64::from(SAMPLES * SAMPLES)).sqrt()) as u8)
 }
 
-/// The light of a point, in red, green and blue from 0 to 1.
-fn color(re: f64, im: f64) -> [f64; 3] {
+fn from_middle(pixel: u32, sample: u32, size: u32) -> f64 {
+    f64::from(pixel) + (f64::from(sample) + 0.5) / f64::from(SAMPLES) - f64::from(size) / 2.0
+}
+
+/// Red, green and blue of a point, from 0 to 1.
+fn light_of(re: f64, im: f64) -> [f64; 3] {
     const FAR: f64 = 1e6;
     let (mut x, mut y) = (0.0, 0.0);
-    // How z moves with c: its direction is the slope of the distance to the set.
+    // The derivative of x + iy: it tells how far away the set is, and in which direction.
     let (mut dx, mut dy) = (0.0, 0.0);
-    for step in 0..STEPS {
+    for step in 1..=STEPS {
         (dx, dy) = (2.0 * (x * dx - y * dy) + 1.0, 2.0 * (x * dy + y * dx));
         (x, y) = (x * x - y * y + re, 2.0 * x * y + im);
         let square = x * x + y * y;
         if square > FAR {
-            // A fraction of a step, so that the colours change without bands.
-            let steps = f64::from(step) + 1.0 - (square.ln() / FAR.ln()).log2();
-            let slope = (x * dx + y * dy, y * dx - x * dy);
-            return lit(palette(steps), slope);
+            // The fraction of a step lets the colours change without bands.
+            let steps = f64::from(step) - (square.ln() / FAR.ln()).log2();
+            let distance = square.sqrt() * square.ln() / (2.0 * dx.hypot(dy));
+            let edge = (distance / PIXEL).min(1.0).sqrt();
+            let light = edge * slope_light(x * dx + y * dy, y * dx - x * dy);
+            return palette(steps.ln()).map(|part| part * light);
         }
     }
     [0.0; 3]
 }
 
-fn palette(steps: f64) -> [f64; 3] {
-    let turn = steps.sqrt() * 0.35;
-    [0.0, 0.12, 0.25].map(|shift| {
-        let wave = 0.5 + 0.5 * (std::f64::consts::TAU * (turn - shift)).cos();
-        wave * wave
-    })
+/// How bright a slope in this direction is when the light comes from the upper left.
+fn slope_light(x: f64, y: f64) -> f64 {
+    const FROM_ABOVE: f64 = 1.5;
+    let along = (y - x) / (x.hypot(y) * std::f64::consts::SQRT_2);
+    (along + FROM_ABOVE) / (1.0 + FROM_ABOVE)
 }
 
-/// Light from the upper left, as if the colours were painted on hills.
-fn lit(color: [f64; 3], (x, y): (f64, f64)) -> [f64; 3] {
-    const HEIGHT: f64 = 1.5;
-    let length = x.hypot(y).max(f64::MIN_POSITIVE);
-    let toward = (y - x) / length * std::f64::consts::FRAC_1_SQRT_2;
-    let light = ((toward + HEIGHT) / (1.0 + HEIGHT)).max(0.0);
-    color.map(|part| part * light)
+/// Blue, cream, orange and night, again and again.
+fn palette(turn: f64) -> [f64; 3] {
+    [0.3, 0.17, 0.03].map(|shift| {
+        let wave = 0.5 + 0.5 * ((turn + shift) * std::f64::consts::TAU).cos();
+        0.02 + 0.98 * wave * wave
+    })
 }
 
 fn main() -> Result<(), Box<dyn Error>> {

@@ -42,7 +42,7 @@ fn main() {
 
 #[divan::bench]
 fn spawn_and_join() -> Result<u64> {
-    POOL.spawn(increment, 1)?.join().map_err(Into::into)
+    POOL.spawn(increment, 1)?.join()
 }
 
 #[divan::bench]
@@ -101,7 +101,7 @@ fn map_of_100_lists_of_1000_strings(bencher: Bencher<'_, '_>) {
     bencher
         .counter(ItemsCount::new(100_000_usize))
         .with_inputs(|| vec![words(1000); 100])
-        .bench_values(|lists| POOL.map(count, lists));
+        .bench_refs(|lists| POOL.map(count, lists.iter().map(Vec::as_slice)));
 }
 
 fn words(count: usize) -> Vec<String> {

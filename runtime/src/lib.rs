@@ -39,7 +39,7 @@
 //! assert!(outcomes[1].as_ref().unwrap_err().is_crash());
 //! assert_eq!(outcomes[2].as_ref().unwrap_err().panic_message(), Some("two is too much"));
 //! assert_eq!(*outcomes[3].as_ref().unwrap(), 30);
-//! # parproc::Result::Ok(())
+//! # Ok::<(), parproc::Error>(())
 //! ```
 //!
 //! # What to use
@@ -122,7 +122,7 @@ pub use worker::init;
 /// let circles = par_map(Circle::unit, [1.0, 2.0])?;
 /// assert_eq!(par_map(area, &circles)?, [3.0, 12.0]);
 /// assert_eq!(par_map(identity::<u32>, [7])?, [7]);
-/// # parproc::Result::Ok(())
+/// # Ok::<(), parproc::Error>(())
 /// ```
 ///
 /// Arguments are owned values that implement serde's `Serialize` and `Deserialize`, or `&str`, `&[T]`

@@ -53,7 +53,7 @@ pub(crate) struct Ratio {
 /// not count.
 pub(crate) fn take_turns<const N: usize>(
     rounds: usize,
-    contestants: [&mut dyn FnMut() -> Outcome<f64>; N],
+    mut contestants: [&mut dyn FnMut() -> Outcome<f64>; N],
 ) -> Outcome<[Series; N]> {
     let mut series = [const { Series(Vec::new()) }; N];
     for round in 0..=rounds {

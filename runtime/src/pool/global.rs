@@ -36,7 +36,7 @@ impl Pool {
 /// }
 ///
 /// assert_eq!(par_map(area, [(1.0, 2.0), (3.0, 4.0)])?, [2.0, 12.0]);
-/// # parproc::Result::Ok(())
+/// # Ok::<(), parproc::Error>(())
 /// ```
 ///
 /// # Errors

@@ -33,7 +33,7 @@ use crate::worker::can_start_workers;
 ///
 /// let pool = Pool::builder().workers(2).build()?;
 /// assert_eq!(pool.map(cube, -2..=2)?, [-8, -1, 0, 1, 8]);
-/// # parproc::Result::Ok(())
+/// # Ok::<(), parproc::Error>(())
 /// ```
 #[derive(Debug)]
 pub struct Pool {
@@ -137,7 +137,7 @@ impl Pool {
     ///     TryMapError::Item { index, error } => assert_eq!((index, error.as_str()), (1, "\"x\" is no number")),
     ///     other => panic!("{other}"),
     /// }
-    /// # parproc::Result::Ok(())
+    /// # Ok::<(), parproc::Error>(())
     /// ```
     ///
     /// # Errors
@@ -186,7 +186,7 @@ impl Pool {
     /// assert_eq!(*outcomes[0].as_ref().unwrap(), 0);
     /// assert!(outcomes[1].as_ref().unwrap_err().is_crash());
     /// assert_eq!(*outcomes[2].as_ref().unwrap(), 2);
-    /// # parproc::Result::Ok(())
+    /// # Ok::<(), parproc::Error>(())
     /// ```
     ///
     /// # Errors

@@ -26,7 +26,7 @@ pub(super) struct Settings {
 ///
 /// let squares = Pool::global()?.job(square).chunk_size(100).map(0..1000_u64)?;
 /// assert_eq!(squares[999], 998_001);
-/// # parproc::Result::Ok(())
+/// # Ok::<(), parproc::Error>(())
 /// ```
 #[derive(Debug)]
 #[must_use = "a job does nothing before items are given to it"]

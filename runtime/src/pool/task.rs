@@ -25,7 +25,7 @@ use crate::wire::{Output, Records};
 ///
 /// let task = Pool::global()?.spawn(add, (1, 2))?;
 /// assert_eq!(task.join()?, 3);
-/// # parproc::Result::Ok(())
+/// # Ok::<(), parproc::Error>(())
 /// ```
 #[must_use = "dropping a task detaches it: it runs, and its result is lost"]
 pub struct Task<R> {

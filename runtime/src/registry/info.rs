@@ -45,7 +45,7 @@ impl FunctionInfo {
 ///
 /// let functions = parproc::functions()?;
 /// assert!(functions.iter().any(|f| f.name() == "double" && f.signature() == "fn double(x: u64) -> u64"));
-/// # parproc::Result::Ok(())
+/// # Ok::<(), parproc::Error>(())
 /// ```
 ///
 /// # Errors

@@ -6,8 +6,8 @@
 //! 1. `tail` is stored by the producer only (release), after the bytes before it were written.
 //! 2. `head` is stored by the consumer only (release), after the bytes before it were read.
 //! 3. Each side keeps its own position in private memory and never reads its own word back.
-//! 4. Each side loads the other's word (acquire), and checks `head <= tail <= head + capacity`
-//!    against its own position before using it: a violation is [`Corrupt`].
+//! 4. Each side loads the other's word (acquire) and checks that it did not go back, and that
+//!    `head <= tail <= head + capacity` with its own position: a violation is [`Corrupt`].
 //!
 //! Messages may be longer than the ring: both calls move as much as there is room or data for.
 
@@ -51,12 +51,11 @@ impl<M: Memory> Producer<M> {
     /// How many bytes [`write`](Self::write) would take now.
     pub(crate) fn room(&mut self) -> Result<usize, Corrupt> {
         let head = self.memory.head().load(Ordering::Acquire);
-        let used = self.tail.wrapping_sub(head);
-        if used > self.memory.capacity() as u64 || head < self.head {
+        if !(self.head..=self.tail).contains(&head) {
             return Err(Corrupt);
         }
         self.head = head;
-        Ok(self.memory.capacity() - used as usize)
+        Ok(self.memory.capacity() - (self.tail - head) as usize)
     }
 
     /// Writes the beginning of `bytes`, as much as fits, and says how much; not yet published.
@@ -108,12 +107,12 @@ impl<M: Memory> Consumer<M> {
     /// How many bytes can be read now.
     pub(crate) fn available(&mut self) -> Result<usize, Corrupt> {
         let tail = self.memory.tail().load(Ordering::Acquire);
-        let len = tail.wrapping_sub(self.head);
-        if len > self.memory.capacity() as u64 || tail < self.tail {
+        let full = self.head + self.memory.capacity() as u64;
+        if !(self.tail..=full).contains(&tail) {
             return Err(Corrupt);
         }
         self.tail = tail;
-        Ok(len as usize)
+        Ok((tail - self.head) as usize)
     }
 
     /// How many bytes were ever read.
