@@ -72,7 +72,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     out.flush()?;
     match unread {
         0 => Ok(()),
-        _ => Err(format!("{unread} files or folders could not be read").into()),
+        _ => Err(format!("files and folders that could not be read: {unread}").into()),
     }
 }
 

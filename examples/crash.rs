@@ -3,11 +3,13 @@
 //!
 //! `cargo run --release --example crash`
 //!
-//! It prints a table: what each task did and what came of it. A bad task fails alone: its
-//! neighbours give their results, its worker is replaced, and the program goes on to its end.
+//! It prints a table: what each task did, the worker that ran it if it went wrong, and what came of
+//! it. A bad task fails alone: the others give their results, a worker that died is replaced, and the
+//! program goes on to its end.
 
 #![expect(unsafe_code, reason = "one task writes through a wild pointer")]
 
+use std::fmt::Display;
 use std::hint::black_box;
 use std::process;
 
@@ -29,7 +31,7 @@ enum Deed {
 #[parallel]
 fn perform(deed: Deed) -> u64 {
     match deed {
-        Deed::Work => {}
+        Deed::Work => return (1..=20).product(),
         Deed::Panic => panic!("the cat walked over the keyboard"),
         Deed::Abort => process::abort(),
         Deed::WildWrite => {
@@ -42,7 +44,7 @@ fn perform(deed: Deed) -> u64 {
         Deed::Exit => process::exit(7),
         Deed::GetKilled => kill_process(getpid(), Signal::KILL).expect("it may signal itself"),
     }
-    (1..=20).product()
+    unreachable!("the worker is gone")
 }
 
 /// Recursion without an end that the compiler could see.
@@ -54,8 +56,8 @@ fn depth(level: u64) -> u64 {
     depth(level + 1) + black_box(frame)[1]
 }
 
-fn outcome(error: &TaskError) -> String {
-    let text = if let Some(message) = error.panic_message() {
+fn reason(error: &TaskError) -> String {
+    if let Some(message) = error.panic_message() {
         let place = error.panic_location().unwrap_or("an unknown place");
         format!("panic at {place}: {message}")
     } else if error.is_stack_overflow() {
@@ -68,9 +70,11 @@ fn outcome(error: &TaskError) -> String {
         format!("exit code {code}")
     } else {
         error.to_string()
-    };
-    let worker = error.pid().map_or_else(String::new, |pid| pid.to_string());
-    format!("{worker:>9}  {text}")
+    }
+}
+
+fn print_row(item: impl Display, deed: impl Display, worker: impl Display, outcome: impl Display) {
+    println!("{item:>4}  {deed:<13}  {worker:>7}  {outcome}");
 }
 
 fn main() -> parproc::Result<()> {
@@ -90,13 +94,16 @@ fn main() -> parproc::Result<()> {
     let pool = Pool::builder().workers(2).build()?;
     let outcomes = pool.outcomes(perform, deeds)?;
 
-    println!("item  deed              worker  outcome");
-    for (item, (deed, result)) in deeds.iter().zip(&outcomes).enumerate() {
-        let outcome = match result {
-            Ok(value) => format!("{:>9}  {value}", ""),
-            Err(error) => outcome(error),
-        };
-        println!("{item:>4}  {:<13}{outcome}", format!("{deed:?}"));
+    print_row("item", "deed", "worker", "outcome");
+    for (item, (deed, outcome)) in deeds.iter().zip(&outcomes).enumerate() {
+        let deed = format!("{deed:?}");
+        match outcome {
+            Ok(value) => print_row(item, deed, "", value),
+            Err(error) => {
+                let worker = error.pid().map_or_else(String::new, |pid| pid.to_string());
+                print_row(item, deed, worker, reason(error));
+            }
+        }
     }
 
     let good = outcomes.iter().filter(|outcome| outcome.is_ok()).count();

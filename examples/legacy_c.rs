@@ -15,7 +15,7 @@ use std::time::{Duration, Instant};
 
 use parproc::{Pool, parallel};
 
-const TEXTS: u32 = 400;
+const TEXTS: u32 = 1_000;
 const THREADS: usize = 4;
 
 #[link(name = "tally", kind = "static")]
@@ -81,7 +81,7 @@ fn count_in_threads(texts: &[String]) -> Vec<(u32, u32)> {
 fn report(who: &str, time: Duration, counts: &[(u32, u32)], right: &[(u32, u32)]) {
     let wrong = counts.iter().zip(right).filter(|(a, b)| a != b).count();
     println!(
-        "{who:<12} {time:>9.2?}  {wrong:>3} of {} counts are wrong",
+        "{who:<12} {time:>9.2?}  {wrong:>4} of {} counts are wrong",
         right.len()
     );
 }

@@ -3,8 +3,8 @@
 //! `cargo run --release --example mandelbrot -- PICTURE`, by default `mandelbrot.png` in the folder
 //! for temporary files.
 //!
-//! It opens no window: it prints the picture's path, its size and the time that it took. The picture
-//! shows a spiral in the set's western valley.
+//! The picture is a spiral in the valley between the set's body and its head. It prints the
+//! picture's path, its size and the time that the rows took.
 
 use std::error::Error;
 use std::fs::File;

@@ -35,8 +35,8 @@ fn not_annotated(x: u64) -> u64 {
 }
 
 #[parallel]
-fn none() -> &'static str {
-    "nothing in"
+fn none() -> String {
+    "nothing in".to_owned()
 }
 
 #[parallel]

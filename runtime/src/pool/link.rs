@@ -62,6 +62,13 @@ struct Receiving {
     filled: usize,
 }
 
+/// Whole records of the first chunk at the beginning of `pending`, not yet delivered.
+#[derive(Debug, Default)]
+struct Sorted {
+    bytes: usize,
+    items: u32,
+}
+
 /// What was found while reading.
 #[derive(Debug)]
 pub(super) enum News {
@@ -261,39 +268,50 @@ impl Link {
         spare: &mut Vec<Vec<u8>>,
         news: &mut Vec<News>,
     ) -> Result<(), Corrupt> {
-        // Whole records of the first chunk stand before `position`; `fresh` is how many.
-        let (mut position, mut fresh) = (0, 0_u32);
+        let mut sorted = Sorted::default();
+        let outcome = self.sort_on(&mut sorted, landing, spare, news);
+        // What was whole before something impossible came counts.
+        self.cut(&mut sorted, 0, spare, news);
+        outcome
+    }
+
+    fn sort_on(
+        &mut self,
+        sorted: &mut Sorted,
+        landing: &impl Fn(usize, usize) -> Option<Box<dyn Landing>>,
+        spare: &mut Vec<Vec<u8>>,
+        news: &mut Vec<News>,
+    ) -> Result<(), Corrupt> {
         loop {
-            let (status, len, taken) = match parse_header(&self.pending[position..]) {
+            let (status, len, taken) = match parse_header(&self.pending[sorted.bytes..]) {
                 Header::Whole(status, len, taken) => (status, len, taken),
-                Header::Short => break,
+                Header::Short => return Ok(()),
                 Header::Bad => return Err(Corrupt),
             };
-            let value = position + taken;
+            let value = sorted.bytes + taken;
             let large = len >= LARGE;
             if large && status != Status::Value {
                 return Err(Corrupt);
             }
             if !large && ((self.pending.len() - value) as u64) < len {
-                break;
+                return Ok(());
             }
             let front = self.in_flight.front_mut().ok_or(Corrupt)?;
             if (front.done == front.chunk.count) != (status == Status::End) {
                 return Err(Corrupt);
             }
             if status == Status::End {
-                let end = value + len as usize;
-                let nanos = self.pending[value..end].try_into().map_err(|_| Corrupt)?;
-                self.cut(position, end, fresh, spare, news);
+                let nanos = &self.pending[value..value + len as usize];
+                let nanos = u64::from_ne_bytes(nanos.try_into().map_err(|_| Corrupt)?);
+                self.cut(sorted, taken + len as usize, spare, news);
                 let done = self.in_flight.pop_front().ok_or(Corrupt)?;
-                news.push(News::Done(done.chunk, u64::from_ne_bytes(nanos)));
-                (position, fresh) = (0, 0);
+                news.push(News::Done(done.chunk, nanos));
             } else if large {
                 let len = usize::try_from(len).map_err(|_| Corrupt)?;
                 let mut landing = landing(front.chunk.call, len).ok_or(Corrupt)?;
                 // A fault on each fresh page would cost ten times the copying.
                 advise_huge(landing.bytes_mut());
-                self.cut(position, value, fresh, spare, news);
+                self.cut(sorted, taken, spare, news);
                 let filled = self.pending.len().min(len);
                 landing.bytes_mut()[..filled].copy_from_slice(&self.pending[..filled]);
                 self.pending.drain(..filled);
@@ -302,40 +320,36 @@ impl Link {
                     return Ok(());
                 }
                 self.land(news)?;
-                (position, fresh) = (0, 0);
             } else {
                 front.done += 1;
-                fresh += 1;
                 self.items_done += 1;
-                position = value + len as usize;
+                sorted.items += 1;
+                sorted.bytes = value + len as usize;
             }
         }
-        self.cut(position, position, fresh, spare, news);
-        Ok(())
     }
 
-    /// Makes mail of the `fresh` records before `position`; what stands from `rest` on stays.
+    /// Makes mail of the sorted records, and drops the `skip` bytes behind them.
     fn cut(
         &mut self,
-        position: usize,
-        rest: usize,
-        fresh: u32,
+        sorted: &mut Sorted,
+        skip: usize,
         spare: &mut Vec<Vec<u8>>,
         news: &mut Vec<News>,
     ) {
-        let Some(front) = self.in_flight.front().filter(|_| fresh > 0) else {
-            self.pending.drain(..rest);
+        let Sorted { bytes: end, items } = std::mem::take(sorted);
+        let Some(front) = self.in_flight.front().filter(|_| items > 0) else {
+            self.pending.drain(..skip);
             return;
         };
         let mut remainder = spare.pop().unwrap_or_default();
-        remainder.extend_from_slice(&self.pending[rest..]);
+        remainder.extend_from_slice(&self.pending[end + skip..]);
         let mut bytes = std::mem::replace(&mut self.pending, remainder);
-        bytes.truncate(position);
-        let first = front.chunk.first + (front.done - fresh) as usize;
-        let count = fresh as usize;
+        bytes.truncate(end);
+        let first = front.chunk.first + (front.done - items) as usize;
         let delivery = Delivery::Records {
             first,
-            count,
+            count: items as usize,
             pid: Some(self.pid),
             bytes,
         };

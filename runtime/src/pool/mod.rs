@@ -31,3 +31,6 @@ pub use handle::Pool;
 pub use imap::{Imap, ImapUnordered};
 pub use job::Job;
 pub use task::Task;
+
+#[cfg(test)]
+mod tests;

@@ -1,1 +1,244 @@
 //! Properties of encoding and decoding.
+
+use std::collections::BTreeMap;
+
+use proptest::prelude::*;
+use serde::{Deserialize, Serialize};
+
+use super::*;
+
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+enum Shape {
+    Nothing,
+    Named { text: String, numbers: Vec<f32> },
+    Pair(i64, Option<Box<Shape>>),
+    Map(BTreeMap<String, Vec<u8>>),
+}
+
+fn shapes() -> impl Strategy<Value = Shape> {
+    let leaf = prop_oneof![
+        Just(Shape::Nothing),
+        (any::<String>(), prop::collection::vec(-1e9_f32..1e9, 0..8))
+            .prop_map(|(text, numbers)| Shape::Named { text, numbers }),
+        prop::collection::btree_map(any::<String>(), any::<Vec<u8>>(), 0..4).prop_map(Shape::Map),
+    ];
+    leaf.prop_recursive(3, 8, 1, |inner| {
+        (any::<i64>(), prop::option::of(inner.prop_map(Box::new)))
+            .prop_map(|(number, next)| Shape::Pair(number, next))
+    })
+}
+
+/// Sends values the way of arguments, from memory and as a stream.
+fn pass<T: Serialize + Argument + Clone>(values: &[T]) -> Vec<T> {
+    let mut payload = Payload::default();
+    for value in values {
+        encode_argument(value.clone(), &mut payload).unwrap();
+    }
+    let len = payload.len();
+    let bytes = payload.into_whole();
+    assert_eq!(bytes.len(), len);
+
+    let mut arguments = Arguments::from_bytes(&bytes);
+    let taken: Vec<T> = values.iter().map(|_| take_one(&mut arguments)).collect();
+    let mut stream = Replay(&bytes);
+    let mut arguments = Arguments::from_stream(&mut stream);
+    let streamed: Vec<Vec<u8>> = values
+        .iter()
+        .map(|_| {
+            let value: T = take_one(&mut arguments);
+            let mut again = Payload::default();
+            encode_argument(value, &mut again).unwrap();
+            again.into_whole()
+        })
+        .collect();
+    assert_eq!(streamed.concat(), bytes, "a stream gives what memory gives");
+    taken
+}
+
+fn take_one<T: Argument>(arguments: &mut Arguments<'_>) -> T {
+    arguments.begin(1);
+    arguments.take().unwrap()
+}
+
+struct Replay<'a>(&'a [u8]);
+
+impl Stream for Replay<'_> {
+    fn fill(&mut self, bytes: &mut [u8]) {
+        let (now, rest) = self.0.split_at(bytes.len());
+        bytes.copy_from_slice(now);
+        self.0 = rest;
+    }
+
+    fn skip(&mut self, len: u64) {
+        self.0 = &self.0[len as usize..];
+    }
+}
+
+#[derive(Default)]
+struct Gathered(Vec<u8>);
+
+impl Sink for Gathered {
+    fn record(&mut self, status: Status, bytes: &[u8]) {
+        let mut header = [0; LONGEST_HEADER];
+        let len = write_header(status, bytes.len(), &mut header);
+        self.0.extend_from_slice(&header[..len]);
+        self.0.extend_from_slice(bytes);
+    }
+}
+
+fn pass_back<R: Output>(value: R) -> R {
+    let (mut sink, mut scratch) = (Gathered::default(), Vec::new());
+    Reply::new(&mut sink, &mut scratch).put(value).unwrap();
+    let (status, bytes) = Records(&sink.0).next().unwrap();
+    assert_eq!(status, Status::Value);
+    let mut place = landing::<R>(bytes.len()).unwrap();
+    place.bytes_mut().copy_from_slice(bytes);
+    land::<R>(place).unwrap();
+    decode(bytes).unwrap()
+}
+
+proptest! {
+    #[test]
+    fn serde_values_pass(values in prop::collection::vec(shapes(), 0..5)) {
+        prop_assert_eq!(pass(&values), values.clone());
+        for value in values {
+            prop_assert_eq!(pass_back(value.clone()), value);
+        }
+    }
+
+    #[test]
+    fn plain_values_pass(
+        numbers: Vec<u64>,
+        floats in prop::collection::vec(-1e300_f64..1e300, 0..50),
+        small: Vec<i16>,
+        bytes: Vec<Vec<u8>>,
+        one: i128,
+    ) {
+        prop_assert_eq!(pass(&numbers), numbers.clone());
+        prop_assert_eq!(pass(&floats), floats.clone());
+        prop_assert_eq!(pass(&bytes), bytes);
+        prop_assert_eq!(pass(&[small.clone(), small.clone()]), [small.clone(), small.clone()]);
+        prop_assert_eq!(pass_back(numbers.clone()), numbers);
+        prop_assert_eq!(pass_back(floats.clone()), floats);
+        prop_assert_eq!(pass_back(small.clone()), small);
+        prop_assert_eq!(pass_back(one), one);
+    }
+
+    #[test]
+    fn borrowed_values_are_read_as_owned_ones(numbers: Vec<u32>, text: String, one: f32) {
+        let mut payload = Payload::default();
+        encode_argument(&numbers[..], &mut payload).unwrap();
+        encode_argument(&numbers, &mut payload).unwrap();
+        encode_argument(text.as_str(), &mut payload).unwrap();
+        encode_argument(&one, &mut payload).unwrap();
+        let bytes = payload.into_whole();
+        let mut arguments = Arguments::from_bytes(&bytes);
+        arguments.begin(4);
+        prop_assert_eq!(&arguments.take::<Vec<u32>>().unwrap(), &numbers);
+        prop_assert_eq!(&arguments.take::<Vec<u32>>().unwrap(), &numbers);
+        prop_assert_eq!(arguments.take::<String>().unwrap(), text);
+        prop_assert_eq!(arguments.take::<f32>().unwrap().to_bits(), one.to_bits());
+    }
+
+    #[test]
+    fn dropping_arguments_leaves_the_others(
+        values in prop::collection::vec(prop::collection::vec(any::<u8>(), 0..200), 0..12),
+        large in 0..12_usize,
+        dropped in 0..12_usize,
+    ) {
+        let mut values = values;
+        if let Some(value) = values.get_mut(large) {
+            value.resize(100_000, 7);
+        }
+        let mut payload = Payload::default();
+        for value in &values {
+            encode_argument(value.clone(), &mut payload).unwrap();
+        }
+        let dropped = dropped.min(values.len());
+        payload.drop_arguments(dropped);
+        let len = payload.len();
+        let bytes = payload.into_whole();
+        prop_assert_eq!(bytes.len(), len);
+        let mut arguments = Arguments::from_bytes(&bytes);
+        for value in &values[dropped..] {
+            prop_assert_eq!(&take_one::<Vec<u8>>(&mut arguments), value);
+        }
+    }
+
+    #[test]
+    fn foreign_bytes_are_an_error_and_no_panic(bytes: Vec<u8>) {
+        let _ = decode::<Shape>(&bytes);
+        let _ = decode::<u64>(&bytes);
+        let _ = decode::<Vec<f64>>(&bytes);
+        let _ = decode::<String>(&bytes);
+        let mut arguments = Arguments::from_bytes(&bytes);
+        arguments.begin(2);
+        let _ = arguments.take::<Shape>();
+        arguments.finish();
+        for _ in Records(&bytes) {}
+    }
+
+    #[test]
+    fn headers_are_read_as_they_were_written(len in 0..u64::MAX >> 2, cut in 0..LONGEST_HEADER) {
+        let mut bytes = [0; LONGEST_HEADER];
+        let taken = write_header(Status::Failed, len as usize, &mut bytes);
+        prop_assert_eq!(parse_header(&bytes[..taken]), Header::Whole(Status::Failed, len, taken));
+        if cut < taken {
+            prop_assert_eq!(parse_header(&bytes[..cut]), Header::Short);
+        }
+    }
+}
+
+#[test]
+fn a_failed_item_leaves_no_bytes() {
+    struct Fails;
+    impl Serialize for Fails {
+        fn serialize<S: serde::Serializer>(&self, _: S) -> Result<S::Ok, S::Error> {
+            Err(serde::ser::Error::custom("out of ink"))
+        }
+    }
+    let mut payload = Payload::default();
+    encode_argument(1_u8, &mut payload).unwrap();
+    let before = payload.len();
+    let failure = encode_argument((1_u8, Fails), &mut payload)
+        .unwrap_err()
+        .to_string();
+    assert!(
+        failure.contains("out of ink") && failure.contains("Fails"),
+        "{failure}"
+    );
+    assert_eq!(payload.len(), before);
+}
+
+#[test]
+fn a_large_vector_is_not_copied() {
+    let value = vec![1.0_f64; 1 << 20];
+    let place = value.as_ptr().cast::<u8>();
+    let mut payload = Payload::default();
+    encode_argument(value, &mut payload).unwrap();
+    assert_eq!(payload.piece(1).map(<[u8]>::as_ptr), Some(place));
+}
+
+#[test]
+fn an_impossible_length_is_no_landing() {
+    assert!(
+        landing::<Vec<u64>>(usize::MAX >> 4).is_none(),
+        "more than any memory"
+    );
+    assert!(
+        landing::<Vec<u64>>(9).is_none(),
+        "no whole number of elements"
+    );
+    assert!(landing::<String>(usize::MAX >> 4).is_none());
+}
+
+#[test]
+fn a_frame_header_is_read_as_it_was_written() {
+    let header = FrameHeader {
+        number: u64::MAX - 1,
+        function: 7,
+        count: 8,
+        bytes: 1 << 40,
+    };
+    assert_eq!(FrameHeader::from_bytes(&header.to_bytes()), header);
+}

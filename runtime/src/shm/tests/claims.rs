@@ -5,10 +5,10 @@
 //! enough: compare-and-swap always succeeds on the latest value, and the frames travel by the ring,
 //! which has models of its own. That the swap is one step is left to a race of real threads.
 
+use std::rc::Rc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::thread;
 
-use loom::sync::Arc;
 use loom::sync::atomic::AtomicU64 as LoomU64;
 
 use super::side::Side;
@@ -44,10 +44,10 @@ impl Gated {
 #[test]
 fn a_chunk_is_taken_or_revoked_but_never_both() {
     check(3, || {
-        let claim = Arc::new(Gated::new());
+        let claim = Rc::new(Gated::new());
         claim.queue(1);
         let worker = loom::thread::spawn({
-            let claim = Arc::clone(&claim);
+            let claim = Rc::clone(&claim);
             move || claim.swap(Claim::Taken, 1)
         });
         let revoked = claim.swap(Claim::Revoked, 1);
@@ -60,12 +60,12 @@ fn a_word_used_again_gives_each_chunk_one_owner() {
     check(2, || {
         let (frames, ends) = (LoomRing::new(4), LoomRing::new(2));
         let (parent, worker) = (LoomPark::new(), LoomPark::new());
-        let claim = Arc::new(Gated::new());
+        let claim = Rc::new(Gated::new());
         let mut queue = Producer::new(frames.clone());
         let mut ended = Consumer::new(ends.clone());
         let mut side = Side::new(parent.clone(), worker.clone());
         let worker = loom::thread::spawn({
-            let claim = Arc::clone(&claim);
+            let claim = Rc::clone(&claim);
             move || {
                 let (mut frames, mut ends) = (Consumer::new(frames), Producer::new(ends));
                 let mut side = Side::new(worker, parent);

@@ -1,9 +1,9 @@
 //! Models of the ring and the bell: loom runs them in every interleaving, and with every value that
 //! a weak memory could return.
 
+use std::rc::Rc;
 use std::sync::atomic::Ordering;
 
-use loom::sync::Arc;
 use loom::sync::atomic::AtomicU64;
 use loom::thread;
 
@@ -101,9 +101,9 @@ fn a_side_that_waits_for_an_answer_gets_it() {
 fn a_sleeper_hears_all_news_of_two_ringers() {
     check(2, || {
         let park = LoomPark::new();
-        let news = Arc::new(AtomicU64::new(0));
+        let news = Rc::new(AtomicU64::new(0));
         let ringers = [2, 1].map(|count| {
-            let (park, news) = (park.clone(), Arc::clone(&news));
+            let (park, news) = (park.clone(), Rc::clone(&news));
             thread::spawn(move || {
                 let mut ringer = Ringer::new(park);
                 for _ in 0..count {
@@ -127,9 +127,9 @@ fn a_sleeper_hears_all_news_of_two_ringers() {
 fn a_ringer_wakes_each_of_several_sleeps() {
     check(3, || {
         let park = LoomPark::new();
-        let news = Arc::new(AtomicU64::new(0));
+        let news = Rc::new(AtomicU64::new(0));
         let ringer = thread::spawn({
-            let (park, news) = (park.clone(), Arc::clone(&news));
+            let (park, news) = (park.clone(), Rc::clone(&news));
             move || {
                 let mut ringer = Ringer::new(park);
                 for count in 1..=3 {

@@ -1,14 +1,18 @@
 //! A ring and a bell whose every step loom schedules.
+//!
+//! Loom runs all its threads on one thread of the system, so they can share by `Rc`. Its own `Arc`
+//! would add steps, and when loom reports a deadlock, dropping one panics again and aborts.
 
 #![expect(unsafe_code, reason = "loom lends the bytes it watches as pointers")]
 
+use std::rc::Rc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use loom::cell::UnsafeCell;
 use loom::model::Builder;
 use loom::sync::atomic::{AtomicU32, AtomicU64, fence};
-use loom::sync::{Arc, Condvar, Mutex};
+use loom::sync::{Condvar, Mutex};
 
 use crate::shm::{Memory, Park, Word};
 
@@ -33,7 +37,7 @@ impl Word for LoomWord {
 
 /// Bytes that loom watches one by one: it reports an access that no ordering protects.
 #[derive(Clone)]
-pub(super) struct LoomRing(Arc<Shared>);
+pub(super) struct LoomRing(Rc<Shared>);
 
 struct Shared {
     bytes: Vec<UnsafeCell<u8>>,
@@ -43,7 +47,7 @@ struct Shared {
 
 impl LoomRing {
     pub(super) fn new(capacity: usize) -> Self {
-        Self(Arc::new(Shared {
+        Self(Rc::new(Shared {
             bytes: (0..capacity).map(|_| UnsafeCell::new(0)).collect(),
             tail: LoomWord(AtomicU64::new(0)),
             head: LoomWord(AtomicU64::new(0)),
@@ -95,7 +99,7 @@ impl Memory for LoomRing {
 /// other. That is more than the language promises, but the stores and loads that the bell puts on
 /// the two sides of its fences need no more than both promise.
 #[derive(Clone)]
-pub(super) struct LoomPark(Arc<Bell>);
+pub(super) struct LoomPark(Rc<Bell>);
 
 struct Bell {
     bell: AtomicU32,
@@ -106,7 +110,7 @@ struct Bell {
 
 impl LoomPark {
     pub(super) fn new() -> Self {
-        Self(Arc::new(Bell {
+        Self(Rc::new(Bell {
             bell: AtomicU32::new(0),
             asleep: AtomicU32::new(0),
             kernel: Mutex::new(()),

@@ -1,0 +1,240 @@
+//! The parent against a worker that writes anything at all.
+
+use std::sync::atomic::Ordering;
+use std::sync::{Arc, MutexGuard};
+
+use proptest::prelude::*;
+
+use super::Pool;
+use super::chunk::{Chunk, Delivery};
+use super::link::Link;
+use super::shared::Shared;
+use super::state::State;
+use crate::registry::FunctionId;
+use crate::shm::{Lane, Producer, ResultRing, SEGMENT_BYTES};
+use crate::sys::{Exit, Segment};
+use crate::wire::{LONGEST_HEADER, Payload, Status, encode_argument, landing, write_header};
+
+/// A pool with one worker that this test plays.
+struct Stage {
+    shared: Arc<Shared>,
+    _pool: Pool,
+    worker: Lane,
+    results: Producer<ResultRing>,
+    call: usize,
+}
+
+impl Stage {
+    /// The worker was given `chunks` chunks of three items.
+    fn new(chunks: usize) -> Self {
+        let pool = Pool::start(1).unwrap();
+        let shared = Arc::clone(pool.shared());
+        let segment = Segment::new(SEGMENT_BYTES).unwrap();
+        let mut link = Link::new(1, 1, Lane::map(&segment, true).unwrap());
+        link.greeted = true;
+        let worker = Lane::map(&segment, false).unwrap();
+        let results = Producer::new(worker.results());
+        let call = shared.open_call(landing::<u64>, false).unwrap();
+        let mut state = shared.lock();
+        for chunk in 0..chunks {
+            let mut payload = Payload::default();
+            for item in 0..3_u64 {
+                encode_argument(item, &mut payload).unwrap();
+            }
+            let function = FunctionId(0);
+            let chunk = Chunk {
+                call,
+                function,
+                first: 3 * chunk,
+                count: 3,
+                payload,
+            };
+            state.outstanding += 1;
+            state.calls[call].outstanding += 1;
+            link.give(chunk).unwrap();
+        }
+        state.links.push(link);
+        drop(state);
+        Self {
+            shared,
+            _pool: pool,
+            worker,
+            results,
+            call,
+        }
+    }
+
+    fn write(&mut self, bytes: &[u8]) {
+        let _ = self.results.write(bytes);
+        self.results.publish();
+    }
+
+    fn record(&mut self, status: Status, bytes: &[u8]) {
+        let mut header = [0; LONGEST_HEADER];
+        let len = write_header(status, bytes.len(), &mut header);
+        self.write(&header[..len]);
+        self.write(bytes);
+    }
+
+    /// Lets the parent read; says whether it still trusts the worker.
+    fn read(&self) -> bool {
+        let mut state = self.shared.lock();
+        let mut links = std::mem::take(&mut state.links);
+        for link in &mut links {
+            self.shared.read(&mut state, link);
+        }
+        state.links = links;
+        state.links.iter().all(|link| !link.corrupt)
+    }
+
+    fn die(&self) -> MutexGuard<'_, State> {
+        let mut state = self.shared.lock();
+        self.shared.bury(&mut state, 1, Exit::Signal(11), None);
+        state
+    }
+}
+
+/// What a broken worker might do.
+#[derive(Debug, Clone)]
+enum Deed {
+    Bytes(Vec<u8>),
+    Record(u8, Vec<u8>),
+    LongHeader(u64),
+    Tail(u64),
+    TaskHead(u64),
+    Started(u64),
+    PanicText(u64, Vec<u8>),
+    Fault(u64),
+    Claim(usize, u64),
+    Read,
+}
+
+fn deeds() -> impl Strategy<Value = Deed> {
+    prop_oneof![
+        any::<Vec<u8>>().prop_map(Deed::Bytes),
+        (0..3_u8, prop::collection::vec(any::<u8>(), 0..12)).prop_map(|(s, b)| Deed::Record(s, b)),
+        (0..1_u64 << 40).prop_map(Deed::LongHeader),
+        prop_oneof![any::<u64>(), 0..1_u64 << 21].prop_map(Deed::Tail),
+        prop_oneof![any::<u64>(), 0..200_u64].prop_map(Deed::TaskHead),
+        any::<u64>().prop_map(Deed::Started),
+        (any::<u64>(), any::<Vec<u8>>()).prop_map(|(len, text)| Deed::PanicText(len, text)),
+        any::<u64>().prop_map(Deed::Fault),
+        (0..64_usize, any::<u64>()).prop_map(|(index, word)| Deed::Claim(index, word)),
+        Just(Deed::Read),
+    ]
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(300))]
+
+    #[test]
+    fn a_worker_that_writes_anything_loses_its_items_and_no_more(
+        deeds in prop::collection::vec(deeds(), 0..20),
+        chunks in 0..4_usize,
+    ) {
+        let mut stage = Stage::new(chunks);
+        for deed in deeds {
+            let words = &stage.worker.worker;
+            match deed {
+                Deed::Bytes(bytes) => stage.write(&bytes),
+                Deed::Record(status, bytes) => {
+                    let status = [Status::Value, Status::Failed, Status::End][usize::from(status)];
+                    stage.record(status, &bytes);
+                }
+                Deed::LongHeader(len) => {
+                    let mut header = [0; LONGEST_HEADER];
+                    let taken = write_header(Status::Value, len as usize, &mut header);
+                    stage.write(&header[..taken]);
+                }
+                Deed::Tail(value) => words.result_tail.0.store(value, Ordering::Release),
+                Deed::TaskHead(value) => words.task_head.0.store(value, Ordering::Release),
+                Deed::Started(value) => words.started.0.store(value, Ordering::Release),
+                Deed::PanicText(len, text) => {
+                    stage.worker.panic_text().put(&text);
+                    words.panic_len.store(len, Ordering::Release);
+                }
+                Deed::Fault(signal) => words.fault.signal.store(signal, Ordering::Release),
+                Deed::Claim(index, word) => words.claims[index].store(word, Ordering::Release),
+                Deed::Read => {
+                    stage.read();
+                }
+            }
+        }
+        stage.read();
+        let state = stage.die();
+        // Every item is accounted for: it has a result, or an error, or is queued again.
+        let queued: usize = state.queue.iter().map(|chunk| chunk.count as usize).sum();
+        let told: usize = state.calls[stage.call].mail.iter().map(|delivery| match delivery {
+            Delivery::Records { count, .. } => *count,
+            Delivery::Large { .. } | Delivery::Failed(_) => 1,
+            Delivery::Aborted(_) => 0,
+        }).sum();
+        prop_assert_eq!(queued + told, 3 * chunks);
+        prop_assert_eq!(state.outstanding, state.queue.len());
+        prop_assert!(state.links.is_empty());
+    }
+}
+
+#[test]
+fn results_are_kept_and_only_the_running_item_is_lost() {
+    let mut stage = Stage::new(2);
+    stage.record(Status::Value, &7_u64.to_ne_bytes());
+    stage.worker.worker.started.0.store(2, Ordering::Release);
+    let state = stage.die();
+    let mail = &state.calls[stage.call].mail;
+    assert!(
+        matches!(
+            mail[0],
+            Delivery::Records {
+                first: 0,
+                count: 1,
+                ..
+            }
+        ),
+        "{mail:?}"
+    );
+    match &mail[1] {
+        Delivery::Failed(error) => assert_eq!((error.index(), error.signal()), (1, Some(11))),
+        other => panic!("{other:?}"),
+    }
+    let queued: Vec<_> = state
+        .queue
+        .iter()
+        .map(|chunk| (chunk.first, chunk.count))
+        .collect();
+    assert_eq!(queued, [(2, 1), (3, 3)]);
+}
+
+#[test]
+fn a_death_between_two_items_costs_none() {
+    let mut stage = Stage::new(1);
+    stage.record(Status::Value, &7_u64.to_ne_bytes());
+    stage.worker.worker.started.0.store(1, Ordering::Release);
+    let state = stage.die();
+    assert_eq!(state.calls[stage.call].mail.len(), 1);
+    assert_eq!((state.queue[0].first, state.queue[0].count), (1, 2));
+}
+
+#[test]
+fn an_impossible_position_is_noticed() {
+    let mut stage = Stage::new(1);
+    stage
+        .worker
+        .worker
+        .result_tail
+        .0
+        .store(u64::MAX, Ordering::Release);
+    assert!(!stage.read());
+    assert_eq!(stage.results.room(), Ok(crate::shm::RING_BYTES));
+    let state = stage.die();
+    assert!(
+        matches!(&state.calls[stage.call].mail[..], [Delivery::Failed(error)] if error.is_crash())
+    );
+}
+
+#[test]
+fn an_end_before_its_time_is_noticed() {
+    let mut stage = Stage::new(1);
+    stage.record(Status::End, &0_u64.to_ne_bytes());
+    assert!(!stage.read());
+}

@@ -1,0 +1,28 @@
+//! Its tasks print to a pipe that nobody reads; it reports on standard error.
+
+use std::io::Write as _;
+
+use parproc::{Pool, parallel};
+
+#[parallel]
+fn write(_: ()) -> (bool, u32) {
+    let mut stdout = std::io::stdout();
+    let written = writeln!(stdout, "a line").and_then(|()| stdout.flush());
+    (written.is_ok(), std::process::id())
+}
+
+#[parallel]
+fn print(_: ()) {
+    println!("a line");
+}
+
+fn main() {
+    let pool = Pool::builder().workers(1).build().unwrap();
+    let before = pool.map(write, [()]).unwrap();
+    eprintln!("written {}", before[0].0);
+    let error = pool.map(print, [()]).unwrap_err();
+    let task = error.task().unwrap();
+    eprintln!("panic {}, crash {}", task.is_panic(), task.is_crash());
+    eprintln!("message {:?}", task.panic_message());
+    eprintln!("the same worker {}", before == pool.map(write, [()]).unwrap());
+}
