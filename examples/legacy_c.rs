@@ -41,7 +41,7 @@ fn main() -> parproc::Result<()> {
 
     let start = Instant::now();
     let right: Vec<_> = texts.iter().map(|text| count(text)).collect();
-    report("one thread", start.elapsed(), &right, &right);
+    report("1 thread", start.elapsed(), &right, &right);
 
     let start = Instant::now();
     let threaded = count_in_threads(&texts);
@@ -56,7 +56,7 @@ fn main() -> parproc::Result<()> {
     let start = Instant::now();
     let parallel = pool.map(count, texts.iter().map(String::as_str))?;
     report(
-        &format!("{} processes", pool.workers()),
+        &format!("pool of {}", pool.workers()),
         start.elapsed(),
         &parallel,
         &right,

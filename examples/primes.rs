@@ -45,7 +45,7 @@ fn main() -> parproc::Result<()> {
     println!("{COUNT} numbers from {FIRST}, {primes} of them prime");
     println!("serial loop  {serial_time:.2?}");
     println!(
-        "{} workers    {parallel_time:.2?}, {:.2} times as fast",
+        "pool of {}    {parallel_time:.2?}, {:.2} times as fast",
         pool.workers(),
         serial_time.as_secs_f64() / parallel_time.as_secs_f64()
     );

@@ -419,18 +419,24 @@ fn explains(error: &TaskError, type_name: &str, reason: &str) {
     assert!(source.contains(reason), "{source}");
 }
 
-/// Arguments of [`takes`] with a value that is bad or not.
-fn arguments<T>(bad: [bool; 3], value: impl Fn(bool) -> T) -> impl Iterator<Item = (T, u32, Vec<u8>)>
-{
-    bad.into_iter().map(move |bad| (value(bad), 5, vec![1; 40_000]))
+/// [`one_fails`] for [`takes`]; behind the bad argument stands a short one and a long one.
+fn one_argument_fails<T: Serialize>(
+    pass: impl Fn(&Pool, Vec<(T, u32, Vec<u8>)>) -> parproc::Result<Vec<Result<u32, TaskError>>>,
+    value: impl Fn(bool) -> T,
+) -> Vec<TaskError> {
+    let fail = |len: usize| {
+        let item = |bad| (value(bad), 5, vec![1; len]);
+        one_fails(|pool, bad| pass(pool, bad.map(item).into()), &5)
+    };
+    [10, 40_000, 400_000].into_iter().flat_map(fail).collect()
 }
 
 #[test]
 fn an_argument_that_cannot_be_encoded() {
     in_time(|| {
-        let errors = one_fails(
-            |pool, bad| pool.outcomes(takes::<Unsendable>, arguments(bad, Unsendable)),
-            &5,
+        let errors = one_argument_fails(
+            |pool, items| pool.outcomes(takes::<Unsendable>, items),
+            Unsendable,
         );
         for error in errors {
             assert!(error.is_encode() && !error.is_decode());
@@ -466,9 +472,9 @@ fn a_result_that_cannot_be_encoded() {
 #[test]
 fn an_argument_that_cannot_be_decoded() {
     in_time(|| {
-        let errors = one_fails(
-            |pool, bad| pool.outcomes(takes::<Unreadable>, arguments(bad, Unreadable)),
-            &5,
+        let errors = one_argument_fails(
+            |pool, items| pool.outcomes(takes::<Unreadable>, items),
+            Unreadable,
         );
         for error in errors {
             assert!(error.is_decode() && !error.is_encode());
@@ -507,9 +513,9 @@ fn a_type_that_reads_less_than_it_writes() {
     in_time(|| {
         let run = |pool: &Pool, bad| pool.outcomes(gives_wordy, bad);
         let mut errors = one_fails(run, &Wordy(false));
-        errors.extend(one_fails(
-            |pool, bad| pool.outcomes(takes::<Wordy>, arguments(bad, Wordy)),
-            &5,
+        errors.extend(one_argument_fails(
+            |pool, items| pool.outcomes(takes::<Wordy>, items),
+            Wordy,
         ));
         for error in errors {
             assert!(error.is_decode());
@@ -523,9 +529,9 @@ fn a_type_that_reads_more_than_it_writes() {
     in_time(|| {
         let run = |pool: &Pool, bad| pool.outcomes(gives_greedy, bad);
         let mut errors = one_fails(run, &Greedy(false));
-        errors.extend(one_fails(
-            |pool, bad| pool.outcomes(takes::<Greedy>, arguments(bad, Greedy)),
-            &5,
+        errors.extend(one_argument_fails(
+            |pool, items| pool.outcomes(takes::<Greedy>, items),
+            Greedy,
         ));
         for error in errors {
             assert!(error.is_decode());

@@ -88,6 +88,16 @@ impl Shared {
         state.ringer.ring();
     }
 
+    /// The pool can go on no more.
+    pub(super) fn abandon(&self, reason: &str) {
+        let mut state = self.lock();
+        state.phase = Phase::Closed;
+        state.abort_calls(&Error::new(ErrorKind::Start {
+            reason: reason.to_owned(),
+        }));
+        state.ringer.ring();
+    }
+
     fn give_up_if_barren(&self, state: &mut State, reason: &str) {
         // As long as another worker does its work the pool goes on with that.
         let working = state.links.iter().any(|link| link.items_done > 0);

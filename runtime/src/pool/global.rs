@@ -5,19 +5,31 @@ use std::sync::OnceLock;
 use super::Pool;
 use crate::error::{Error, Result};
 use crate::registry::Function;
+use crate::sys::at_exit;
+
+static GLOBAL: OnceLock<Result<Pool>> = OnceLock::new();
+
+/// The program ends by itself: idle workers may end by themselves as well, which writes out what
+/// they have buffered. However else it ends, the kernel ends them.
+extern "C" fn end_global() {
+    if let Some(Ok(pool)) = GLOBAL.get() {
+        pool.close();
+    }
+}
 
 impl Pool {
     /// The pool that the whole program shares; it is made at the first call and lasts until the
-    /// program ends, which ends its workers.
+    /// program ends. Then idle workers end as programs do, and busy ones are killed.
     ///
     /// # Errors
     /// As for [`build`](crate::PoolBuilder::build); the same error each time.
     pub fn global() -> Result<&'static Pool> {
-        static GLOBAL: OnceLock<Result<Pool>> = OnceLock::new();
-        GLOBAL
-            .get_or_init(|| Pool::builder().build())
-            .as_ref()
-            .map_err(Error::again)
+        let pool = GLOBAL.get_or_init(|| {
+            let pool = Pool::builder().build()?;
+            at_exit(end_global);
+            Ok(pool)
+        });
+        pool.as_ref().map_err(Error::again)
     }
 }
 

@@ -1,5 +1,6 @@
 //! The pool as its users see it.
 
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::thread::JoinHandle;
 
@@ -66,6 +67,7 @@ impl Pool {
             state: Mutex::new(state),
             table,
             workers,
+            owner: std::process::id(),
             cpus: cpus(),
             pool,
             pool_segment,
@@ -284,7 +286,10 @@ impl Pool {
     }
 
     /// Drops all work and ends the workers; they are gone when this returns.
-    fn close(&self) {
+    pub(super) fn close(&self) {
+        if self.shared.owner != std::process::id() {
+            return;
+        }
         let mut state = self.shared.lock();
         if state.phase != Phase::Closed {
             state.phase = Phase::Closed;
@@ -331,7 +336,12 @@ impl Pool {
         }
         for (name, life) in THREADS.into_iter().skip(threads.len()) {
             let shared = Arc::clone(&self.shared);
-            let thread = spawn_quiet(name, move || life(&shared));
+            let thread = spawn_quiet(name, move || {
+                // Only a fault of ours can end here early; nobody shall wait for ever then.
+                if catch_unwind(AssertUnwindSafe(|| life(&shared))).is_err() {
+                    shared.abandon(&format!("the thread {name} ended by a panic"));
+                }
+            });
             threads.push(
                 thread.map_err(|error| Error::os("a pool's thread could not be started", error))?,
             );

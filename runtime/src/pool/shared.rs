@@ -16,6 +16,8 @@ pub(super) struct Shared {
     pub(super) table: &'static Table,
     /// How many workers at most; 0 when everything runs in this process.
     pub(super) workers: usize,
+    /// The process that made the pool: in a copy of it that `fork` made there are no workers to end.
+    pub(super) owner: u32,
     /// How many CPUs there are for all of us.
     pub(super) cpus: usize,
     pub(super) pool: PoolSide,

@@ -14,7 +14,7 @@ use super::link::Link;
 use super::shared::Shared;
 use super::state::Phase;
 use crate::shm::{Lane, SEGMENT_BYTES};
-use crate::sys::{Child, ChildSpec, Exit, Segment, wait_readable};
+use crate::sys::{Child, ChildSpec, Exit, Segment, reserve_descriptors, wait_readable};
 use crate::wire::Greeting;
 use crate::worker::Attach;
 
@@ -23,6 +23,9 @@ use crate::worker::Attach;
 const START_LIMIT: Duration = Duration::from_secs(60);
 /// Idle workers run their exit handlers when the pool closes, for as long as this.
 const END_LIMIT: Duration = Duration::from_secs(2);
+
+/// Descriptors that starting a worker takes, for a moment or longer.
+const DESCRIPTORS: usize = 8;
 
 /// A worker as the supervisor knows it.
 struct Ward {
@@ -96,12 +99,21 @@ impl Shared {
 
     /// Starts one worker. It can be given chunks at once, before it has greeted.
     fn start(&self, id: u64) -> io::Result<(Ward, Link)> {
-        let segment = Segment::new(SEGMENT_BYTES)?;
-        let lane = Lane::map(&segment, true)?;
+        // The channel library panics when it finds no free descriptor half-way.
+        reserve_descriptors(DESCRIPTORS).map_err(|error| said("no descriptors are left", error))?;
+        let segment = Segment::new(SEGMENT_BYTES)
+            .map_err(|error| said("shared memory could not be made", error))?;
+        let lane = Lane::map(&segment, true)
+            .map_err(|error| said("shared memory could not be mapped", error))?;
         lane.parent
             .fingerprint
             .store(self.table.fingerprint(), Ordering::Release);
-        let (server, name) = IpcOneShotServer::<Greeting>::new()?;
+        let (server, name) = IpcOneShotServer::<Greeting>::new().map_err(|error| {
+            said(
+                "a socket could not be made in the folder for temporary files",
+                error,
+            )
+        })?;
         let attach = Attach::new(&segment, &self.pool_segment, &self.notify, name.clone());
         let child = Child::spawn(&ChildSpec {
             variable: attach.to_variable(),
@@ -110,7 +122,8 @@ impl Shared {
                 self.pool_segment.as_fd(),
                 self.notify.as_fd(),
             ],
-        })?;
+        })
+        .map_err(|error| said("this program could not be executed again", error))?;
         let link = Link::new(id, child.pid(), lane);
         let birth = Birth {
             server,
@@ -195,6 +208,10 @@ impl Shared {
         drop(wards);
         self.lock().links.clear();
     }
+}
+
+fn said(what: &str, error: io::Error) -> io::Error {
+    io::Error::new(error.kind(), format!("{what}: {error}"))
 }
 
 impl Birth {

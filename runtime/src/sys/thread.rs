@@ -1,6 +1,9 @@
-//! Threads of the library, and how many CPUs it may use.
+//! Threads of the library, how many CPUs it may use, and the end of the program.
 
-#![expect(unsafe_code, reason = "signal masks are set through the C library")]
+#![expect(
+    unsafe_code,
+    reason = "signal masks and exit handlers belong to the C library"
+)]
 
 use std::io;
 use std::mem::MaybeUninit;
@@ -33,4 +36,11 @@ pub(crate) fn spawn_quiet(
 /// The CPUs that this process may use, by its affinity mask and its cgroup's quota; at least 1.
 pub(crate) fn cpus() -> usize {
     std::thread::available_parallelism().map_or(1, std::num::NonZero::get)
+}
+
+/// Has `last` called when the program ends by `exit` or by returning from `main`.
+pub(crate) fn at_exit(last: extern "C" fn()) {
+    // SAFETY: `last` is a function of this program. Should the list of such functions be full, the
+    // program just ends without the call.
+    unsafe { libc::atexit(last) };
 }
