@@ -86,7 +86,7 @@ fn report(who: &str, time: Duration, counts: &[(u32, u32)], right: &[(u32, u32)]
     );
 }
 
-/// A text that is the same in every run, of words with one to four syllables.
+/// A text that is the same in every run, of words with one or two syllables.
 fn text(number: u32) -> String {
     const SYLLABLES: [&str; 12] = [
         "ka", "lo", "mi", "ter", "su", "ran", "po", "vel", "da", "nes", "qui", "bor",

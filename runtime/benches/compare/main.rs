@@ -12,6 +12,7 @@ mod echo;
 mod map;
 mod measure;
 mod memory;
+mod place;
 mod raw;
 mod round_trip;
 mod start;

@@ -15,7 +15,22 @@ use rustix::mm::{MapFlags, ProtFlags};
 use rustix::process::{Pid, Signal, WaitOptions};
 use rustix::thread::futex;
 
-/// Another process, which answers numbers with `answer` of them; killed on drop.
+/// As long as a pool and its workers spin.
+const SPIN: Duration = Duration::from_micros(50);
+
+/// What a process does until its next message is there.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Waiting {
+    /// Sleeps at once.
+    Sleep,
+    /// Spins for 50 µs, then sleeps.
+    Spin,
+    /// So too, but lets others have the core now and then, since the one that is waited for may need
+    /// this very core.
+    SpinAndYield,
+}
+
+/// Another process; killed on drop.
 #[derive(Debug)]
 struct Peer(Pid);
 
@@ -76,16 +91,19 @@ impl Mailbox {
     }
 
     /// The value after the first `seen` ones.
-    fn take(&self, seen: u32, spin: Duration) -> u64 {
+    fn take(&self, seen: u32, waiting: Waiting) -> u64 {
         let come = || self.count.0.load(Ordering::Acquire) != seen;
-        if !spin.is_zero() {
+        if waiting != Waiting::Sleep {
             let start = Instant::now();
-            while !come() && start.elapsed() < spin {
+            while !come() && start.elapsed() < SPIN {
                 for _ in 0..32 {
                     std::hint::spin_loop();
                     if come() {
                         break;
                     }
+                }
+                if waiting == Waiting::SpinAndYield && !come() {
+                    std::thread::yield_now();
                 }
             }
         }
@@ -123,34 +141,38 @@ fn shared_page() -> io::Result<&'static Page> {
     Ok(unsafe { page.as_ref() })
 }
 
-/// Ping-pong through shared memory: spins for a while on both sides, then sleeps on a futex.
+/// Ping-pong through shared memory; both sides wait alike, and sleep on a futex.
 #[derive(Debug)]
 pub(crate) struct FutexPingPong {
     page: &'static Page,
     sent: u32,
-    spin: Duration,
-    _peer: Peer,
+    waiting: Waiting,
+    peer: Peer,
 }
 
 impl FutexPingPong {
-    pub(crate) fn new(spin: Duration, answer: fn(u64) -> u64) -> io::Result<Self> {
+    pub(crate) fn new(waiting: Waiting, answer: fn(u64) -> u64) -> io::Result<Self> {
         let page = shared_page()?;
         let peer = Peer::fork(|| {
             for seen in 0_u32.. {
-                page.replies.put(answer(page.requests.take(seen, spin)));
+                page.replies.put(answer(page.requests.take(seen, waiting)));
             }
         })?;
         Ok(Self {
             page,
             sent: 0,
-            spin,
-            _peer: peer,
+            waiting,
+            peer,
         })
+    }
+
+    pub(crate) fn peer(&self) -> Pid {
+        self.peer.0
     }
 
     pub(crate) fn call(&mut self, value: u64) -> u64 {
         self.page.requests.put(value);
-        let reply = self.page.replies.take(self.sent, self.spin);
+        let reply = self.page.replies.take(self.sent, self.waiting);
         self.sent += 1;
         reply
     }
@@ -160,7 +182,7 @@ impl FutexPingPong {
 #[derive(Debug)]
 pub(crate) struct SocketPingPong {
     socket: UnixStream,
-    _peer: Peer,
+    peer: Peer,
 }
 
 impl SocketPingPong {
@@ -175,10 +197,11 @@ impl SocketPingPong {
                 }
             }
         })?;
-        Ok(Self {
-            socket,
-            _peer: peer,
-        })
+        Ok(Self { socket, peer })
+    }
+
+    pub(crate) fn peer(&self) -> Pid {
+        self.peer.0
     }
 
     pub(crate) fn call(&mut self, value: u64) -> io::Result<u64> {

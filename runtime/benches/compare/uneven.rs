@@ -37,7 +37,7 @@ fn lengths(longest: f64) -> Vec<u64> {
 }
 
 pub(crate) fn run(scale: Scale, table: &mut Table) -> Outcome<()> {
-    let steps = lengths(scale.pick(60e6, 1e6));
+    let steps = lengths(scale.pick(50e6, 1e6));
     let expected: Vec<u64> = steps.iter().map(|steps| walk(*steps)).collect();
     let (pool, threads) = (pool(WORKERS)?, threads(WORKERS)?);
 

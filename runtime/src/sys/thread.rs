@@ -5,8 +5,11 @@
     reason = "signal masks and exit handlers belong to the C library"
 )]
 
+use std::ffi::CString;
 use std::io;
 use std::mem::MaybeUninit;
+use std::os::unix::ffi::OsStrExt;
+use std::path::Path;
 use std::ptr;
 use std::thread::JoinHandle;
 
@@ -43,4 +46,19 @@ pub(crate) fn at_exit(last: extern "C" fn()) {
     // SAFETY: `last` is a function of this program. Should the list of such functions be full, the
     // program just ends without the call.
     unsafe { libc::atexit(last) };
+}
+
+/// Gives the process the name of the program: executed by descriptor, it would be called `exe`.
+pub(crate) fn name_after_program() {
+    let Some(program) = std::env::args_os().next() else {
+        return;
+    };
+    let name = Path::new(&program)
+        .file_name()
+        .unwrap_or_default()
+        .as_bytes();
+    if let Ok(name) = CString::new(name) {
+        // The kernel keeps the first 15 bytes. A name is a convenience, so a refusal is none.
+        let _ = rustix::thread::set_name(&name);
+    }
 }

@@ -6,6 +6,7 @@ use std::fmt;
 use serde::de::DeserializeOwned;
 
 use super::plain::{self, Shape};
+use super::reason::{MISMATCH, why_not_decoded};
 
 /// Makes the value that `bytes` are, or says why they are none.
 pub(crate) fn decode<T: DeserializeOwned + 'static>(bytes: &[u8]) -> Result<T, String> {
@@ -14,21 +15,9 @@ pub(crate) fn decode<T: DeserializeOwned + 'static>(bytes: &[u8]) -> Result<T, S
     }
     match postcard::take_from_bytes(bytes) {
         Ok((value, [])) => Ok(value),
-        Ok((_, rest)) => Err(format!(
-            "{} bytes were left over: what its `Serialize` writes is not what its `Deserialize` reads",
-            rest.len()
-        )),
-        Err(error) => Err(reason::<T>(bytes).unwrap_or_else(|| error.to_string())),
+        Ok((_, rest)) => Err(format!("{} bytes were left over: {MISMATCH}", rest.len())),
+        Err(error) => Err(why_not_decoded::<T>(bytes).unwrap_or_else(|| error.to_string())),
     }
-}
-
-/// postcard drops the messages of `Deserialize` impls; a second run behind a deserializer that
-/// keeps them is worth its time.
-fn reason<T: DeserializeOwned>(bytes: &[u8]) -> Option<String> {
-    let mut deserializer = postcard::Deserializer::from_bytes(bytes);
-    let mut erased = <dyn erased_serde::Deserializer<'_>>::erase(&mut deserializer);
-    let keeping: &mut dyn erased_serde::Deserializer<'_> = &mut erased;
-    T::deserialize(keeping).err().map(|error| error.to_string())
 }
 
 fn wrong_length(len: usize) -> String {

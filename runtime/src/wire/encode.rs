@@ -4,6 +4,7 @@ use postcard::ser_flavors::Flavor;
 use serde::Serialize;
 
 use super::plain::{self, Block};
+use super::reason::why_not_encoded;
 use super::varint;
 use crate::error::{Failure, Step};
 
@@ -164,20 +165,8 @@ pub(super) fn serialize<T: Serialize>(value: &T, out: &mut Vec<u8>) -> Result<()
     let Err(error) = postcard::serialize_with_flavor(value, Append(out)) else {
         return Ok(());
     };
-    // postcard drops the messages of `Serialize` impls. They are worth a second run, with the
-    // same serializer behind one that keeps them.
     out.truncate(start);
-    let mut serializer = postcard::Serializer {
-        output: Append(out),
-    };
-    let mut erased = <dyn erased_serde::Serializer>::erase(&mut serializer);
-    let value: &dyn erased_serde::Serialize = value;
-    let reason = match value.erased_serialize(&mut erased) {
-        Err(kept) => kept.to_string(),
-        Ok(()) => error.to_string(),
-    };
-    out.truncate(start);
-    Err(reason)
+    Err(why_not_encoded(value).unwrap_or_else(|| error.to_string()))
 }
 
 struct Append<'a>(&'a mut Vec<u8>);

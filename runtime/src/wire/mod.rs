@@ -15,6 +15,7 @@ mod decode;
 mod encode;
 mod frame;
 mod plain;
+mod reason;
 mod record;
 mod varint;
 

@@ -16,7 +16,7 @@ use super::panic::record_panics;
 use super::run::run_item;
 use crate::registry::{FunctionId, Table, table};
 use crate::shm::PanicText;
-use crate::sys::{Notify, install_worker_signals, now_nanos};
+use crate::sys::{Notify, install_worker_signals, name_after_program, now_nanos};
 use crate::wire::{Arguments, FrameHeader, Greeting, Sink, Status};
 
 /// Larger chunks are not gathered before they are run, but read as they come.
@@ -72,6 +72,7 @@ fn prepare(segment: OwnedFd, pool: OwnedFd) -> io::Result<(Link, &'static Table)
             table.fingerprint(),
         )));
     }
+    name_after_program();
     install_worker_signals(link.lane.fault_record())?;
     record_panics(link.lane.panic_text());
     Ok((link, table))
