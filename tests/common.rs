@@ -9,7 +9,7 @@ use std::io::{Read, Write};
 use std::os::fd::OwnedFd;
 use std::os::linux::net::SocketAddrExt;
 use std::os::unix::net::{SocketAddr, UnixListener, UnixStream};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::{Command, Stdio};
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::mpsc::{RecvTimeoutError, channel};
@@ -35,10 +35,7 @@ pub fn in_time<T: Send + 'static>(body: impl FnOnce() -> T + Send + 'static) -> 
 ///
 /// # Panics
 /// When `body` panics, or is not done in time.
-pub fn within<T: Send + 'static>(
-    limit: Duration,
-    body: impl FnOnce() -> T + Send + 'static,
-) -> T {
+pub fn within<T: Send + 'static>(limit: Duration, body: impl FnOnce() -> T + Send + 'static) -> T {
     let (done, wait) = channel();
     let name = thread::current().name().unwrap_or("test").to_owned();
     let thread = thread::Builder::new()
@@ -115,8 +112,8 @@ impl Meeting {
 
     /// What a task needs to come.
     #[must_use]
-    pub fn name(&self) -> String {
-        self.name.clone()
+    pub fn name(&self) -> &str {
+        &self.name
     }
 
     /// Waits until a task comes. It stays until the guest is dropped.
@@ -209,28 +206,26 @@ impl Process {
 /// A file in which tasks note what they do, one line each.
 #[derive(Debug)]
 pub struct Tally {
-    path: PathBuf,
+    path: String,
 }
 
 impl Tally {
     /// An empty tally.
     ///
     /// # Panics
-    /// When the file cannot be made.
+    /// When the file cannot be made, or its name is no text.
     #[must_use]
     pub fn new() -> Self {
         let path = std::env::temp_dir().join(unique("tally"));
+        let path = path.to_str().expect("a path of text").to_owned();
         fs::write(&path, "").expect("a file");
         Self { path }
     }
 
     /// What a task needs to note something.
-    ///
-    /// # Panics
-    /// When the folder of temporary files has a name that is no text.
     #[must_use]
-    pub fn path(&self) -> String {
-        self.path.to_str().expect("a path of text").to_owned()
+    pub fn path(&self) -> &str {
+        &self.path
     }
 
     /// How often each line was noted.

@@ -136,7 +136,11 @@ fn panics(deed: Deed) -> TaskError {
     assert!(error.is_panic() && !error.is_crash(), "{error}");
     assert_eq!((error.signal(), error.exit_code()), (None, None));
     assert!(!worker.has_ended());
-    assert_eq!(pool.map(pid, [()]).unwrap(), [worker.id], "the worker is kept");
+    assert_eq!(
+        pool.map(pid, [()]).unwrap(),
+        [worker.id],
+        "the worker is kept"
+    );
     error
 }
 
@@ -148,7 +152,10 @@ fn crashes(deed: Deed) -> TaskError {
     assert!(worker.ends_within(LIMIT));
     let next = pool.map(pid, [()]).unwrap()[0];
     assert_ne!(next, worker.id, "the worker is replaced");
-    assert!(error.to_string().contains(&format!("worker {}", worker.id)), "{error}");
+    assert!(
+        error.to_string().contains(&format!("worker {}", worker.id)),
+        "{error}"
+    );
     error
 }
 
@@ -161,9 +168,16 @@ fn a_panic_gives_message_place_and_backtrace() {
         assert!(place.contains("death.rs:"), "{place}");
         let wanted = std::env::var("RUST_BACKTRACE").as_deref() != Ok("0");
         assert_eq!(error.backtrace().is_some(), wanted);
-        assert!(error.backtrace().is_none_or(|stack| stack.contains("death::act")));
+        assert!(
+            error
+                .backtrace()
+                .is_none_or(|stack| stack.contains("death::act"))
+        );
         let text = error.to_string();
-        assert!(text.contains("a deed of item 7") && text.contains("death.rs:"), "{text}");
+        assert!(
+            text.contains("a deed of item 7") && text.contains("death.rs:"),
+            "{text}"
+        );
     });
 }
 
@@ -171,8 +185,17 @@ fn a_panic_gives_message_place_and_backtrace() {
 fn a_panic_with_a_value_that_is_no_text() {
     in_time(|| {
         let error = panics(Deed::PanicWithANumber);
-        assert!(error.panic_message().is_some_and(|message| !message.is_empty()));
-        assert!(error.panic_location().expect("a place").contains("death.rs:"));
+        assert!(
+            error
+                .panic_message()
+                .is_some_and(|message| !message.is_empty())
+        );
+        assert!(
+            error
+                .panic_location()
+                .expect("a place")
+                .contains("death.rs:")
+        );
     });
 }
 
@@ -193,7 +216,12 @@ fn a_panic_that_aborts_still_gives_its_message() {
     in_time(|| {
         let (error, worker, _pool) = costs(Deed::PanicWhileUnwinding);
         assert!(error.is_panic(), "{error}");
-        assert!(error.panic_location().expect("a place").contains("death.rs:"));
+        assert!(
+            error
+                .panic_location()
+                .expect("a place")
+                .contains("death.rs:")
+        );
         assert!(worker.ends_within(LIMIT));
     });
 }
@@ -252,7 +280,10 @@ fn an_exit() {
         for code in [0, 7] {
             let error = crashes(Deed::Exit(code));
             assert_eq!((error.signal(), error.exit_code()), (None, Some(code)));
-            assert!(error.to_string().contains(&format!("code {code}")), "{error}");
+            assert!(
+                error.to_string().contains(&format!("code {code}")),
+                "{error}"
+            );
         }
     });
 }
@@ -278,10 +309,17 @@ fn a_kill_from_outside() {
         let killed = tasks.remove(one.word as usize).join().unwrap_err();
         let killed = killed.task().expect("a failed task");
         assert!(killed.is_crash());
-        assert_eq!((killed.signal(), killed.pid()), (Some(SIGKILL), Some(one.process.id)));
+        assert_eq!(
+            (killed.signal(), killed.pid()),
+            (Some(SIGKILL), Some(one.process.id))
+        );
         let word = other.word;
         drop(other);
-        assert_eq!(tasks.remove(0).join().unwrap(), word, "the other task is not affected");
+        assert_eq!(
+            tasks.remove(0).join().unwrap(),
+            word,
+            "the other task is not affected"
+        );
     });
 }
 
@@ -304,7 +342,7 @@ fn only_the_running_item_of_a_chunk_is_lost() {
                 let tally = Tally::new();
                 let path = tally.path();
                 let deed_of = |index| if index == 5 { deed } else { Deed::Good };
-                let items = (0..10).map(|index| (path.as_str(), index, deed_of(index)));
+                let items = (0..10).map(|index| (path, index, deed_of(index)));
                 let job = pool.job(noted).chunk_size(10);
                 let outcomes = job.outcomes(items).unwrap();
                 for (index, outcome) in (0..).zip(&outcomes) {
@@ -328,8 +366,14 @@ fn a_chunk_with_many_deaths() {
         let pool = pool(2);
         let tally = Tally::new();
         let path = tally.path();
-        let deed_of = |index| if index % 3 == 0 { Deed::Exit(1) } else { Deed::Good };
-        let items = (0..60).map(|index| (path.as_str(), index, deed_of(index)));
+        let deed_of = |index| {
+            if index % 3 == 0 {
+                Deed::Exit(1)
+            } else {
+                Deed::Good
+            }
+        };
+        let items = (0..60).map(|index| (path, index, deed_of(index)));
         let outcomes = pool.job(noted).chunk_size(60).outcomes(items).unwrap();
         for (index, outcome) in (0..).zip(&outcomes) {
             assert_eq!(outcome.is_err(), index % 3 == 0, "{outcome:?}");
@@ -342,7 +386,12 @@ fn a_chunk_with_many_deaths() {
 #[test]
 fn arguments_of_the_items_behind_a_death_are_kept() {
     #[parallel]
-    fn sized(index: u32, bytes: Vec<u8>, text: &str, words: Vec<u64>) -> (u32, usize, usize, usize) {
+    fn sized(
+        index: u32,
+        bytes: Vec<u8>,
+        text: &str,
+        words: Vec<u64>,
+    ) -> (u32, usize, usize, usize) {
         if index % 4 == 1 {
             process::exit(3);
         }
@@ -361,7 +410,9 @@ fn arguments_of_the_items_behind_a_death_are_kept() {
         for chunk_size in [1, 2, 5, 40] {
             let job = pool.job(sized).chunk_size(chunk_size);
             let items: Vec<_> = (0..40).map(item).collect();
-            let lent = items.iter().map(|(a, b, c, d)| (*a, b.clone(), c.as_str(), d.clone()));
+            let lent = items
+                .iter()
+                .map(|(a, b, c, d)| (*a, b.clone(), c.as_str(), d.clone()));
             for (expected, outcome) in items.iter().zip(job.outcomes(lent).unwrap()) {
                 let (index, bytes, text, words) = expected;
                 match outcome {
@@ -388,7 +439,10 @@ fn what_is_queued_behind_a_death_runs_elsewhere() {
                 .map(|word| pool.spawn(met, (meeting.name(), word)).unwrap())
                 .collect();
             let guests: Vec<Guest> = slow.iter().map(|_| meeting.wait()).collect();
-            let spawn = |index| pool.spawn(noted, (tally.path(), index, Deed::Good)).unwrap();
+            let spawn = |index| {
+                pool.spawn(noted, (tally.path(), index, Deed::Good))
+                    .unwrap()
+            };
             let queued: Vec<_> = (0..20).map(spawn).collect();
             for guest in &guests {
                 guest.process.kill();
@@ -521,8 +575,12 @@ fn deaths_in_the_calls_of_many_threads() {
                     let path = tally.path();
                     let deadly = |index: u32| index % 40 == thread * 10;
                     let item = |index: u32| {
-                        let deed = if deadly(index) { Deed::Kill } else { Deed::Good };
-                        (path.as_str(), index, deed)
+                        let deed = if deadly(index) {
+                            Deed::Kill
+                        } else {
+                            Deed::Good
+                        };
+                        (path, index, deed)
                     };
                     let job = pool.job(noted).chunk_size(1 + 5 * thread as usize);
                     let outcomes = job.outcomes((0..600).map(item)).unwrap();
@@ -554,7 +612,7 @@ fn workers_killed_at_any_time_cost_one_item_each() {
         let pool = pool(2);
         let tally = Tally::new();
         let path = tally.path();
-        let items = (0..3000).map(|index| (path.as_str(), index));
+        let items = (0..3000).map(|index| (path, index));
         let mut kills = 0;
         let mut failed = 0;
         for (index, result) in (0..).zip(pool.imap(brief, items).unwrap()) {
@@ -563,7 +621,9 @@ fn workers_killed_at_any_time_cost_one_item_each() {
                     assert_eq!(same, index);
                     if index % 100 == 50 {
                         // It runs something later by now, or is between two items.
-                        let id = i32::try_from(id).ok().and_then(rustix::process::Pid::from_raw);
+                        let id = i32::try_from(id)
+                            .ok()
+                            .and_then(rustix::process::Pid::from_raw);
                         kills += u32::from(kill_process(id.unwrap(), Signal::KILL).is_ok());
                     }
                 }
@@ -576,7 +636,11 @@ fn workers_killed_at_any_time_cost_one_item_each() {
         }
         assert!(failed <= kills, "{failed} items failed by {kills} kills");
         let counts = tally.counts();
-        assert_eq!(counts.values().filter(|count| **count > 1).count(), 0, "none ran twice");
+        assert_eq!(
+            counts.values().filter(|count| **count > 1).count(),
+            0,
+            "none ran twice"
+        );
         // Killed between its claim and its first deed, an item may have noted nothing.
         assert!(counts.len() + failed as usize >= 3000);
     });

@@ -134,7 +134,7 @@ fn dropping_it_does_not_wait_for_what_runs() {
         let pool = pool(2);
         let meeting = Meeting::new();
         let name = meeting.name();
-        let items = (0..).map(|x| (name.as_str(), x));
+        let items = (0..).map(|x| (name, x));
         let job = pool.job(first_waits).chunk_size(1);
         let mut results = job.imap_unordered(items).unwrap();
         assert_ne!(results.next().unwrap().0, 0, "item 0 waits");
@@ -152,7 +152,7 @@ fn unordered_results_come_before_a_slow_one() {
         let pool = pool(2);
         let meeting = Meeting::new();
         let name = meeting.name();
-        let items = (0..200).map(|x| (name.as_str(), x));
+        let items = (0..200).map(|x| (name, x));
         let mut results = pool.imap_unordered(first_waits, items).unwrap();
         let early: BTreeSet<_> = results.by_ref().take(199).map(|(index, _)| index).collect();
         assert!(early.into_iter().eq(1..200), "all but the slow one");
@@ -175,7 +175,7 @@ fn results_of_a_chunk_do_not_wait_for_its_slow_item() {
         let pool = pool(1);
         let meeting = Meeting::new();
         let name = meeting.name();
-        let items = (0..10).map(|x| (name.as_str(), x));
+        let items = (0..10).map(|x| (name, x));
         let job = pool.job(last_waits).chunk_size(10);
         let mut results = job.imap(items).unwrap();
         for x in 0..9 {
@@ -192,7 +192,7 @@ fn ordered_results_wait_for_a_slow_one_and_no_longer() {
     in_time(|| {
         let pool = pool(2);
         let meeting = Meeting::new();
-        let name = meeting.name();
+        let name = meeting.name().to_owned();
         let release = std::thread::spawn(move || drop(meeting.wait()));
         let items = (0..500).map(|x| (name.as_str(), x));
         let results = pool.imap(first_waits, items).unwrap();
@@ -252,7 +252,10 @@ fn what_came_before_the_iterator_panics_is_delivered() {
                 let (taken, message) = until_panic(pool.imap(square, items()).unwrap());
                 assert!(message.contains(&format!("no item {at}")), "{message}");
                 let taken: Vec<_> = taken.into_iter().map(Result::unwrap).collect();
-                assert!(taken.into_iter().eq((0..at).map(|x| x * x)), "all before {at}");
+                assert!(
+                    taken.into_iter().eq((0..at).map(|x| x * x)),
+                    "all before {at}"
+                );
 
                 let (taken, _) = until_panic(pool.imap_unordered(square, items()).unwrap());
                 let indexes: BTreeSet<_> = taken.into_iter().map(|(index, _)| index).collect();

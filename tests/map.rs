@@ -229,20 +229,29 @@ fn up_to_eight_arguments() {
         assert_eq!(pool.map(two, [(1, "b".to_owned())]).unwrap(), ["1b"]);
         assert_eq!(pool.map(three, [(1, "b", 'c')]).unwrap(), ["1bc"]);
         assert_eq!(pool.map(four, [(1, 2, 3, 4)]).unwrap(), [10]);
-        assert_eq!(pool.map(five, [(-1, -2, -3, -4, i128::MAX)]).unwrap(), [
-            i128::MAX - 10
-        ]);
-        let item = (true, (), Some(1), [0; 3], vec![String::new(); 2], &[9; 4][..]);
+        assert_eq!(
+            pool.map(five, [(-1, -2, -3, -4, i128::MAX)]).unwrap(),
+            [i128::MAX - 10]
+        );
+        let item = (
+            true,
+            (),
+            Some(1),
+            [0; 3],
+            vec![String::new(); 2],
+            &[9; 4][..],
+        );
         assert_eq!(pool.map(six, [item]).unwrap(), [11]);
         let point = &points(1)[0];
         let item = (0.5, 0.25, point, &[1.0, 2.0][..], "e", Shape::Empty, 3);
-        assert_eq!(pool.map(seven, [item]).unwrap(), [(
-            6.75,
-            "p0 e Empty".to_owned()
-        )]);
-        assert_eq!(pool.map(eight, [(1, 2, 3, 4, 5, 6, 7, 8)]).unwrap(), [[
-            1, 2, 3, 4, 5, 6, 7, 8
-        ]]);
+        assert_eq!(
+            pool.map(seven, [item]).unwrap(),
+            [(6.75, "p0 e Empty".to_owned())]
+        );
+        assert_eq!(
+            pool.map(eight, [(1, 2, 3, 4, 5, 6, 7, 8)]).unwrap(),
+            [[1, 2, 3, 4, 5, 6, 7, 8]]
+        );
     });
 }
 
@@ -397,7 +406,9 @@ fn the_list_of_functions_says_what_they_are() {
     let functions = functions().unwrap();
     let names: Vec<_> = functions.iter().map(|function| function.name()).collect();
     assert!(names.is_sorted(), "{names:?}");
-    let listed_function = functions.iter().find(|function| function.name() == "listed");
+    let listed_function = functions
+        .iter()
+        .find(|function| function.name() == "listed");
     let info = listed_function.expect("the function is listed");
     assert_eq!(
         info.signature(),
@@ -415,7 +426,7 @@ fn for_each_runs_every_item_once() {
     in_time(|| {
         let tally = Tally::new();
         let path = tally.path();
-        let items = (0..300).map(|x| (path.as_str(), x));
+        let items = (0..300).map(|x| (path, x));
         pool(2).for_each(nothing_out, items).unwrap();
         let counts = tally.counts();
         assert_eq!(counts.len(), 300);
@@ -459,7 +470,7 @@ fn try_map_stops_at_the_first_err() {
         let pool = pool(2);
         let tally = Tally::new();
         let path = tally.path();
-        let items = (0..20_000).map(|x| (path.as_str(), x, 5));
+        let items = (0..20_000).map(|x| (path, x, 5));
         let job = pool.job(noted_below).chunk_size(1);
         match job.try_map(items).unwrap_err() {
             TryMapError::Item { index, error } => assert_eq!((index, error), (5, 5)),
@@ -483,7 +494,7 @@ fn try_map_over_an_endless_iterator_ends_at_the_first_err() {
 fn try_map_gives_the_first_err_by_index_and_not_by_time() {
     in_time(|| {
         let meeting = Meeting::new();
-        let name = meeting.name();
+        let name = meeting.name().to_owned();
         let call = std::thread::spawn(move || {
             let items = (0..100).map(|x| (name.as_str(), x));
             let pool = pool(2);
@@ -511,7 +522,10 @@ fn try_map_tells_a_panic_from_an_err() {
             }
             other => panic!("{other}"),
         }
-        assert_eq!(pool.try_map(err_or_panic, 4..10).unwrap_err().index(), Some(2));
+        assert_eq!(
+            pool.try_map(err_or_panic, 4..10).unwrap_err().index(),
+            Some(2)
+        );
     });
 }
 

@@ -60,8 +60,8 @@ fn tasks_are_joined_in_any_order() {
                 assert_eq!(task.join().unwrap(), x + 1);
             }
             let backwards: Vec<Task<u64>> = (0..200).map(spawn).collect();
-            for (x, task) in (0..200).zip(backwards).rev() {
-                assert_eq!(task.join().unwrap(), x + 1);
+            for (x, task) in backwards.into_iter().enumerate().rev() {
+                assert_eq!(task.join().unwrap(), x as u64 + 1);
             }
         }
     });
@@ -75,8 +75,8 @@ fn a_later_task_is_joined_while_an_earlier_one_runs() {
         let slow = pool.spawn(wait_at, (meeting.name(), 5)).unwrap();
         let guest = meeting.wait();
         let quick: Vec<_> = (0..50).map(|x| pool.spawn(add, (x, 0)).unwrap()).collect();
-        for (x, task) in (0..).zip(quick).rev() {
-            assert_eq!(task.join().unwrap(), x);
+        for (x, task) in quick.into_iter().enumerate().rev() {
+            assert_eq!(task.join().unwrap(), x as u64);
         }
         assert!(!slow.is_finished());
         drop(guest);
@@ -128,30 +128,49 @@ fn tasks_are_joined_by_other_threads_than_spawned_them() {
 
 #[test]
 fn a_million_tasks_are_queued() {
-    let count: u64 = if cfg!(debug_assertions) { 200_000 } else { 1_000_000 };
+    let count: u64 = if cfg!(debug_assertions) {
+        200_000
+    } else {
+        1_000_000
+    };
     within(Duration::from_secs(120), move || {
         let pool = pool(2);
         let begin = Instant::now();
-        let tasks: Vec<_> = (0..count).map(|x| pool.spawn(add, (x, 1)).unwrap()).collect();
+        let tasks: Vec<_> = (0..count)
+            .map(|x| pool.spawn(add, (x, 1)).unwrap())
+            .collect();
         let queued = begin.elapsed();
         let sum: u64 = tasks.into_iter().map(|task| task.join().unwrap()).sum();
         assert_eq!(sum, count * (count + 1) / 2);
-        println!("{count} tasks: queued in {queued:?}, done after {:?}", begin.elapsed());
+        println!(
+            "{count} tasks: queued in {queued:?}, done after {:?}",
+            begin.elapsed()
+        );
     });
 }
 
 #[test]
 fn a_million_tasks_wait_behind_a_slow_one() {
-    let count: u64 = if cfg!(debug_assertions) { 100_000 } else { 1_000_000 };
+    let count: u64 = if cfg!(debug_assertions) {
+        100_000
+    } else {
+        1_000_000
+    };
     within(Duration::from_secs(120), move || {
         let pool = pool(1);
         let meeting = Meeting::new();
         let slow = pool.spawn(wait_at, (meeting.name(), 5)).unwrap();
         let guest = meeting.wait();
-        let tasks: Vec<_> = (0..count).map(|x| pool.spawn(add, (x, 1)).unwrap()).collect();
+        let tasks: Vec<_> = (0..count)
+            .map(|x| pool.spawn(add, (x, 1)).unwrap())
+            .collect();
         assert!(tasks.iter().all(|task| !task.is_finished()));
         drop(guest);
-        let sum: u64 = tasks.into_iter().rev().map(|task| task.join().unwrap()).sum();
+        let sum: u64 = tasks
+            .into_iter()
+            .rev()
+            .map(|task| task.join().unwrap())
+            .sum();
         assert_eq!(sum, count * (count + 1) / 2);
         assert_eq!(slow.join().unwrap(), 5);
     });
@@ -306,12 +325,12 @@ fn shutdown_finishes_the_calls_of_other_threads() {
         for _ in 0..20 {
             let pool = pool(2);
             let meeting = Meeting::new();
+            let name = meeting.name();
             thread::scope(|scope| {
-                let name = meeting.name();
                 let call = scope.spawn(|| {
                     let items = (0..500).map(move |x| {
                         if x == 3 {
-                            meet(&name, 0);
+                            meet(name, 0);
                         }
                         (x, 1)
                     });

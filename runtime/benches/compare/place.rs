@@ -19,7 +19,7 @@ pub(crate) enum Place {
     OneCpu,
 }
 
-/// Puts this thread in its place; drop it to let it go anywhere again.
+/// The place of this thread and of those it talks to; drop it to let this thread go anywhere again.
 #[derive(Debug)]
 pub(crate) struct Placed {
     place: Place,
@@ -28,8 +28,10 @@ pub(crate) struct Placed {
 }
 
 impl Placed {
+    /// On one CPU this thread is put there at once, so that a pool that it makes knows of no other.
+    ///
     /// None if there are not enough CPUs.
-    pub(crate) fn here(place: Place) -> io::Result<Option<Self>> {
+    pub(crate) fn new(place: Place) -> io::Result<Option<Self>> {
         let all = sched_getaffinity(None)?;
         let cpus: Vec<usize> = (0..CpuSet::MAX_CPU)
             .filter(|cpu| all.is_set(*cpu))
@@ -38,19 +40,23 @@ impl Placed {
             return Ok(None);
         }
         let placed = Self { place, all, cpus };
-        if place != Place::Free {
+        if place == Place::OneCpu {
             placed.pin(None, 0)?;
         }
         Ok(Some(placed))
     }
 
-    /// Puts the process at the other end in its place.
-    pub(crate) fn put(&self, peer: Pid) -> io::Result<()> {
-        match self.place {
-            Place::Free => Ok(()),
-            Place::OneCpu => self.pin(Some(peer), 0),
-            Place::TwoCpus => self.pin(Some(peer), 1),
-        }
+    /// Puts the processes at the other end, and this thread, in their places.
+    pub(crate) fn settle(&self, peers: &[Pid]) -> io::Result<()> {
+        let (here, there) = match self.place {
+            Place::Free => return Ok(()),
+            Place::OneCpu => (0, 0),
+            Place::TwoCpus => (0, 1),
+        };
+        self.pin(None, here)?;
+        peers
+            .iter()
+            .try_for_each(|peer| self.pin(Some(*peer), there))
     }
 
     fn pin(&self, process: Option<Pid>, index: usize) -> io::Result<()> {

@@ -13,6 +13,7 @@ use super::table::{Bar, Table, Unit};
 const SILENCE: Duration = Duration::from_millis(10);
 const MOST: f64 = 3.0;
 
+const SPAWN: &str = "`spawn(f, x)?.join()?`";
 const SPINS: &str = "futex, spins 50 µs";
 const YIELDS: &str = "futex, spins and yields";
 const SLEEPS: &str = "futex, sleeps at once";
@@ -40,12 +41,12 @@ struct Pace {
 
 pub(crate) fn run(scale: Scale, table: &mut Table) -> Outcome<()> {
     let tight = Pace {
-        trips: scale.pick(5000, 200),
+        trips: scale.pick(2000, 200),
         together: 20,
         silence: None,
     };
     let rare = Pace {
-        trips: scale.pick(15, 3),
+        trips: scale.pick(10, 3),
         together: 1,
         silence: Some(SILENCE),
     };
@@ -57,58 +58,64 @@ pub(crate) fn run(scale: Scale, table: &mut Table) -> Outcome<()> {
         ] {
             let what = format!("round trip {when}, {name}");
             compare(scale, pace, place, &what, table)?;
+            if place == Place::Free {
+                compare_waiting(scale, pace, &what, table)?;
+            }
         }
     }
     Ok(())
 }
 
 fn compare(scale: Scale, pace: Pace, place: Place, what: &str, table: &mut Table) -> Outcome<()> {
-    // Before a pool on one CPU is made, so that the pool knows that there is only one.
-    let Some(placed) = Placed::here(place)? else {
+    let Some(placed) = Placed::new(place)? else {
         return Ok(());
     };
-    let futex = |waiting| -> Outcome<_> {
-        let ping_pong = FutexPingPong::new(waiting, step)?;
-        placed.put(ping_pong.peer())?;
-        Ok(ping_pong)
+    // The other one waits as the pool does, which spins only where two CPUs are free for it.
+    let (alike, alike_name) = match place {
+        Place::OneCpu => (Waiting::Sleep, SLEEPS),
+        Place::Free | Place::TwoCpus => (Waiting::Spin, SPINS),
     };
-    let mut spinning = futex(Waiting::Spin)?;
-    let mut yielding = futex(Waiting::SpinAndYield)?;
-    let mut sleeping = futex(Waiting::Sleep)?;
+    let mut futex = FutexPingPong::new(alike, step)?;
     let mut socket = SocketPingPong::new(step)?;
-    placed.put(socket.peer())?;
     // Of its workers only one is ever started here.
     let pool = pool(cpus())?;
     let worker = Pid::from_raw(pool.spawn(process_id, ())?.join()?);
-    placed.put(worker.ok_or("a worker has no process id")?)?;
+    let worker = worker.ok_or("a worker has no process id")?;
+    placed.settle(&[futex.peer(), socket.peer(), worker])?;
 
-    let series = take_turns(
+    let [spawn, futex, map, socket] = &take_turns(
         scale.rounds(),
         [
             &mut || pace.trips(|x| Ok(pool.spawn(step, x)?.join()?)),
-            &mut || pace.trips(|x| Ok(spinning.call(x))),
+            &mut || pace.trips(|x| Ok(futex.call(x))),
             &mut || pace.trips(|x| Ok(pool.map(step, [x])?[0])),
-            &mut || pace.trips(|x| Ok(yielding.call(x))),
-            &mut || pace.trips(|x| Ok(sleeping.call(x))),
             &mut || pace.trips(|x| Ok(socket.call(x)?)),
         ],
     )?;
-    let [spawn, spinning, map, yielding, sleeping, socket] = &series;
-    let spawn = ("`spawn(f, x)?.join()?`", spawn);
-    let map = ("`map(f, [x])?`", map);
+    let (spawn, map) = ((SPAWN, spawn), ("`map(f, [x])?`", map));
     let mut row = |ours, theirs, bar| table.add(what, Unit::Micros, ours, theirs, bar);
-    // The other one waits as the pool does: it spins only where two CPUs are free for it.
-    let alike = match place {
-        Place::OneCpu => (SLEEPS, sleeping),
-        Place::Free | Place::TwoCpus => (SPINS, spinning),
-    };
-    row(spawn, alike, Bar::Ratio(MOST));
-    row(map, alike, Bar::Ratio(MOST));
-    if place == Place::Free {
-        row(spawn, (YIELDS, yielding), Bar::None);
-        row(spawn, (SLEEPS, sleeping), Bar::None);
-    }
+    row(spawn, (alike_name, futex), Bar::Ratio(MOST));
+    row(map, (alike_name, futex), Bar::Ratio(MOST));
     row(spawn, (SOCKET, socket), Bar::None);
+    Ok(())
+}
+
+/// Against the other ways to wait.
+fn compare_waiting(scale: Scale, pace: Pace, what: &str, table: &mut Table) -> Outcome<()> {
+    let mut yielding = FutexPingPong::new(Waiting::SpinAndYield, step)?;
+    let mut sleeping = FutexPingPong::new(Waiting::Sleep, step)?;
+    let pool = pool(cpus())?;
+    let [spawn, yielding, sleeping] = &take_turns(
+        scale.rounds(),
+        [
+            &mut || pace.trips(|x| Ok(pool.spawn(step, x)?.join()?)),
+            &mut || pace.trips(|x| Ok(yielding.call(x))),
+            &mut || pace.trips(|x| Ok(sleeping.call(x))),
+        ],
+    )?;
+    for theirs in [(YIELDS, yielding), (SLEEPS, sleeping)] {
+        table.add(what, Unit::Micros, (SPAWN, spawn), theirs, Bar::None);
+    }
     Ok(())
 }
 

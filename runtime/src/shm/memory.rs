@@ -126,18 +126,22 @@ impl<T, H> RingMemory<T, H> {
 impl<T, H> Memory for RingMemory<T, H> {
     type Word = AtomicU64;
 
+    #[inline]
     fn capacity(&self) -> usize {
         self.capacity
     }
 
+    #[inline]
     fn tail(&self) -> &AtomicU64 {
         (self.tail.1)(&self.tail.0)
     }
 
+    #[inline]
     fn head(&self) -> &AtomicU64 {
         (self.head.1)(&self.head.0)
     }
 
+    #[inline]
     fn write(&self, offset: usize, bytes: &[u8]) {
         let target = self.bytes.at(self.start + offset, bytes.len());
         // SAFETY: `at` checked the bounds; the mapping of the producer is writable, and `bytes` is
@@ -145,6 +149,7 @@ impl<T, H> Memory for RingMemory<T, H> {
         unsafe { target.copy_from_nonoverlapping(NonNull::from(bytes).cast(), bytes.len()) };
     }
 
+    #[inline]
     fn read(&self, offset: usize, bytes: &mut [u8]) {
         let source = self.bytes.at(self.start + offset, bytes.len());
         // SAFETY: `at` checked the bounds. A hostile producer can write at the same time: then the

@@ -78,6 +78,23 @@ impl<M: Memory> Producer<M> {
         Ok(len)
     }
 
+    /// Writes the first `len` of `bytes` if all `N` fit in one piece, and says whether they did.
+    ///
+    /// Copying a fixed number of bytes is cheaper than counting them; those after `len` are written
+    /// over by what comes next.
+    #[inline]
+    pub(crate) fn write_padded<const N: usize>(&mut self, bytes: &[u8; N], len: usize) -> bool {
+        let capacity = self.memory.capacity();
+        let room = capacity - (self.tail - self.head) as usize;
+        let offset = (self.tail & (capacity as u64 - 1)) as usize;
+        let fits = len <= N && N <= room && N <= capacity - offset;
+        if fits {
+            self.memory.write(offset, bytes);
+            self.tail += len as u64;
+        }
+        fits
+    }
+
     /// Lets the consumer see everything written so far.
     pub(crate) fn publish(&self) {
         self.memory.tail().store(self.tail, Ordering::Release);

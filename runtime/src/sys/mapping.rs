@@ -94,6 +94,7 @@ impl Mapping {
     ///
     /// # Panics
     /// When they are not inside the mapping: offsets are computed from constants or masked by the ring.
+    #[inline]
     pub(crate) fn at(&self, offset: usize, len: usize) -> NonNull<u8> {
         assert!(
             offset.checked_add(len).is_some_and(|end| end <= self.len),

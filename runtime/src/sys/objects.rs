@@ -11,6 +11,8 @@ pub(super) struct Object {
     pub(super) name: String,
     /// What its addresses are relative to.
     pub(super) base: usize,
+    /// True when its file names the dynamic loader that is to load it.
+    asks_for_loader: bool,
     segments: Vec<Range<usize>>,
 }
 
@@ -37,6 +39,18 @@ pub(crate) fn is_main_program() -> bool {
         .is_some_and(|program| program.contains(here))
 }
 
+/// True when the running program was an argument of the dynamic loader, which is then what the kernel
+/// executed, and what executing `/proc/self/exe` would execute again.
+pub(crate) fn is_argument_of_loader() -> bool {
+    // SAFETY: reads a value that the kernel left for this process.
+    let loader = unsafe { libc::getauxval(libc::AT_BASE) };
+    // The kernel tells where it put the loader that an executed program asks for.
+    loader == 0
+        && objects()
+            .first()
+            .is_some_and(|program| program.asks_for_loader)
+}
+
 extern "C" fn note(info: *mut libc::dl_phdr_info, _size: usize, objects: *mut c_void) -> c_int {
     // SAFETY: the loader passes a valid description of an object.
     let info = unsafe { &*info };
@@ -60,9 +74,13 @@ extern "C" fn note(info: *mut libc::dl_phdr_info, _size: usize, objects: *mut c_
             .to_string_lossy()
             .into_owned()
     };
+    let asks_for_loader = headers
+        .iter()
+        .any(|header| header.p_type == libc::PT_INTERP);
     objects.push(Object {
         name,
         base,
+        asks_for_loader,
         segments: segments.collect(),
     });
     0

@@ -12,6 +12,9 @@ use crate::error::{Failure, Step};
 /// they are.
 const HELD_FROM: usize = 32 << 10;
 
+/// Numbers, and the shortest vectors: their length is one byte.
+const TINY: usize = 16;
+
 /// The items of a chunk: bytes, and between them large vectors that are kept as they came.
 #[derive(Debug, Default)]
 pub(crate) struct Payload {
@@ -123,6 +126,14 @@ pub(crate) fn encode_argument<T: Serialize>(
     let mut prefix = [0; varint::LONGEST];
     if let Some(bytes) = plain::bytes_of(&value) {
         let len = bytes.len();
+        if len <= TINY {
+            // One copy instead of two.
+            let mut tiny = [0; 1 + TINY];
+            tiny[0] = len as u8;
+            tiny[1..=len].copy_from_slice(bytes);
+            payload.bytes.extend_from_slice(&tiny[..=len]);
+            return Ok(());
+        }
         let taken = varint::write(len as u64, &mut prefix);
         payload.bytes.extend_from_slice(&prefix[..taken]);
         if len < HELD_FROM {

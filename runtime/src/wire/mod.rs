@@ -25,7 +25,8 @@ pub(crate) use decode::{Landing, decode, land, landing};
 pub(crate) use encode::{Payload, encode_argument};
 pub(crate) use frame::{FrameHeader, Greeting};
 pub(crate) use record::{
-    Header, LONGEST_HEADER, Records, Sink, Status, TaskFailure, parse_header, write_header,
+    Gathered, Header, LONGEST_HEADER, Records, Sink, Status, TaskFailure, parse_header,
+    write_header,
 };
 
 #[cfg(test)]

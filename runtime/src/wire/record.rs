@@ -28,6 +28,19 @@ pub(crate) trait Sink {
     fn record(&mut self, status: Status, bytes: &[u8]);
 }
 
+/// Records one after the other in memory.
+#[derive(Debug, Default)]
+pub(crate) struct Gathered(pub(crate) Vec<u8>);
+
+impl Sink for Gathered {
+    fn record(&mut self, status: Status, bytes: &[u8]) {
+        let mut header = [0; LONGEST_HEADER];
+        let len = write_header(status, bytes.len(), &mut header);
+        self.0.extend_from_slice(&header[..len]);
+        self.0.extend_from_slice(bytes);
+    }
+}
+
 /// Bytes of the longest header.
 pub(crate) const LONGEST_HEADER: usize = varint::LONGEST;
 

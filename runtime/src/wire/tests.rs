@@ -74,18 +74,6 @@ impl Stream for Replay<'_> {
     }
 }
 
-#[derive(Default)]
-struct Gathered(Vec<u8>);
-
-impl Sink for Gathered {
-    fn record(&mut self, status: Status, bytes: &[u8]) {
-        let mut header = [0; LONGEST_HEADER];
-        let len = write_header(status, bytes.len(), &mut header);
-        self.0.extend_from_slice(&header[..len]);
-        self.0.extend_from_slice(bytes);
-    }
-}
-
 fn pass_back<R: Output>(value: R) -> R {
     let (mut sink, mut scratch) = (Gathered::default(), Vec::new());
     Reply::new(&mut sink, &mut scratch).put(value).unwrap();
@@ -130,7 +118,8 @@ proptest! {
         encode_argument(&numbers[..], &mut payload).unwrap();
         encode_argument(&numbers, &mut payload).unwrap();
         encode_argument(text.as_str(), &mut payload).unwrap();
-        encode_argument(&one, &mut payload).unwrap();
+        let lent = &one;
+        encode_argument(lent, &mut payload).unwrap();
         let bytes = payload.into_whole();
         let mut arguments = Arguments::from_bytes(&bytes);
         arguments.begin(4);

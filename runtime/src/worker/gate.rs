@@ -16,7 +16,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use super::attach::{Attach, VARIABLE};
 use super::serve::serve;
 use crate::error::{Error, ErrorKind, Result};
-use crate::sys::{Constructor, call_constructors_after, is_main_program};
+use crate::sys::{Constructor, call_constructors_after, is_argument_of_loader, is_main_program};
 
 #[used]
 // SAFETY: the section holds pointers to functions of this type.
@@ -73,16 +73,26 @@ pub(crate) fn is_worker() -> bool {
 
 /// Fails when executing this program again would not lead to the gate.
 pub(crate) fn can_start_workers() -> Result<()> {
-    if is_main_program() || INIT_CALLED.load(Ordering::Relaxed) {
+    let (cause, cure) = if is_argument_of_loader() {
+        (
+            "this program was started through the dynamic loader",
+            "Start the program itself, or use `Pool::builder().inline()`",
+        )
+    } else if is_main_program() || INIT_CALLED.load(Ordering::Relaxed) {
         return Ok(());
-    }
-    let host = std::env::current_exe().unwrap_or_default();
+    } else {
+        (
+            "parproc is in a shared library here",
+            "In a plugin, use `Pool::builder().inline()`, or run a program of your own; in a program \
+             that links parproc as a `dylib`, call `parproc::init()` first in `main`",
+        )
+    };
+    let executed = std::env::current_exe().unwrap_or_default();
     Err(Error::new(ErrorKind::Foreign {
         reason: format!(
-            "parproc is in a shared library here, so executing `{}` again would run that program and not a \
-             worker; it was not started. In a plugin, use `Pool::builder().inline()`, or run a program of your \
-             own; in a program that links parproc as a `dylib`, call `parproc::init()` first in `main`",
-            host.display()
+            "{cause}, so executing `{}` again would run that program and not a worker; it was not \
+             started. {cure}",
+            executed.display()
         ),
     }))
 }

@@ -15,8 +15,8 @@ use crate::wire::{FrameHeader, LONGEST_HEADER, Sink, Status, Stream, write_heade
 /// The parent is told after so many bytes, at the latest.
 const TELL_AFTER: usize = crate::shm::RING_BYTES / 4;
 
-/// Values of tiny items.
-const SMALL: usize = 32;
+/// Values up to this size are put together with their header, which saves a copy.
+const SMALL: usize = 22;
 
 #[derive(Debug)]
 pub(super) struct Link {
@@ -176,11 +176,12 @@ impl Sink for Link {
         let mut header = [0; LONGEST_HEADER];
         let len = write_header(status, bytes.len(), &mut header);
         if bytes.len() <= SMALL {
-            // One copy into the ring instead of two.
             let mut record = [0; LONGEST_HEADER + SMALL];
             record[..LONGEST_HEADER].copy_from_slice(&header);
             record[len..len + bytes.len()].copy_from_slice(bytes);
-            self.write_all(&record[..len + bytes.len()]);
+            if !self.results.write_padded(&record, len + bytes.len()) {
+                self.write_all(&record[..len + bytes.len()]);
+            }
         } else {
             self.write_all(&header[..len]);
             self.write_all(bytes);

@@ -8,9 +8,13 @@ use proptest::prelude::*;
 use super::plain::PlainRing;
 use crate::shm::{Consumer, Producer};
 
+const PADDED: usize = 5;
+
 #[derive(Debug, Clone)]
 enum Step {
     Write(usize),
+    /// The first so many of `PADDED` bytes.
+    WritePadded(usize),
     Publish,
     Read(usize),
     Append(usize),
@@ -22,6 +26,7 @@ fn steps() -> impl Strategy<Value = Vec<Step>> {
     let len = 0..40_usize;
     let step = prop_oneof![
         3 => len.clone().prop_map(Step::Write),
+        1 => (0..=PADDED + 1).prop_map(Step::WritePadded),
         2 => Just(Step::Publish),
         1 => len.clone().prop_map(Step::Read),
         1 => len.clone().prop_map(Step::Append),
@@ -81,6 +86,15 @@ proptest! {
                     let bytes: Vec<u8> = stream.by_ref().take(len).collect();
                     prop_assert_eq!(producer.write(&bytes), Ok(queue.write(&bytes)));
                 }
+                Step::WritePadded(len) => {
+                    let bytes: [u8; PADDED] = std::array::from_fn(|_| stream.next().unwrap());
+                    let until_end = capacity - queue.written % capacity;
+                    let fits = len <= PADDED && PADDED <= queue.room().min(until_end);
+                    prop_assert_eq!(producer.write_padded(&bytes, len), fits);
+                    if fits {
+                        queue.write(&bytes[..len]);
+                    }
+                }
                 Step::Publish => {
                     producer.publish();
                     queue.published = queue.bytes.len();
@@ -104,6 +118,7 @@ proptest! {
             }
             let unpublished = queue.bytes.len() - queue.published;
             prop_assert_eq!(consumer.available(), Ok(queue.published));
+            prop_assert_eq!(consumer.position(), queue.consumed as u64);
             prop_assert_eq!(producer.room(), Ok(capacity - queue.published - unpublished));
             prop_assert_eq!(queue.written, queue.consumed + queue.published + unpublished);
         }

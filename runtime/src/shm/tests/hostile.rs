@@ -3,7 +3,7 @@
 //!
 //! Both memories refuse an access out of bounds by a panic, which would fail these tests.
 
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::Ordering;
 use std::thread;
 
 use proptest::collection::vec;
@@ -254,65 +254,61 @@ fn a_head_before_the_first_byte_is_corrupt() {
     // It is less than a lap behind the tail if one counts through zero.
     ring.head().set(0_u64.wrapping_sub(8));
     assert_eq!(producer.room(), Err(Corrupt));
+    // What was refused has changed nothing.
     assert_eq!(producer.write(&[1; 8]), Ok(8));
 }
 
 #[test]
 fn a_parent_survives_a_worker_that_scribbles_while_it_works() {
     let (parent, worker) = lanes();
-    let done = AtomicBool::new(false);
+    thread::scope(|scope| {
+        let victim = scope.spawn(|| work_until_lied_to(&parent));
+        let (read, written) = (&parent.parent, &worker.worker);
+        let mut random = 1_u64;
+        // Ends with the victim, also if it panics.
+        while !victim.is_finished() {
+            // Xorshift, every other time cut to what can be true.
+            random ^= random << 13;
+            random ^= random >> 7;
+            random ^= random << 17;
+            let distance = random % RING_BYTES as u64;
+            let tail = read.task_tail.0.load(Ordering::Relaxed);
+            let head = read.result_head.0.load(Ordering::Relaxed);
+            let (head, tail) = if random.is_multiple_of(2) {
+                (random, random)
+            } else {
+                (tail.saturating_sub(distance), head + distance)
+            };
+            written.task_head.0.store(head, Ordering::Release);
+            written.result_tail.0.store(tail, Ordering::Release);
+        }
+    });
+}
+
+/// Uses both rings until words were accepted often, and refused often.
+fn work_until_lied_to(parent: &Lane) {
     let bytes = vec![0x5A; 3000];
     let mut producer = Producer::new(parent.tasks());
     let mut consumer = Consumer::new(parent.results());
-    let (mut worked, mut refused) = (0_u64, 0_u64);
-    thread::scope(|scope| {
-        let (parent, done) = (&parent, &done);
-        scope.spawn(move || {
-            let mut word = 1_u64;
-            while !done.load(Ordering::Relaxed) {
-                // Xorshift, every other time cut to what is possible at times.
-                word ^= word << 13;
-                word ^= word >> 7;
-                word ^= word << 17;
-                let near = word % RING_BYTES as u64;
-                let words = &parent.parent;
-                let (tail, head) = (
-                    words.task_tail.0.load(Ordering::Relaxed),
-                    words.result_head.0.load(Ordering::Relaxed),
-                );
-                let lie = word.is_multiple_of(2);
-                worker.worker.task_head.0.store(
-                    if lie { word } else { tail.saturating_sub(near) },
-                    Ordering::Release,
-                );
-                worker
-                    .worker
-                    .result_tail
-                    .0
-                    .store(if lie { word } else { head + near }, Ordering::Release);
-            }
-        });
-        // Until both have happened often; a liar that never gets to run is given the time.
-        while worked < 5_000 || refused < 5_000 {
-            let mut out = Vec::new();
-            let results = [
-                producer.write(&bytes),
-                consumer.append(bytes.len(), &mut out),
-                producer.room(),
-                consumer.available(),
-            ];
-            producer.publish();
-            assert!(out.len() <= bytes.len());
-            for result in results {
-                match result {
-                    Ok(len) => {
-                        assert!(len <= RING_BYTES);
-                        worked += 1;
-                    }
-                    Err(Corrupt) => refused += 1,
+    let (mut accepted, mut refused) = (0, 0);
+    while accepted < 5_000 || refused < 5_000 {
+        let mut out = Vec::new();
+        let results = [
+            producer.write(&bytes),
+            consumer.append(bytes.len(), &mut out),
+            producer.room(),
+            consumer.available(),
+        ];
+        producer.publish();
+        assert!(out.len() <= bytes.len());
+        for result in results {
+            match result {
+                Ok(len) => {
+                    assert!(len <= RING_BYTES);
+                    accepted += 1;
                 }
+                Err(Corrupt) => refused += 1,
             }
         }
-        done.store(true, Ordering::Relaxed);
-    });
+    }
 }

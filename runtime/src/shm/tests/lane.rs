@@ -8,8 +8,8 @@ use std::time::{Duration, Instant};
 
 use super::side::Side;
 use crate::shm::{
-    CLAIMS, Consumer, Lane, POOL_BYTES, Park, PoolPark, PoolSide, Producer, RING_BYTES,
-    SEGMENT_BYTES, WorkerPark,
+    CLAIMS, Consumer, Lane, Memory, POOL_BYTES, Park, PoolPark, PoolSide, Producer, RING_BYTES,
+    SEGMENT_BYTES, Sleeper, WorkerPark,
 };
 use crate::sys::Segment;
 
@@ -128,7 +128,7 @@ impl Stream {
 const TOTAL: usize = 64 << 20;
 
 /// Writes the whole of one stream while it reads the whole of another.
-fn exchange<P: Park, Q: Park, M: crate::shm::Memory, N: crate::shm::Memory>(
+fn exchange<P: Park, Q: Park, M: Memory, N: Memory>(
     side: &mut Side<P, Q>,
     (producer, mut out): (&mut Producer<M>, Stream),
     (consumer, mut back): (&mut Consumer<N>, Stream),
@@ -208,7 +208,7 @@ fn each_of_many_round_trips_wakes_the_other_side() {
 #[test]
 fn a_sleep_that_nobody_ends_ends_at_its_timeout() {
     let (parent, _worker) = mapped_twice();
-    let mut sleeper = crate::shm::Sleeper::new(parent.pool.park());
+    let mut sleeper = Sleeper::new(parent.pool.park());
     let announced = sleeper.announce();
     sleeper.sleep(announced, Some(Duration::from_millis(1)));
     assert!(parent.pool.park().asleep().is_multiple_of(2));

@@ -78,26 +78,11 @@ impl<'de, D: Deserializer<'de>> Deserializer<'de> for Keeping<D> {
     type Error = Message;
 
     deserialize! {
-        deserialize_any();
-        deserialize_bool();
-        deserialize_i8();
-        deserialize_i16();
-        deserialize_i32();
-        deserialize_i64();
-        deserialize_i128();
-        deserialize_u8();
-        deserialize_u16();
-        deserialize_u32();
-        deserialize_u64();
-        deserialize_u128();
-        deserialize_f32();
-        deserialize_f64();
-        deserialize_char();
-        deserialize_str();
-        deserialize_string();
-        deserialize_bytes();
-        deserialize_byte_buf();
-        deserialize_option();
+        deserialize_any(); deserialize_bool(); deserialize_i8(); deserialize_i16();
+        deserialize_i32(); deserialize_i64(); deserialize_i128(); deserialize_u8();
+        deserialize_u16(); deserialize_u32(); deserialize_u64(); deserialize_u128();
+        deserialize_f32(); deserialize_f64(); deserialize_char(); deserialize_str();
+        deserialize_string(); deserialize_bytes(); deserialize_byte_buf(); deserialize_option();
         deserialize_unit();
         deserialize_unit_struct(name: &'static str);
         deserialize_newtype_struct(name: &'static str);
@@ -107,8 +92,7 @@ impl<'de, D: Deserializer<'de>> Deserializer<'de> for Keeping<D> {
         deserialize_map();
         deserialize_struct(name: &'static str, fields: &'static [&'static str]);
         deserialize_enum(name: &'static str, variants: &'static [&'static str]);
-        deserialize_identifier();
-        deserialize_ignored_any();
+        deserialize_identifier(); deserialize_ignored_any();
     }
 
     fn is_human_readable(&self) -> bool {
@@ -200,28 +184,14 @@ impl<'de, V: Visitor<'de>> Visitor<'de> for Passing<V> {
     type Value = Outcome<V::Value>;
 
     visit! {
-        visit_bool(value: bool);
-        visit_i8(value: i8);
-        visit_i16(value: i16);
-        visit_i32(value: i32);
-        visit_i64(value: i64);
-        visit_i128(value: i128);
-        visit_u8(value: u8);
-        visit_u16(value: u16);
-        visit_u32(value: u32);
-        visit_u64(value: u64);
-        visit_u128(value: u128);
-        visit_f32(value: f32);
-        visit_f64(value: f64);
-        visit_char(value: char);
-        visit_str(value: &str);
-        visit_borrowed_str(value: &'de str);
-        visit_string(value: String);
-        visit_bytes(value: &[u8]);
-        visit_borrowed_bytes(value: &'de [u8]);
-        visit_byte_buf(value: Vec<u8>);
-        visit_none();
-        visit_unit();
+        visit_bool(value: bool); visit_i8(value: i8); visit_i16(value: i16);
+        visit_i32(value: i32); visit_i64(value: i64); visit_i128(value: i128);
+        visit_u8(value: u8); visit_u16(value: u16); visit_u32(value: u32);
+        visit_u64(value: u64); visit_u128(value: u128); visit_f32(value: f32);
+        visit_f64(value: f64); visit_char(value: char); visit_str(value: &str);
+        visit_borrowed_str(value: &'de str); visit_string(value: String);
+        visit_bytes(value: &[u8]); visit_borrowed_bytes(value: &'de [u8]);
+        visit_byte_buf(value: Vec<u8>); visit_none(); visit_unit();
     }
 
     visit_more! {

@@ -12,6 +12,14 @@ use parproc::parallel;
 /// }
 /// # parproc::Result::Ok(())
 /// ```
+///
+/// The first one is compiled together with others; this one is a program of its own:
+///
+/// ```standalone_crate
+/// let squares = parproc::par_map(harness::square, 0..5)?;
+/// assert!(squares.iter().all(|(_, pid)| *pid != std::process::id()));
+/// # parproc::Result::Ok(())
+/// ```
 #[parallel]
 pub fn square(x: u64) -> (u64, u32) {
     (x * x, std::process::id())

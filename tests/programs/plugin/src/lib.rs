@@ -14,5 +14,8 @@ pub extern "C" fn plugin_run() {
         Err(error) => println!("foreign host {}: {error}", error.is_foreign_host()),
     }
     let inline = Pool::builder().inline().build();
-    println!("inline {:?}", inline.and_then(|pool| pool.map(square, 0..5)));
+    println!(
+        "inline {:?}",
+        inline.and_then(|pool| pool.map(square, 0..5))
+    );
 }

@@ -20,12 +20,23 @@ fn objects(_: ()) -> (u32, u32, u32) {
 }
 
 fn main() -> parproc::Result<()> {
+    let checks = if cfg!(debug_assertions) {
+        "checked"
+    } else {
+        "unchecked"
+    };
+    let panics = if cfg!(panic = "abort") {
+        "abort"
+    } else {
+        "unwind"
+    };
+    println!("{checks}, panics {panics}");
     let pool = Pool::builder().workers(2).build()?;
     println!("squares {:?}", pool.map(square, 0..5)?);
     println!("triples {:?}", pool.map(dep::triple, 0..5)?);
     for (first, last, pid) in pool.map(objects, [()])? {
-        println!("objects {first} {last}");
-        println!("in the same process {}", pid == std::process::id());
+        let here = pid == std::process::id();
+        println!("objects {first} {last}, in the same process {here}");
     }
     let names: Vec<_> = parproc::functions()?.iter().map(|f| f.name()).collect();
     println!("functions {names:?}");

@@ -1,3 +1,4 @@
 //! A Rust `dylib` that holds parproc, for programs that depend on both.
 
-pub use parproc as _;
+#[expect(unused_imports, reason = "links the crate into the library")]
+use parproc as _;

@@ -31,6 +31,13 @@ fn main() {
     let pool = Pool::builder().workers(1).build().unwrap();
     let expected = format!("the child's main {descriptors:?}");
     for said in pool.map(run_child, ["child"]).unwrap() {
-        println!("{}", if said == expected { "the child was ordinary" } else { &said });
+        println!(
+            "{}",
+            if said == expected {
+                "the child was ordinary"
+            } else {
+                &said
+            }
+        );
     }
 }

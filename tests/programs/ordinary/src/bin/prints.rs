@@ -24,5 +24,8 @@ fn main() {
     let task = error.task().unwrap();
     eprintln!("panic {}, crash {}", task.is_panic(), task.is_crash());
     eprintln!("message {:?}", task.panic_message());
-    eprintln!("the same worker {}", before == pool.map(write, [()]).unwrap());
+    eprintln!(
+        "the same worker {}",
+        before == pool.map(write, [()]).unwrap()
+    );
 }

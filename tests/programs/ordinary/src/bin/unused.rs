@@ -15,7 +15,11 @@ fn census() -> String {
         let children = std::fs::read_to_string(thread.join("children")).unwrap();
         children.split_whitespace().count()
     });
-    format!("{} threads, {} children", threads.len(), children.sum::<usize>())
+    format!(
+        "{} threads, {} children",
+        threads.len(),
+        children.sum::<usize>()
+    )
 }
 
 fn main() {

@@ -1,0 +1,81 @@
+//! The programs below `programs/`, built as their users build them.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+use std::sync::{Mutex, OnceLock, PoisonError};
+use std::time::Duration;
+
+use crate::run::{Ended, Running};
+
+const SOURCE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/programs");
+const TARGET: &str = concat!(env!("CARGO_TARGET_TMPDIR"), "/programs");
+
+/// A build from nothing on a slow and busy machine takes less.
+const LIMIT: Duration = Duration::from_secs(600);
+
+/// Cargo gives each variant of a program the same place, so one is built and taken away at a time.
+static CARGO: Mutex<()> = Mutex::new(());
+
+/// The program `name`, as `cargo build` makes it.
+pub(crate) fn program(name: &str) -> PathBuf {
+    static BUILT: OnceLock<()> = OnceLock::new();
+    BUILT.get_or_init(|| {
+        // `linked` needs an option of its own.
+        cargo(&["build", "--workspace", "--exclude=linked"]);
+    });
+    Path::new(TARGET).join("debug").join(name)
+}
+
+/// The program `name`, built with options for Cargo and others for its own compilation and linking.
+///
+/// It has its place for as long as `variant` names it.
+pub(crate) fn variant(name: &str, variant: &str, options: &[&str], rustc: &[&str]) -> PathBuf {
+    let _alone = CARGO.lock().unwrap_or_else(PoisonError::into_inner);
+    run_cargo(&[&["rustc", "--package", name], options, &["--"], rustc].concat());
+    let release = options.contains(&"--release");
+    let folder = Path::new(TARGET).join(if release { "release" } else { "debug" });
+    let kept = folder.join(format!("{name}-{variant}"));
+    let _ = fs::remove_file(&kept);
+    // A copy could not be executed while another thread starts a process that inherits its file.
+    fs::hard_link(folder.join(name), &kept).unwrap();
+    kept
+}
+
+/// Runs Cargo on the programs.
+pub(crate) fn cargo(arguments: &[&str]) -> Ended {
+    let _alone = CARGO.lock().unwrap_or_else(PoisonError::into_inner);
+    run_cargo(arguments)
+}
+
+fn run_cargo(arguments: &[&str]) -> Ended {
+    static LOCKED: OnceLock<()> = OnceLock::new();
+    LOCKED.get_or_init(lock);
+    let ended = Running::start(command().args(arguments), Stdio::piped(), LIMIT).end();
+    let Ended {
+        code,
+        stdout,
+        stderr,
+    } = &ended;
+    assert_eq!(*code, Some(0), "{arguments:?}\n{stdout}\n{stderr}");
+    ended
+}
+
+/// Has Cargo choose the same crates as in the outer workspace: they are downloaded already.
+fn lock() {
+    let outer = concat!(env!("CARGO_MANIFEST_DIR"), "/../Cargo.lock");
+    fs::copy(outer, Path::new(SOURCE).join("Cargo.lock")).unwrap();
+    let mut update = command();
+    update.args(["update", "--workspace", "--offline"]);
+    // Should this fail, the build asks the network.
+    let _ = Running::start(&mut update, Stdio::piped(), LIMIT).end();
+}
+
+fn command() -> Command {
+    let mut command = Command::new(env!("CARGO"));
+    command
+        .current_dir(SOURCE)
+        .env("CARGO_TARGET_DIR", TARGET)
+        .env_remove("CARGO_BUILD_TARGET");
+    command
+}

@@ -1,0 +1,153 @@
+//! Nothing is left behind: no descriptor, thread, process, mapping or file.
+//!
+//! Each test is a program of its own, since what it counts belongs to the whole process.
+
+use std::fs;
+use std::hint;
+use std::io;
+use std::path::PathBuf;
+use std::process;
+use std::time::{Duration, Instant};
+
+use parproc::{Pool, parallel};
+use parproc_tests::{children, pool, program, role, settled, succeeds, unique, within};
+
+#[parallel]
+fn square(x: u64) -> u64 {
+    x * x
+}
+
+/// Every twentieth item ends its worker, in one way or the other.
+#[parallel]
+fn often_deadly(x: u32) -> u32 {
+    match x % 40 {
+        7 => process::exit(1),
+        27 => process::abort(),
+        _ => x,
+    }
+}
+
+#[parallel]
+fn endless() {
+    loop {
+        hint::spin_loop();
+    }
+}
+
+#[parallel]
+fn large(len: usize) -> Vec<u8> {
+    vec![1; len]
+}
+
+/// What a process has, as far as a pool could leave it behind.
+#[derive(Debug, PartialEq)]
+struct Footprint {
+    descriptors: Vec<PathBuf>,
+    threads: usize,
+    /// Zombies too.
+    children: Vec<u32>,
+    shared_mappings: usize,
+    temporary_files: Vec<PathBuf>,
+}
+
+impl Footprint {
+    fn now() -> Self {
+        let links = fs::read_dir("/proc/self/fd").unwrap();
+        // Reading the folder is itself a descriptor, which is gone when its link is looked at.
+        let targets = links.filter_map(|entry| fs::read_link(entry.ok()?.path()).ok());
+        let own = format!("/proc/{}/fd", process::id());
+        let mut descriptors: Vec<_> = targets
+            .filter(|path| *path != PathBuf::from(&own))
+            .collect();
+        descriptors.sort();
+        let maps = fs::read_to_string("/proc/self/maps").unwrap();
+        let files = fs::read_dir(std::env::temp_dir()).unwrap();
+        Self {
+            descriptors,
+            threads: fs::read_dir("/proc/self/task").unwrap().count(),
+            children: children(),
+            shared_mappings: maps.lines().filter(|line| line.contains("memfd:")).count(),
+            temporary_files: files.map(|entry| entry.unwrap().path()).collect(),
+        }
+    }
+}
+
+/// Runs `body` in a program with a folder for temporary files of its own, and compares.
+fn leaves_nothing(test: &str, body: impl FnOnce() + Send + 'static) {
+    const LIMIT: Duration = Duration::from_secs(170);
+    if role().is_none() {
+        let folder = std::env::temp_dir().join(unique("leaks"));
+        fs::create_dir(&folder).unwrap();
+        let said = succeeds(program(test, "count").env("TMPDIR", &folder));
+        println!("{said}");
+        let left: io::Result<()> = fs::remove_dir(&folder);
+        left.expect("an empty folder");
+        return;
+    }
+    // The thread in which it runs is counted before and after.
+    within(LIMIT, || {
+        let before = Footprint::now();
+        let begin = Instant::now();
+        body();
+        println!("it took {:?}", begin.elapsed());
+        let after = settled(&before, Footprint::now);
+        assert_eq!(after, before);
+    });
+}
+
+#[test]
+fn a_thousand_pools() {
+    leaves_nothing("a_thousand_pools", || {
+        for _ in 0..1000 {
+            let pool = pool(2);
+            assert_eq!(pool.map(square, 0..4).unwrap(), [0, 1, 4, 9]);
+        }
+    });
+}
+
+#[test]
+fn ten_thousand_tasks_with_five_hundred_deaths() {
+    leaves_nothing("ten_thousand_tasks_with_five_hundred_deaths", || {
+        let pool = pool(2);
+        let outcomes = pool.outcomes(often_deadly, 0..5000).unwrap();
+        let tasks: Vec<_> = (5000..10_000)
+            .map(|x| pool.spawn(often_deadly, x).unwrap())
+            .collect();
+        let mut deaths = outcomes.iter().filter(|outcome| outcome.is_err()).count();
+        deaths += tasks
+            .into_iter()
+            .filter_map(|task| task.join().err())
+            .count();
+        assert_eq!(deaths, 500);
+    });
+}
+
+#[test]
+fn pools_that_are_dropped_in_the_middle_of_work() {
+    leaves_nothing("pools_that_are_dropped_in_the_middle_of_work", || {
+        for round in 0..60 {
+            let pool = pool(2);
+            let task = pool.spawn(endless, ()).unwrap();
+            let mut lazy = pool.imap(large, (0..).map(|_| 300_000)).unwrap();
+            if round % 2 == 0 {
+                assert_eq!(lazy.next().unwrap().unwrap().len(), 300_000);
+            }
+            if round % 3 == 0 {
+                drop(task);
+            }
+            drop(pool);
+        }
+    });
+}
+
+#[test]
+fn pools_that_are_never_used() {
+    leaves_nothing("pools_that_are_never_used", || {
+        for _ in 0..1000 {
+            let unused = Pool::builder().build().unwrap();
+            drop(unused);
+            let inline = Pool::builder().inline().build().unwrap();
+            assert_eq!(inline.map(square, [2]).unwrap(), [4]);
+        }
+    });
+}
