@@ -179,7 +179,15 @@ impl Process {
     /// # Panics
     /// When it has ended already.
     pub fn kill(&self) {
-        pidfd_send_signal(&self.fd, Signal::KILL).expect("a process that runs");
+        self.signal(Signal::KILL);
+    }
+
+    /// Sends it a signal.
+    ///
+    /// # Panics
+    /// When it has ended already.
+    pub fn signal(&self, signal: Signal) {
+        pidfd_send_signal(&self.fd, signal).expect("a process that runs");
     }
 
     /// Waits for its end, at most for `limit`; says whether it has ended.

@@ -7,6 +7,7 @@ use std::process;
 
 use parproc::parallel;
 use parproc_tests::{Meeting, in_time, inline_pool, meet, pool};
+use rustix::process::Signal;
 
 #[parallel]
 fn square(x: u64) -> u64 {
@@ -184,6 +185,29 @@ fn results_of_a_chunk_do_not_wait_for_its_slow_item() {
         drop(meeting.wait());
         assert_eq!(results.next().unwrap().unwrap(), 9);
         assert!(results.next().is_none());
+    });
+}
+
+#[test]
+fn a_worker_that_stands_still_for_a_while_loses_no_item() {
+    in_time(|| {
+        let pool = pool(2);
+        let meeting = Meeting::new();
+        let spawn = |_| pool.spawn(first_waits, (meeting.name(), 0)).unwrap();
+        let tasks = [spawn(0), spawn(1)];
+        let guests = [meeting.wait(), meeting.wait()];
+        let [still, _] = guests.map(|guest| guest.process);
+        assert!(tasks.into_iter().all(|task| task.join().is_ok()));
+
+        still.signal(Signal::STOP);
+        let job = pool.job(square).chunk_size(1);
+        let mut results = job.imap_unordered(0..1000).unwrap();
+        // At most one item is with the worker that stands still, the other one takes the rest.
+        let early: BTreeSet<_> = results.by_ref().take(999).map(|(index, _)| index).collect();
+        still.signal(Signal::CONT);
+        let late: BTreeSet<_> = results.map(|(index, _)| index).collect();
+        assert_eq!((early.len(), late.len()), (999, 1));
+        assert!(early.is_disjoint(&late));
     });
 }
 

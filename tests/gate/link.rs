@@ -4,7 +4,7 @@ use std::fs;
 use std::path::Path;
 use std::process::Command;
 
-use crate::programs::variant;
+use crate::programs::{loader, variant};
 use crate::run::run;
 
 /// What the program prints, however it is built.
@@ -81,7 +81,7 @@ fn one_codegen_unit_that_aborts_on_panic_and_is_stripped() {
 fn linked_statically() {
     let rustc = ["-Ctarget-feature=+crt-static"];
     let program = variant("probe", "static", &[], &rustc);
-    assert!(!contains(&program, "ld-linux"));
+    assert_eq!(loader(&program), None);
     assert_works(&program, "checked, panics unwind");
 }
 

@@ -1,5 +1,6 @@
 //! The programs below `programs/`, built as their users build them.
 
+use std::ffi::CStr;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
@@ -21,8 +22,7 @@ static CARGO: Mutex<()> = Mutex::new(());
 pub(crate) fn program(name: &str) -> PathBuf {
     static BUILT: OnceLock<()> = OnceLock::new();
     BUILT.get_or_init(|| {
-        // `linked` needs an option of its own.
-        cargo(&["build", "--workspace", "--exclude=linked"]);
+        cargo(&["build"]);
     });
     Path::new(TARGET).join("debug").join(name)
 }
@@ -78,4 +78,22 @@ fn command() -> Command {
         .env("CARGO_TARGET_DIR", TARGET)
         .env_remove("CARGO_BUILD_TARGET");
     command
+}
+
+/// The dynamic loader that the program's file asks for.
+pub(crate) fn loader(program: &Path) -> Option<PathBuf> {
+    const PT_INTERP: usize = 3;
+    let file = fs::read(program).unwrap();
+    let number = |at: usize, bytes: usize| {
+        let mut number = [0; 8];
+        number[..bytes].copy_from_slice(&file[at..at + bytes]);
+        u64::from_le_bytes(number) as usize
+    };
+    // The places are those of the fields of the ELF headers with 64 bits.
+    let (headers, size, count) = (number(32, 8), number(54, 2), number(56, 2));
+    let mut headers = (0..count).map(|index| headers + index * size);
+    let header = headers.find(|at| number(*at, 4) == PT_INTERP)?;
+    let (begin, len) = (number(header + 8, 8), number(header + 32, 8));
+    let path = CStr::from_bytes_until_nul(&file[begin..begin + len]).unwrap();
+    Some(path.to_str().unwrap().into())
 }

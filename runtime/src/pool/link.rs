@@ -106,7 +106,13 @@ impl Link {
 
     /// True when another chunk can be given to it.
     pub(super) fn takes_more(&self) -> bool {
-        !self.corrupt && self.writing.is_none() && self.in_flight.len() < CLAIMS
+        // The words of claims are used in turn, and chunks that were taken back have used theirs:
+        // so it is the numbers, and not how many chunks there are, that have to stay close.
+        let oldest = self
+            .in_flight
+            .front()
+            .map_or(self.next_number, |one| one.number);
+        !self.corrupt && self.writing.is_none() && self.next_number - oldest < CLAIMS as u64
     }
 
     /// Gives the worker a chunk. [`ring`](Self::ring) tells it.

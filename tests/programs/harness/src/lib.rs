@@ -10,7 +10,7 @@ use parproc::parallel;
 ///     assert_eq!(square, x * x);
 ///     assert_ne!(pid, std::process::id());
 /// }
-/// # parproc::Result::Ok(())
+/// # Ok::<(), parproc::Error>(())
 /// ```
 ///
 /// The first one is compiled together with others; this one is a program of its own:
@@ -18,7 +18,7 @@ use parproc::parallel;
 /// ```standalone_crate
 /// let squares = parproc::par_map(harness::square, 0..5)?;
 /// assert!(squares.iter().all(|(_, pid)| *pid != std::process::id()));
-/// # parproc::Result::Ok(())
+/// # Ok::<(), parproc::Error>(())
 /// ```
 #[parallel]
 pub fn square(x: u64) -> (u64, u32) {

@@ -1,4 +1,4 @@
 //! A Rust `dylib` that holds parproc, for programs that depend on both.
 
 #[expect(unused_imports, reason = "links the crate into the library")]
-use parproc as _;
+pub use parproc as _;
