@@ -2,16 +2,18 @@
 
 #![expect(unsafe_code, reason = "a segmentation fault is made on purpose")]
 
+use std::fs;
 use std::hint::black_box;
 use std::panic::{catch_unwind, panic_any};
-use std::process;
+use std::process::{self, Stdio};
 use std::ptr;
 use std::thread;
 use std::time::Duration;
 
 use parproc::{Pool, Task, TaskError, parallel};
 use parproc_tests::{
-    Guest, LIMIT, Meeting, Process, Tally, in_time, inline_pool, meet, note, pool, within,
+    Guest, LIMIT, Meeting, Process, Tally, children, in_time, inline_pool, meet, note, pool,
+    program, role, succeeds, within,
 };
 use rustix::process::{Signal, getpid, kill_process};
 use serde::{Deserialize, Deserializer, Serialize};
@@ -26,6 +28,9 @@ enum Deed {
     Good,
     Panic,
     PanicWithANumber,
+    PanicWithALongMessage,
+    /// Its value panics once more when it is dropped.
+    PanicTwice,
     PanicWhileUnwinding,
     PanicInAThread,
     PanicInAThreadAndOut,
@@ -46,13 +51,9 @@ fn act(deed: Deed) -> u32 {
         Deed::Good => {}
         Deed::Panic => panic!("a deed of item {}", 7),
         Deed::PanicWithANumber => panic_any(7),
+        Deed::PanicWithALongMessage => panic!("long {}", "é".repeat(1 << 20)),
+        Deed::PanicTwice => panic_any(Again),
         Deed::PanicWhileUnwinding => {
-            struct Again;
-            impl Drop for Again {
-                fn drop(&mut self) {
-                    panic!("panicked again");
-                }
-            }
             let _again = Again;
             panic!("panicked first");
         }
@@ -85,6 +86,15 @@ fn act(deed: Deed) -> u32 {
         }
     }
     process::id()
+}
+
+/// Panics when it is dropped.
+struct Again;
+
+impl Drop for Again {
+    fn drop(&mut self) {
+        panic!("panicked again");
+    }
 }
 
 fn segfault() {
@@ -200,6 +210,28 @@ fn a_panic_with_a_value_that_is_no_text() {
 }
 
 #[test]
+fn a_panic_with_a_long_message() {
+    in_time(|| {
+        let error = panics(Deed::PanicWithALongMessage);
+        let message = error.panic_message().expect("a message");
+        assert!(message.starts_with("long éé") && message.len() > 1000);
+    });
+}
+
+#[test]
+fn a_panic_whose_value_panics_when_it_is_dropped() {
+    in_time(|| {
+        let error = panics(Deed::PanicTwice);
+        assert!(
+            error
+                .panic_location()
+                .expect("a place")
+                .contains("death.rs:")
+        );
+    });
+}
+
+#[test]
 fn a_panic_in_a_thread_of_the_task_is_the_task_s_affair() {
     in_time(|| {
         let pool = pool(1);
@@ -216,12 +248,8 @@ fn a_panic_that_aborts_still_gives_its_message() {
     in_time(|| {
         let (error, worker, _pool) = costs(Deed::PanicWhileUnwinding);
         assert!(error.is_panic(), "{error}");
-        assert!(
-            error
-                .panic_location()
-                .expect("a place")
-                .contains("death.rs:")
-        );
+        let message = error.panic_message().expect("a message");
+        assert!(message.contains("panicked"), "{message}");
         assert!(worker.ends_within(LIMIT));
     });
 }
@@ -643,5 +671,100 @@ fn workers_killed_at_any_time_cost_one_item_each() {
         );
         // Killed between its claim and its first deed, an item may have noted nothing.
         assert!(counts.len() + failed as usize >= 3000);
+    });
+}
+
+#[test]
+fn a_program_that_ignores_the_end_of_its_children() {
+    if role().is_none() {
+        let test = "a_program_that_ignores_the_end_of_its_children";
+        succeeds(&mut program(test, "ignore"));
+        return;
+    }
+    in_time(|| {
+        // SAFETY: no handler of ours is involved. The kernel reaps all children from now on.
+        unsafe { libc::signal(libc::SIGCHLD, libc::SIG_IGN) };
+        let pool = pool(2);
+        for deed in [Deed::Exit(1), Deed::Kill, Deed::Abort] {
+            let deeds = [Deed::Good, deed, Deed::Good, deed, Deed::Good];
+            let outcomes = pool.outcomes(act, deeds).unwrap();
+            for (deed, outcome) in deeds.iter().zip(outcomes) {
+                match outcome {
+                    Ok(_) => assert_eq!(*deed, Deed::Good),
+                    Err(error) => assert!(*deed != Deed::Good && error.is_crash(), "{error}"),
+                }
+            }
+        }
+        drop(pool);
+        assert_eq!(children(), []);
+    });
+}
+
+/// How often workers die before they can work, in a program with this variable; and the tally in
+/// which they note it.
+const DEATHS_AT_START: &str = "PARPROC_TEST_DEATHS_AT_START";
+
+// SAFETY: the section holds pointers to functions, which are called before `main`.
+#[used]
+#[unsafe(link_section = ".init_array")]
+static AT_START: extern "C" fn() = at_start;
+
+extern "C" fn at_start() {
+    let Ok(value) = std::env::var(DEATHS_AT_START) else {
+        return;
+    };
+    // The input of a worker is this; that of the program below is a pipe.
+    let worker = fs::read_link("/proc/self/fd/0").is_ok_and(|path| path == *"/dev/null");
+    if let (true, Some((deaths, tally))) = (worker, value.split_once(' ')) {
+        note(tally, "started");
+        let starts = fs::read_to_string(tally).unwrap().lines().count();
+        if starts <= deaths.parse().unwrap() {
+            process::exit(42);
+        }
+    }
+}
+
+/// Runs the test as a program in which the first workers die at their start.
+fn dying(test: &str, deaths: u32) -> usize {
+    let tally = Tally::new();
+    let mut command = program(test, "work");
+    command.env(DEATHS_AT_START, format!("{deaths} {}", tally.path()));
+    succeeds(command.stdin(Stdio::piped()));
+    tally.total()
+}
+
+#[test]
+fn workers_that_die_at_their_start_are_the_reason_given() {
+    if role().is_none() {
+        let test = "workers_that_die_at_their_start_are_the_reason_given";
+        let starts = dying(test, u32::MAX);
+        assert!((3..20).contains(&starts), "{starts} workers were started");
+        return;
+    }
+    in_time(|| {
+        let pool = pool(2);
+        let error = pool.map(act, [Deed::Good; 10]).unwrap_err();
+        assert!(error.is_start(), "{error}");
+        assert!(error.to_string().contains("code 42"), "{error}");
+        let task = pool.spawn(act, Deed::Good).unwrap();
+        assert!(task.join().unwrap_err().is_start());
+        assert!(
+            pool.imap(act, [Deed::Good; 10])
+                .unwrap()
+                .any(|result| result.is_err())
+        );
+    });
+}
+
+#[test]
+fn a_pool_survives_some_deaths_at_the_start() {
+    if role().is_none() {
+        let test = "a_pool_survives_some_deaths_at_the_start";
+        assert!(dying(test, 2) >= 3);
+        return;
+    }
+    in_time(|| {
+        let pool = pool(1);
+        assert_eq!(pool.map(act, [Deed::Good; 10]).unwrap().len(), 10);
     });
 }

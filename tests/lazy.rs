@@ -355,3 +355,27 @@ fn what_is_not_taken_is_run_no_further_than_read() {
         assert_eq!(results.next().unwrap().unwrap(), 1);
     });
 }
+
+#[test]
+fn shutdown_does_not_wait_for_results_that_nobody_takes() {
+    in_time(|| {
+        let pool = pool(2);
+        let mut results = pool.imap(square, 0..).unwrap();
+        assert_eq!(results.next().unwrap().unwrap(), 0);
+        pool.shutdown().unwrap();
+        // What was read before is done; what would be read now is not.
+        let (mut expected, mut over) = (1, false);
+        for result in results {
+            assert!(!over, "nothing comes behind the end");
+            match result {
+                Ok(square) => assert_eq!(square, expected * expected),
+                Err(error) => {
+                    assert!(error.is_cancelled(), "{error}");
+                    over = true;
+                }
+            }
+            expected += 1;
+        }
+        assert!(over);
+    });
+}

@@ -639,3 +639,64 @@ fn inline_pools_give_the_same_results() {
         pool.shutdown().unwrap();
     });
 }
+
+#[test]
+fn workers_are_started_when_there_is_work_for_them() {
+    if role().is_none() {
+        succeeds(&mut program(
+            "workers_are_started_when_there_is_work_for_them",
+            "count",
+        ));
+        return;
+    }
+    in_time(|| {
+        let pool = pool(8);
+        assert_eq!(children().len(), 0);
+        assert_eq!(pool.map(square, [1]).unwrap(), [1]);
+        assert_eq!(children().len(), 1, "one item needs no more");
+        assert_eq!(pool.map(square, [2]).unwrap(), [4]);
+        assert_eq!(children().len(), 1, "it is used again");
+        assert_eq!(pool.map(square, 0..100_000).unwrap().len(), 100_000);
+        assert!((2..=8).contains(&children().len()));
+        drop(pool);
+        assert_eq!(children().len(), 0);
+    });
+}
+
+#[test]
+fn the_first_calls_of_many_threads_share_the_global_pool() {
+    if role().is_none() {
+        let test = "the_first_calls_of_many_threads_share_the_global_pool";
+        succeeds(program(test, "share").env("PARPROC_WORKERS", "2"));
+        return;
+    }
+    in_time(|| {
+        std::thread::scope(|scope| {
+            for x in 0..10 {
+                scope.spawn(move || assert_eq!(par_map(square, [x]).unwrap(), [x * x]));
+            }
+        });
+        assert!(children().len() <= 2);
+    });
+}
+
+#[test]
+fn an_iterator_that_promises_too_much_costs_no_memory() {
+    /// Sixteen million of these are more than there is.
+    #[parallel]
+    fn large(x: u64) -> Result<[[u64; 32]; 32], u64> {
+        if x < 5 { Ok([[x; 32]; 32]) } else { Err(x) }
+    }
+    if role().is_none() {
+        let test = "an_iterator_that_promises_too_much_costs_no_memory";
+        succeeds(&mut program(test, "promise"));
+        return;
+    }
+    in_time(|| {
+        let pool = pool(2);
+        let error = pool.try_map(large, 0..u64::MAX).unwrap_err();
+        assert_eq!(error.index(), Some(5));
+        let items = (0..u64::MAX).map(|x| if x < 5 { x } else { panic!("no more") });
+        assert!(catch_unwind(AssertUnwindSafe(|| pool.outcomes(large, items))).is_err());
+    });
+}

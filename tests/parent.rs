@@ -53,6 +53,22 @@ fn program_with_workers() {
     }
 }
 
+/// Waits for all workers, then for their parent.
+fn gather(meeting: &Meeting) -> (Guest, Vec<Process>) {
+    let (mut parent, mut workers) = (None, Vec::new());
+    // None is released before all have come, so that they are as many processes.
+    while workers.len() < WORKERS as usize {
+        let guest = meeting.wait();
+        if guest.word == WORKERS {
+            parent = Some(guest);
+        } else {
+            workers.push(guest);
+        }
+    }
+    let workers = workers.into_iter().map(|guest| guest.process).collect();
+    (parent.unwrap_or_else(|| meeting.wait()), workers)
+}
+
 /// Starts the program, lets `act` end it, or release it to its own end, and says how that went;
 /// all workers have to be gone soon after.
 fn ends(end: &str, busy: &str, act: impl FnOnce(Guest)) -> Output {
@@ -61,11 +77,7 @@ fn ends(end: &str, busy: &str, act: impl FnOnce(Guest)) -> Output {
     let mut command = program("program_with_workers", role);
     command.env("PARPROC_WORKERS", WORKERS.to_string());
     let child = command.process_group(0).spawn().unwrap();
-    let workers: Vec<Process> = {
-        let guests: Vec<Guest> = (0..WORKERS).map(|_| meeting.wait()).collect();
-        guests.into_iter().map(|guest| guest.process).collect()
-    };
-    let parent = meeting.wait();
+    let (parent, workers) = gather(&meeting);
     assert_eq!((parent.word, parent.process.id), (WORKERS, child.id()));
     assert!(!workers.iter().any(Process::has_ended));
 

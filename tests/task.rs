@@ -9,6 +9,7 @@ use parproc::{Task, parallel};
 use parproc_tests::{
     Guest, LIMIT, Meeting, Process, Tally, in_time, inline_pool, meet, note, pool, within,
 };
+use rustix::process::Signal;
 
 #[parallel]
 fn add(a: u64, b: u64) -> u64 {
@@ -459,4 +460,103 @@ fn dropping_a_pool_whose_workers_are_just_starting() {
 #[test]
 fn a_pool_that_was_never_used_is_dropped() {
     in_time(|| drop(pool(2)));
+}
+
+#[test]
+fn arguments_may_be_borrowed() {
+    #[parallel]
+    fn length(text: &str, bytes: &[u8]) -> usize {
+        text.len() + bytes.len()
+    }
+    in_time(|| {
+        let pool = pool(1);
+        let task = {
+            let (text, bytes) = (String::from("lent"), vec![0; 100_000]);
+            pool.spawn(length, (text.as_str(), &bytes[..])).unwrap()
+        };
+        assert_eq!(task.join().unwrap(), 100_004);
+    });
+}
+
+#[test]
+fn waits_with_limits_from_many_threads() {
+    in_time(|| {
+        let pool = pool(2);
+        let meeting = Meeting::new();
+        thread::scope(|scope| {
+            for word in 0..8 {
+                let (pool, meeting) = (&pool, &meeting);
+                scope.spawn(move || {
+                    let mut task = pool.spawn(wait_at, (meeting.name(), word)).unwrap();
+                    let limit = Duration::from_micros(200 * word);
+                    let mut waits = 0;
+                    loop {
+                        match task.join_timeout(limit) {
+                            Ok(same) => break assert_eq!(same, word),
+                            Err(error) => assert!(error.is_timeout(), "{error}"),
+                        }
+                        waits += 1;
+                        // Other calls go on meanwhile.
+                        if waits % 100 == 0 {
+                            assert!(!pool.is_inline());
+                        }
+                    }
+                });
+            }
+            for _ in 0..8 {
+                drop(meeting.wait());
+            }
+        });
+    });
+}
+
+#[test]
+fn as_many_workers_as_were_asked_for_work_at_once() {
+    in_time(|| {
+        let pool = pool(40);
+        let meeting = Meeting::new();
+        let spawn = |word| pool.spawn(wait_at, (meeting.name(), word)).unwrap();
+        let tasks: Vec<_> = (0..40).map(spawn).collect();
+        let guests: Vec<_> = tasks.iter().map(|_| meeting.wait()).collect();
+        let mut workers: Vec<_> = guests.iter().map(|guest| guest.process.id).collect();
+        workers.sort_unstable();
+        workers.dedup();
+        assert_eq!(workers.len(), 40);
+        drop(guests);
+        for (word, task) in (0..).zip(tasks) {
+            assert_eq!(task.join().unwrap(), word);
+        }
+    });
+}
+
+#[test]
+fn dropping_a_pool_whose_worker_stands_still() {
+    in_time(|| {
+        let pool = pool(1);
+        let worker = Process::watch(pool.map(pid, [()]).unwrap()[0]);
+        worker.signal(Signal::STOP);
+        let begin = Instant::now();
+        drop(pool);
+        assert!(worker.has_ended());
+        assert!(begin.elapsed() < Duration::from_secs(10));
+    });
+}
+
+#[test]
+fn two_shutdowns_at_once() {
+    in_time(|| {
+        for _ in 0..20 {
+            let pool = pool(2);
+            let task = pool.spawn(add, (1, 2)).unwrap();
+            thread::scope(|scope| {
+                let shutdowns = [
+                    scope.spawn(|| pool.shutdown()),
+                    scope.spawn(|| pool.shutdown()),
+                ];
+                let done = shutdowns.map(|shutdown| shutdown.join().unwrap());
+                assert_eq!(done.iter().filter(|done| done.is_ok()).count(), 1);
+            });
+            assert_eq!(task.join().unwrap(), 3);
+        }
+    });
 }

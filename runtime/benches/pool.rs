@@ -6,12 +6,11 @@ use std::sync::LazyLock;
 
 use divan::Bencher;
 use divan::counter::{BytesCount, ItemsCount};
-use parproc::{Pool, Result, Task, parallel};
+use parproc::{Pool, Task, parallel};
 
 const TASKS: usize = 1000;
 
-static POOL: LazyLock<Pool> =
-    LazyLock::new(|| Pool::builder().build().expect("a pool can be made"));
+static POOL: LazyLock<Pool> = LazyLock::new(|| Pool::builder().build().unwrap());
 
 #[parallel]
 fn increment(x: u64) -> u64 {
@@ -24,7 +23,7 @@ fn echo(bytes: Vec<u8>) -> Vec<u8> {
 }
 
 #[parallel]
-fn count(words: &[String]) -> usize {
+fn letters(words: &[String]) -> usize {
     words.iter().map(String::len).sum()
 }
 
@@ -35,48 +34,44 @@ fn shout(word: String) -> String {
 
 fn main() {
     // The workers start before anything is measured.
-    let sum: u64 = POOL.map(increment, 0..1000).expect("a map").iter().sum();
+    let sum: u64 = POOL.map(increment, 0..1000).unwrap().iter().sum();
     assert_eq!(sum, 500_500);
     divan::main();
 }
 
 #[divan::bench]
-fn spawn_and_join() -> Result<u64> {
-    POOL.spawn(increment, 1)?.join()
+fn spawn_and_join() -> u64 {
+    POOL.spawn(increment, 1).unwrap().join().unwrap()
 }
 
 #[divan::bench]
-fn map_of_one() -> Result<Vec<u64>> {
-    POOL.map(increment, [1])
+fn map_of_one() -> Vec<u64> {
+    POOL.map(increment, [1]).unwrap()
 }
 
 #[divan::bench(args = [100, 10_000, 1_000_000])]
 fn map_of_numbers(bencher: Bencher<'_, '_>, items: u64) {
     bencher
         .counter(ItemsCount::new(items))
-        .bench(|| POOL.map(increment, 0..items));
+        .bench(|| POOL.map(increment, 0..items).unwrap());
 }
 
 #[divan::bench(args = [100, 10_000, 1_000_000])]
 fn imap_of_numbers(bencher: Bencher<'_, '_>, items: u64) {
-    bencher
-        .counter(ItemsCount::new(items))
-        .bench(|| POOL.imap(increment, 0..items).map(Iterator::count));
+    bencher.counter(ItemsCount::new(items)).bench(|| {
+        let results = POOL.imap(increment, 0..items).unwrap();
+        results.map(Result::unwrap).sum::<u64>()
+    });
 }
 
 #[divan::bench]
 fn spawn_of_1000_then_join(bencher: Bencher<'_, '_>) {
     bencher.counter(ItemsCount::new(TASKS)).bench(|| {
-        let tasks: Result<Vec<Task<u64>>> = (0..TASKS as u64)
-            .map(|x| POOL.spawn(increment, x))
+        let tasks: Vec<Task<u64>> = (0..TASKS as u64)
+            .map(|x| POOL.spawn(increment, x).unwrap())
             .collect();
-        tasks.map(|tasks| {
-            tasks
-                .into_iter()
-                .map(Task::join)
-                .filter(|r| r.is_ok())
-                .count()
-        })
+        let results = tasks.into_iter().map(|task| task.join().unwrap());
+        results.sum::<u64>()
     });
 }
 
@@ -85,7 +80,7 @@ fn echo_of_bytes(bencher: Bencher<'_, '_>, bytes: usize) {
     bencher
         .counter(BytesCount::new(bytes))
         .with_inputs(|| vec![7; bytes])
-        .bench_values(|input| POOL.map(echo, [input]));
+        .bench_values(|input| POOL.map(echo, [input]).unwrap());
 }
 
 #[divan::bench]
@@ -93,7 +88,7 @@ fn map_of_10000_strings(bencher: Bencher<'_, '_>) {
     bencher
         .counter(ItemsCount::new(10_000_usize))
         .with_inputs(|| words(10_000))
-        .bench_values(|words| POOL.map(shout, words));
+        .bench_values(|words| POOL.map(shout, words).unwrap());
 }
 
 #[divan::bench]
@@ -101,7 +96,7 @@ fn map_of_100_lists_of_1000_strings(bencher: Bencher<'_, '_>) {
     bencher
         .counter(ItemsCount::new(100_000_usize))
         .with_inputs(|| vec![words(1000); 100])
-        .bench_refs(|lists| POOL.map(count, lists.iter().map(Vec::as_slice)));
+        .bench_refs(|lists| POOL.map(letters, lists.iter().map(Vec::as_slice)).unwrap());
 }
 
 fn words(count: usize) -> Vec<String> {

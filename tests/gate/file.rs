@@ -2,10 +2,10 @@
 
 use std::fs;
 use std::path::Path;
-use std::process::Command;
+use std::process::{Command, Stdio};
 
 use crate::programs::program;
-use crate::run::Running;
+use crate::run::{LIMIT, Running};
 
 const RESULTS: &str = "\
 waiting
@@ -21,7 +21,7 @@ fn run_while(change: impl FnOnce(&Path)) {
     let file = folder.path().join("waits");
     fs::hard_link(original, &file).unwrap();
 
-    let mut running = Running::new(&mut Command::new(&file));
+    let mut running = Running::start(&mut Command::new(&file), Stdio::piped(), LIMIT);
     running.wait_for("waiting");
     change(&file);
     running.type_line("go on");

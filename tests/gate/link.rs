@@ -79,6 +79,11 @@ fn one_codegen_unit_that_aborts_on_panic_and_is_stripped() {
 
 #[test]
 fn linked_statically() {
+    let found = run(Command::new("cc").arg("-print-file-name=libc.a"));
+    if !Path::new(found.stdout.trim_end()).is_absolute() {
+        println!("skipped: there is no libc.a");
+        return;
+    }
     let rustc = ["-Ctarget-feature=+crt-static"];
     let program = variant("probe", "static", &[], &rustc);
     assert_eq!(loader(&program), None);

@@ -2,10 +2,12 @@
 
 use std::io::pipe;
 use std::process::Command;
-use std::time::Duration;
 
 use crate::programs::program;
-use crate::run::{Running, run};
+use crate::run::{LIMIT, Running, run};
+
+/// What a program counts that has started nothing.
+const NOTHING: &str = "1 threads, 0 children";
 
 #[test]
 fn main_prints_once() {
@@ -37,9 +39,9 @@ fn main_panics() {
 fn a_program_that_uses_no_pool_starts_nothing() {
     let ended = run(&mut Command::new(program("unused")));
     let counts = |when| ended.stdout.lines().find_map(|l| l.strip_prefix(when));
-    assert_eq!(counts("at first: "), Some("1 threads, 0 children"));
+    assert_eq!(counts("at first: "), Some(NOTHING), "{ended:?}");
     // The counting sees what there is.
-    assert_eq!(counts("at last: "), Some("3 threads, 1 children"));
+    assert!(counts("at last: ").is_some_and(|counts| counts != NOTHING));
 }
 
 #[test]
@@ -50,7 +52,7 @@ fn a_function_without_the_attribute_is_refused_before_a_worker_starts() {
     for part in ["`dep::plain`", "`#[parallel]`", "`use the_crate as _;`"] {
         assert!(refused.contains(part), "{ended:?}");
     }
-    assert_eq!(line("after that: "), Some("1 threads, 0 children"));
+    assert_eq!(line("after that: "), Some(NOTHING));
     assert_eq!(line("squares "), Some("[0, 1, 4, 9, 16]"));
 }
 
@@ -66,8 +68,7 @@ fn a_task_that_prints_to_a_closed_pipe_gets_an_error_and_no_signal() {
     let (reader, writer) = pipe().unwrap();
     drop(reader);
     let mut command = Command::new(program("prints"));
-    let running = Running::start(&mut command, writer.into(), Duration::from_secs(120));
-    drop(command);
+    let running = Running::start(&mut command, writer.into(), LIMIT);
     let ended = running.end();
     let message = "failed printing to stdout: Broken pipe (os error 32)";
     assert_eq!(

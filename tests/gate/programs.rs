@@ -1,10 +1,10 @@
 //! The programs below `programs/`, built as their users build them.
 
 use std::ffi::CStr;
-use std::fs;
+use std::fs::{self, File};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
-use std::sync::{Mutex, OnceLock, PoisonError};
+use std::sync::OnceLock;
 use std::time::Duration;
 
 use crate::run::{Ended, Running};
@@ -14,9 +14,6 @@ const TARGET: &str = concat!(env!("CARGO_TARGET_TMPDIR"), "/programs");
 
 /// A build from nothing on a slow and busy machine takes less.
 const LIMIT: Duration = Duration::from_secs(600);
-
-/// Cargo gives each variant of a program the same place, so one is built and taken away at a time.
-static CARGO: Mutex<()> = Mutex::new(());
 
 /// The program `name`, as `cargo build` makes it.
 pub(crate) fn program(name: &str) -> PathBuf {
@@ -28,24 +25,34 @@ pub(crate) fn program(name: &str) -> PathBuf {
 }
 
 /// The program `name`, built with options for Cargo and others for its own compilation and linking.
-///
-/// It has its place for as long as `variant` names it.
 pub(crate) fn variant(name: &str, variant: &str, options: &[&str], rustc: &[&str]) -> PathBuf {
-    let _alone = CARGO.lock().unwrap_or_else(PoisonError::into_inner);
+    let _alone = alone();
     run_cargo(&[&["rustc", "--package", name], options, &["--"], rustc].concat());
     let release = options.contains(&"--release");
     let folder = Path::new(TARGET).join(if release { "release" } else { "debug" });
     let kept = folder.join(format!("{name}-{variant}"));
-    let _ = fs::remove_file(&kept);
+    let new = kept.with_extension("new");
     // A copy could not be executed while another thread starts a process that inherits its file.
-    fs::hard_link(folder.join(name), &kept).unwrap();
+    fs::hard_link(folder.join(name), &new).unwrap();
+    // Another test may be about to execute what is there from before.
+    fs::rename(&new, &kept).unwrap();
+    // It stays if both are the same.
+    let _ = fs::remove_file(new);
     kept
 }
 
 /// Runs Cargo on the programs.
 pub(crate) fn cargo(arguments: &[&str]) -> Ended {
-    let _alone = CARGO.lock().unwrap_or_else(PoisonError::into_inner);
+    let _alone = alone();
     run_cargo(arguments)
+}
+
+/// Cargo gives each variant of a program the same place, so one is built and taken away at a time.
+fn alone() -> File {
+    fs::create_dir_all(TARGET).unwrap();
+    let file = File::create(Path::new(TARGET).join("lock")).unwrap();
+    file.lock().unwrap();
+    file
 }
 
 fn run_cargo(arguments: &[&str]) -> Ended {

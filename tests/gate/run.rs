@@ -11,7 +11,7 @@ use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::process::{Pid, PidfdFlags, Signal, kill_process_group, pidfd_open};
 
 /// Far more than any of the programs takes on a busy machine.
-const LIMIT: Duration = Duration::from_secs(120);
+pub(crate) const LIMIT: Duration = Duration::from_secs(120);
 
 /// Variables of the surroundings that would change what is tested.
 const VARIABLES: [&str; 4] = [
@@ -65,11 +65,6 @@ impl Running {
             child,
             reaped: false,
         }
-    }
-
-    /// Starts `command` with the usual limit.
-    pub(crate) fn new(command: &mut Command) -> Self {
-        Self::start(command, Stdio::piped(), LIMIT)
     }
 
     /// Waits until the program has printed `line`.

@@ -1,8 +1,8 @@
 //! How parproc compares with the bare mechanisms below it, and with threads.
 //!
-//! `cargo bench -p parproc --bench compare` prints a Markdown table of medians and takes about a
-//! minute and a half. `-- --quick` runs every measurement a few times only, to see that it works. Other words choose
-//! sections: `-- echo map`. What the columns mean is printed below the table.
+//! `cargo bench -p parproc --bench compare` prints a Markdown table of medians, and takes a minute
+//! and a half. `-- --quick` runs each measurement a few times only, to see that it works; other words
+//! choose sections: `-- echo map`. What the columns mean is printed below the table.
 //!
 //! Contestants take turns: ours, theirs, ours, theirs, … A ratio is formed within each round, so that
 //! what else the machine does meets both. Every result is checked.

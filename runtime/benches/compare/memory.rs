@@ -12,18 +12,15 @@ fn process_id() -> u32 {
 }
 
 pub(crate) fn run(scale: Scale, table: &mut Table) -> Outcome<()> {
-    for (field, name) in [
-        (
-            "Pss",
-            "proportional set size (pages that are shared are divided by their users)",
-        ),
-        ("Private_Dirty", "memory that nobody shares"),
+    // The first one divides pages that processes share by how many share them.
+    for (field, what) in [
+        ("Pss", "idle process, PSS"),
+        ("Private_Dirty", "idle process, private memory written to"),
     ] {
         let [worker, bare] = &take_turns(
             scale.rounds(),
             [&mut || worker_memory(field), &mut || bare_memory(field)],
         )?;
-        let what = format!("idle process: {name}");
         let worker = ("worker after its first task", worker);
         let bare = ("the same program, waiting in `main`", bare);
         table.add(what, Unit::Kib, worker, bare, Bar::None);

@@ -77,8 +77,8 @@ fn compare(scale: Scale, pace: Pace, place: Place, what: &str, table: &mut Table
     };
     let mut futex = FutexPingPong::new(alike, step)?;
     let mut socket = SocketPingPong::new(step)?;
-    // Of its workers only one is ever started here.
-    let pool = pool(cpus())?;
+    // A second worker would not be in its place.
+    let pool = pool(if place == Place::Free { cpus() } else { 1 })?;
     let worker = Pid::from_raw(pool.spawn(process_id, ())?.join()?);
     let worker = worker.ok_or("a worker has no process id")?;
     placed.settle(&[futex.peer(), socket.peer(), worker])?;

@@ -106,8 +106,8 @@ impl Table {
         let _ = write!(
             text,
             "\nMedians of {} rounds, in which the contestants took turns, on {} CPUs (load {}). \
-             The ratio says how many times the\nother's time or memory ours is: less is better, also \
-             where throughput is shown. It is the median of the ratios of\nthe single rounds, whose \
+             The ratio says\nhow many times the other's time or memory ours is: less is better, also \
+             where throughput is shown. It is the\nmedian of the ratios of the single rounds, whose \
              lowest and highest are in brackets.\n",
             scale.rounds(),
             cpus(),

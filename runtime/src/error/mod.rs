@@ -10,4 +10,4 @@ pub use try_map::TryMapError;
 
 pub(crate) use call::ErrorKind;
 pub use task::Failure;
-pub(crate) use task::{Fault, PanicReport, Step, TaskErrorKind};
+pub(crate) use task::{Fault, PanicReport, Step, TaskErrorKind, cut};

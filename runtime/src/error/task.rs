@@ -48,6 +48,8 @@ pub(crate) struct PanicReport {
     pub(crate) location: String,
     /// Empty when it was turned off.
     pub(crate) stack: Stack,
+    /// The panic was to end the process.
+    pub(crate) fatal: bool,
 }
 
 /// Where the hardware stopped the worker.
@@ -76,6 +78,15 @@ pub(crate) enum Step {
     EncodeResult,
     /// The caller could not decode the result.
     DecodeResult,
+}
+
+/// Longer texts are cut: they travel in the ring with the results.
+const TEXT_BYTES: usize = 16 << 10;
+
+/// As much of a text as travels.
+pub(crate) fn cut(mut text: String) -> String {
+    text.truncate(text.floor_char_boundary(TEXT_BYTES));
+    text
 }
 
 /// A cause that is only known by its text, or by another error of ours.
@@ -276,8 +287,8 @@ impl Failure {
     pub(crate) fn of<T>(step: Step, reason: String) -> Self {
         Self {
             step,
-            type_name: std::any::type_name::<T>().to_owned(),
-            reason,
+            type_name: cut(std::any::type_name::<T>().to_owned()),
+            reason: cut(reason),
         }
     }
 

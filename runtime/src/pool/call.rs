@@ -1,9 +1,11 @@
 //! One call over many items, from the caller's side: items are read and encoded as there is room
 //! for them, and results are decoded as they come.
 
+use std::any::Any;
 use std::collections::{BTreeMap, VecDeque};
 use std::marker::PhantomData;
 use std::ops::ControlFlow;
+use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::sync::Arc;
 
 use super::chunk::{Chunk, Delivery};
@@ -40,6 +42,10 @@ where
     /// Buffers that were decoded, to be given back.
     used: Vec<Vec<u8>>,
     inbox: VecDeque<Delivery>,
+    /// The iterator of the items panicked; that goes on when all results before it were given.
+    panic: Option<Box<dyn Any + Send>>,
+    /// All results are wanted or none: a panic goes on at once.
+    whole: bool,
     marker: PhantomData<fn(F, M)>,
 }
 
@@ -57,7 +63,8 @@ where
         settings: &Settings,
         items: I,
     ) -> Result<Self> {
-        let key = shared.open_call(landing::<F::Output>, settings.read_ahead.is_none())?;
+        let whole = settings.read_ahead.is_none();
+        let key = shared.open_call(landing::<F::Output>, whole)?;
         Ok(Self {
             shared: Arc::clone(shared),
             key,
@@ -73,6 +80,8 @@ where
             buffer: Vec::new(),
             used: Vec::new(),
             inbox: VecDeque::new(),
+            panic: None,
+            whole,
             marker: PhantomData,
         })
     }
@@ -100,7 +109,8 @@ where
                     .map_or((0, 0), |call| (call.outstanding, call.mail.len()))
             };
             if call(&state) == (0, 0) {
-                // Whether it is exhausted or must not read further: nothing more comes for now.
+                drop(state);
+                self.panic_on();
                 return Ok(None);
             }
             state = self
@@ -119,11 +129,12 @@ where
 
     /// Reads and hands in items as long as workers have use for them.
     fn read_items(&mut self) -> Result<()> {
+        // News that wait count too: a failure among them may be the end of the call.
         let window = 2 * self.shared.workers + 1;
-        while !self.exhausted && self.out < window && self.next - self.yielded < self.read_ahead {
-            if self.shared.is_inline() && !self.inbox.is_empty() {
-                return Ok(());
-            }
+        while !self.exhausted
+            && self.out + self.inbox.len() < window
+            && self.next - self.yielded < self.read_ahead
+        {
             self.read_chunk()?;
         }
         Ok(())
@@ -138,22 +149,24 @@ where
         let size = self.chunker.next(self.cost, remaining).min(ahead);
         let first = self.next;
         let mut payload = Payload::with_buffer(std::mem::take(&mut self.buffer));
-        let mut failed = None;
-        while self.next - first < size && payload.len() < FULL_BYTES {
-            let Some(item) = self.items.next() else {
-                self.exhausted = true;
-                break;
-            };
-            let mark = payload.mark();
-            let index = self.next;
-            self.next += 1;
-            if let Err(failure) = F::encode(item, Encoder(&mut payload)) {
-                payload.rewind(mark);
-                failed = Some(TaskError::failed(self.name(), index, None, failure));
-                break;
+        // Whole items stand before the mark; what the user's code leaves behind it when it fails or
+        // panics is dropped.
+        let mut mark = payload.mark();
+        let mut count = 0_u32;
+        let read = catch_unwind(AssertUnwindSafe(|| {
+            while (count as usize) < size && payload.len() < FULL_BYTES {
+                let Some(item) = self.items.next() else {
+                    self.exhausted = true;
+                    break;
+                };
+                F::encode(item, Encoder(&mut payload))?;
+                mark = payload.mark();
+                count += 1;
             }
-        }
-        let count = (self.next - first - usize::from(failed.is_some())) as u32;
+            Ok(())
+        }));
+        payload.rewind(mark);
+        self.next += count as usize;
         if count > 0 {
             let chunk = Chunk {
                 call: self.key,
@@ -174,8 +187,29 @@ where
         } else {
             self.buffer = payload.into_buffer();
         }
-        self.inbox.extend(failed.map(Delivery::Failed));
+        match read {
+            Ok(Ok(())) => {}
+            Ok(Err(failure)) => {
+                let error = TaskError::failed(self.name(), self.next, None, failure);
+                self.inbox.push_back(Delivery::Failed(error));
+                self.next += 1;
+            }
+            Err(panic) => {
+                self.exhausted = true;
+                self.panic = Some(panic);
+                if self.whole {
+                    self.panic_on();
+                }
+            }
+        }
         Ok(())
+    }
+
+    /// Lets a panic of the user's iterator go on.
+    fn panic_on(&mut self) {
+        if let Some(panic) = self.panic.take() {
+            resume_unwind(panic);
+        }
     }
 
     fn fetch(&mut self) {
@@ -280,8 +314,12 @@ where
                 }
                 self.used.push(bytes);
             }
-            Delivery::Large { index, landing } => {
-                each(index, open_large(self.name(), index, landing));
+            Delivery::Large {
+                index,
+                pid,
+                landing,
+            } => {
+                each(index, open_large(self.name(), index, pid, landing));
             }
             Delivery::Failed(error) => each(error.index(), Err(error)),
             Delivery::Aborted(error) => return Err(error),
@@ -345,9 +383,11 @@ fn task_error(
 pub(super) fn open_large<R: crate::wire::Output>(
     name: &'static str,
     index: usize,
+    pid: u32,
     landing: Box<dyn Landing>,
 ) -> Result<R, TaskError> {
-    land(landing).map_err(|reason| TaskError::failed(name, index, None, undecodable::<R>(reason)))
+    land(landing)
+        .map_err(|reason| TaskError::failed(name, index, Some(pid), undecodable::<R>(reason)))
 }
 
 fn undecodable<R>(reason: String) -> Failure {

@@ -29,6 +29,7 @@ pub(super) enum Delivery {
     /// One large value.
     Large {
         index: usize,
+        pid: u32,
         landing: Box<dyn Landing>,
     },
     /// An item that gave no record.

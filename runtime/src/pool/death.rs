@@ -115,8 +115,10 @@ fn cause(link: &Link, exit: Exit) -> TaskErrorKind {
     if link.corrupt {
         return TaskErrorKind::Corrupted;
     }
+    // Other panics were caught by the task, or by another thread of it, before what ended it came.
     let report = link.lane.panic_text().get();
-    if let Some(report) = report.and_then(|text| postcard::from_bytes::<PanicReport>(&text).ok()) {
+    let report = report.and_then(|text| postcard::from_bytes::<PanicReport>(&text).ok());
+    if let Some(report) = report.filter(|report| report.fatal && exit == Exit::ABORT) {
         return TaskErrorKind::Panicked {
             report,
             aborted: true,

@@ -261,6 +261,7 @@ impl Link {
         self.items_done += 1;
         let delivery = Delivery::Large {
             index,
+            pid: self.pid,
             landing: receiving.landing,
         };
         news.push(News::Mail(front.chunk.call, delivery));

@@ -84,7 +84,7 @@ pub(super) struct Call {
     /// Nobody will fetch anything any more.
     detached: bool,
     /// See `Shared::open_call`.
-    whole: bool,
+    pub(super) whole: bool,
     /// The thread that waits for the mail, while another one leads.
     pub(super) waiter: Option<Arc<Condvar>>,
     /// Makes room for a large result.

@@ -105,7 +105,7 @@ impl<R: Output> Task<R> {
                 Some((status, value)) => Ok(open_record(name, 0, pid, status, value)?),
                 None => Err(Error::new(ErrorKind::Closed)),
             },
-            Some(Delivery::Large { landing, .. }) => Ok(open_large(name, 0, landing)?),
+            Some(Delivery::Large { pid, landing, .. }) => Ok(open_large(name, 0, pid, landing)?),
             Some(Delivery::Failed(error)) => Err(error.into()),
             Some(Delivery::Aborted(error)) => Err(error),
             None => Err(Error::new(ErrorKind::Closed)),

@@ -121,14 +121,37 @@ impl Shared {
             if self.pump(&mut state) || done(&state) {
                 sleeper.stay(announced);
             } else {
+                let patience = self.patience(&state).into_iter().chain(left).min();
                 drop(state);
-                sleeper.sleep(announced, left);
+                sleeper.sleep(announced, patience);
                 state = self.lock();
             }
         }
         state.led = false;
         state.sleeper = Some(sleeper);
         state
+    }
+}
+
+impl Shared {
+    /// How long the leader may sleep without looking by itself.
+    ///
+    /// A worker rings when a chunk ends. Results in the middle of one, which somebody may be waiting
+    /// for while a slow item runs, are there without a ring.
+    fn patience(&self, state: &State) -> Option<Duration> {
+        const LOOK_EVERY: Duration = Duration::from_millis(5);
+        let partial = state
+            .links
+            .iter()
+            .filter_map(|link| link.in_flight.front())
+            .any(|front| {
+                let lazy = state
+                    .calls
+                    .get(front.chunk.call)
+                    .is_some_and(|call| !call.whole);
+                lazy && front.chunk.count > 1
+            });
+        partial.then_some(LOOK_EVERY)
     }
 }
 

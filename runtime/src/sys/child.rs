@@ -34,6 +34,11 @@ pub(crate) enum Exit {
     Unknown,
 }
 
+impl Exit {
+    /// What `abort` does.
+    pub(crate) const ABORT: Self = Exit::Signal(libc::SIGABRT);
+}
+
 impl fmt::Display for Exit {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match *self {

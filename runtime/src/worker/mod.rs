@@ -10,4 +10,5 @@ mod serve;
 pub(crate) use attach::Attach;
 pub use gate::init;
 pub(crate) use gate::{can_start_workers, is_worker};
+pub(crate) use panic::Recording;
 pub(crate) use run::run_item;

@@ -1,76 +1,130 @@
 //! What is kept of a panic: message, place and stack, also when the panic aborts the worker.
 
+use std::any::Any;
 use std::cell::RefCell;
 use std::panic::PanicHookInfo;
+use std::sync::{Once, OnceLock};
 
-use crate::error::PanicReport;
+use crate::error::{PanicReport, cut};
 use crate::shm::PanicText;
 use crate::sys::Stack;
 
-/// Longer messages are cut: they travel in the ring with the results.
-const MESSAGE_BYTES: usize = 16 << 10;
-
 thread_local! {
-    /// Some on the thread that serves; what its last panic said.
+    /// Some while this thread runs an item; what the last panic said.
     static REPORT: RefCell<Option<PanicReport>> = const { RefCell::new(None) };
 }
 
-/// Has panics of this thread recorded instead of printed, in `text` too if there is one.
+/// In a worker: where the parent finds the report of a panic that the worker did not survive.
+static TEXT: OnceLock<PanicText> = OnceLock::new();
+
+/// While it lives, panics of this thread are recorded and not printed.
 ///
-/// Other threads of a task panic as usual.
-pub(super) fn record_panics(text: PanicText) {
-    REPORT.set(Some(PanicReport::default()));
-    let backtraces = std::env::var_os("RUST_BACKTRACE").is_none_or(|value| value != "0");
-    let usual = std::panic::take_hook();
-    std::panic::set_hook(Box::new(move |info| {
-        if REPORT.with_borrow(Option::is_none) {
-            return usual(info);
+/// Other threads panic as usual.
+#[derive(Debug)]
+pub(crate) struct Recording {
+    outer: Option<PanicReport>,
+}
+
+impl Recording {
+    pub(crate) fn start() -> Self {
+        static HOOK: Once = Once::new();
+        HOOK.call_once(install_hook);
+        Self {
+            outer: REPORT.replace(Some(PanicReport::default())),
         }
-        let report = report(info, backtraces);
-        if let Ok(bytes) = postcard::to_stdvec(&report) {
-            text.put(&bytes);
-        }
-        REPORT.set(Some(report));
-    }));
+    }
+}
+
+impl Drop for Recording {
+    fn drop(&mut self) {
+        REPORT.set(self.outer.take());
+    }
+}
+
+/// Has reports left in `text` too, from now on.
+pub(super) fn leave_reports_in(text: PanicText) {
+    // Set once: a process becomes a worker once.
+    let _ = TEXT.set(text);
+}
+
+/// The item is over, and the process lives: its panics did not end it.
+pub(super) fn forget() {
+    if let Some(text) = TEXT.get() {
+        text.clear();
+    }
 }
 
 /// The report of the panic that was just caught, as far as there is one.
-pub(super) fn take_report(payload: &(dyn std::any::Any + Send)) -> PanicReport {
+pub(super) fn take_report(payload: &(dyn Any + Send)) -> PanicReport {
     let recorded = REPORT.with_borrow_mut(|report| report.as_mut().map(std::mem::take));
+    // None if the program has set a hook of its own since.
     recorded
         .filter(|report| !report.location.is_empty())
         .unwrap_or_else(|| PanicReport {
             message: message(payload),
             location: "an unknown place".to_owned(),
             stack: Stack::default(),
+            fatal: false,
         })
 }
 
-fn report(info: &PanicHookInfo<'_>, backtraces: bool) -> PanicReport {
+fn install_hook() {
+    let stacks = std::env::var_os("RUST_BACKTRACE").is_none_or(|value| value != "0");
+    let usual = std::panic::take_hook();
+    std::panic::set_hook(Box::new(move |info| {
+        let Some(before) = REPORT.with_borrow_mut(|report| report.as_mut().map(std::mem::take))
+        else {
+            return usual(info);
+        };
+        let report = report(info, before, stacks);
+        if let Some(text) = TEXT.get()
+            && let Ok(bytes) = postcard::to_stdvec(&report)
+        {
+            text.put(&bytes);
+        }
+        REPORT.set(Some(report));
+    }));
+}
+
+fn report(info: &PanicHookInfo<'_>, before: PanicReport, stacks: bool) -> PanicReport {
+    let message = message(info.payload());
+    // The standard library raises these when a panic must not go on, and aborts; the cause is the
+    // panic before.
+    let stuck = message == "panic in a function that cannot unwind"
+        || message == "panic in a destructor during cleanup";
+    if stuck && !before.location.is_empty() {
+        let message = cut(format!("{}; then: {message}", before.message));
+        return PanicReport {
+            message,
+            fatal: true,
+            ..before
+        };
+    }
     let location = info
         .location()
         .map_or_else(String::new, ToString::to_string);
-    let stack = if backtraces {
+    let stack = if stacks {
         Stack::capture()
     } else {
         Stack::default()
     };
     PanicReport {
-        message: message(info.payload()),
+        message,
         location,
         stack,
+        fatal: stuck || cfg!(panic = "abort"),
     }
 }
 
-fn message(payload: &(dyn std::any::Any + Send)) -> String {
-    let mut message = match (
-        payload.downcast_ref::<&str>(),
-        payload.downcast_ref::<String>(),
-    ) {
-        (Some(text), _) => (*text).to_owned(),
-        (_, Some(text)) => text.clone(),
-        (None, None) => "a value that is no text".to_owned(),
-    };
-    message.truncate(message.floor_char_boundary(MESSAGE_BYTES));
-    message
+fn message(payload: &(dyn Any + Send)) -> String {
+    cut(
+        match (
+            payload.downcast_ref::<&str>(),
+            payload.downcast_ref::<String>(),
+        ) {
+            (Some(text), _) => (*text).to_owned(),
+            (_, Some(text)) => text.clone(),
+            (None, None) => "a value that is no text".to_owned(),
+        },
+    )
 }

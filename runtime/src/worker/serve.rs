@@ -12,10 +12,9 @@ use rustix::io::FdFlags;
 
 use super::attach::Attach;
 use super::link::{Link, Shared};
-use super::panic::record_panics;
+use super::panic::{Recording, leave_reports_in};
 use super::run::run_item;
 use crate::registry::{FunctionId, Table, table};
-use crate::shm::PanicText;
 use crate::sys::{Notify, install_worker_signals, name_after_program, now_nanos};
 use crate::wire::{Arguments, FrameHeader, Greeting, Sink, Status};
 
@@ -74,7 +73,7 @@ fn prepare(segment: OwnedFd, pool: OwnedFd) -> io::Result<(Link, &'static Table)
     }
     name_after_program();
     install_worker_signals(link.lane.fault_record())?;
-    record_panics(link.lane.panic_text());
+    leave_reports_in(link.lane.panic_text());
     Ok((link, table))
 }
 
@@ -90,7 +89,6 @@ fn inherit(fd: RawFd) -> io::Result<OwnedFd> {
 struct Server<'a> {
     link: &'a RefCell<Link>,
     table: &'static Table,
-    panic_text: PanicText,
     /// Items begun since the start.
     started: u64,
     /// The gathered chunk, and the result being encoded; used again and again.
@@ -100,11 +98,9 @@ struct Server<'a> {
 
 impl<'a> Server<'a> {
     fn new(link: &'a RefCell<Link>, table: &'static Table) -> Self {
-        let panic_text = link.borrow().lane.panic_text();
         Self {
             link,
             table,
-            panic_text,
             started: 0,
             chunk: Vec::new(),
             scratch: Vec::new(),
@@ -112,6 +108,7 @@ impl<'a> Server<'a> {
     }
 
     fn run(&mut self) {
+        let _recording = Recording::start();
         loop {
             let next = self.link.borrow_mut().next_chunk();
             let Some(header) = next else {
@@ -168,9 +165,7 @@ impl<'a> Server<'a> {
                 .started
                 .0
                 .store(self.started, Ordering::Release);
-            if run_item(function, arguments, &mut sink, &mut self.scratch) {
-                self.panic_text.clear();
-            }
+            run_item(function, arguments, &mut sink, &mut self.scratch);
         }
     }
 }

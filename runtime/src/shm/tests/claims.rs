@@ -121,13 +121,23 @@ fn no_word_belongs_to_two_chunks_or_states() {
 
 #[test]
 fn threads_that_race_for_many_chunks_share_them_out() {
-    const CHUNKS: u64 = 200_000;
+    const CHUNKS: u64 = 20_000;
     let words: Vec<AtomicU64> = (0..CHUNKS)
         .map(|number| AtomicU64::new(claim_word(number, Claim::Queued)))
         .collect();
+    let arrived = AtomicU64::new(0);
     let win = |claim: Claim| -> u64 {
         let mut won = 0;
         for (number, word) in (0..).zip(&words) {
+            // They go for each chunk together: apart, they would hardly ever meet.
+            arrived.fetch_add(1, Ordering::Relaxed);
+            let mut spins = 0_u32;
+            while arrived.load(Ordering::Relaxed) < 2 * (number + 1) {
+                spins += 1;
+                if spins.is_multiple_of(1_000) {
+                    thread::yield_now();
+                }
+            }
             won += u64::from(claim.swap(word, number));
         }
         won

@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use super::side::Side;
 use crate::shm::{
     CLAIMS, Consumer, Lane, Memory, POOL_BYTES, Park, PoolPark, PoolSide, Producer, RING_BYTES,
-    SEGMENT_BYTES, Sleeper, WorkerPark,
+    Ringer, SEGMENT_BYTES, Sleeper, WorkerPark,
 };
 use crate::sys::Segment;
 
@@ -203,6 +203,23 @@ fn each_of_many_round_trips_wakes_the_other_side() {
             assert_eq!(u32::from_le_bytes(result), round);
         }
     });
+}
+
+#[test]
+fn a_ring_just_before_the_kernel_is_entered_ends_the_sleep() {
+    let (parent, worker) = mapped_twice();
+    ring_before_sleep(parent.pool.park(), worker.pool.park());
+    ring_before_sleep(worker.lane.park(), parent.lane.park());
+}
+
+fn ring_before_sleep<P: Park>(own: P, other: P) {
+    let mut sleeper = Sleeper::new(Limited(own));
+    let mut ringer = Ringer::new(other);
+    for _ in 0..3 {
+        let announced = sleeper.announce();
+        ringer.ring();
+        sleeper.sleep(announced, None);
+    }
 }
 
 #[test]
