@@ -57,7 +57,7 @@ impl Footprint {
         let targets = links.filter_map(|entry| fs::read_link(entry.ok()?.path()).ok());
         let own = format!("/proc/{}/fd", process::id());
         let mut descriptors: Vec<_> = targets
-            .filter(|path| *path != PathBuf::from(&own))
+            .filter(|path| path.as_os_str() != own.as_str())
             .collect();
         descriptors.sort();
         let maps = fs::read_to_string("/proc/self/maps").unwrap();

@@ -19,8 +19,10 @@ const SOON: Duration = Duration::from_secs(2);
 #[parallel]
 fn work(meeting: &str, word: u64, endless: bool) {
     meet(meeting, word);
-    while endless {
-        std::hint::spin_loop();
+    if endless {
+        loop {
+            std::hint::spin_loop();
+        }
     }
 }
 

@@ -15,7 +15,7 @@ pub(crate) const LIMIT: Duration = Duration::from_secs(120);
 
 /// Variables of the surroundings that would change what is tested.
 const VARIABLES: [&str; 4] = [
-    "PARPROC_ATTACH",
+    concat!("PARPROC_ATTACH_", env!("CARGO_PKG_VERSION")),
     "PARPROC_INLINE",
     "PARPROC_WORKERS",
     "RUST_BACKTRACE",

@@ -46,6 +46,8 @@ pub(crate) enum ErrorKind {
     Invalid { what: String },
     /// The pool was shut down or dropped.
     Closed,
+    /// This process is a copy of the one that made the pool.
+    Forked,
     /// A wait ran out of time.
     TimedOut { what: String },
     /// The result was handed out before.
@@ -120,10 +122,11 @@ impl Error {
         matches!(*self.kind, ErrorKind::Invalid { .. })
     }
 
-    /// True when the pool was shut down or dropped.
+    /// True when the pool was shut down or dropped, or belongs to the process that this one was forked
+    /// from.
     #[must_use]
     pub fn is_closed(&self) -> bool {
-        matches!(*self.kind, ErrorKind::Closed)
+        matches!(*self.kind, ErrorKind::Closed | ErrorKind::Forked)
     }
 
     /// True when a wait with a time limit ran out of it; the wait can be repeated.
@@ -171,6 +174,10 @@ impl fmt::Display for Error {
             ),
             ErrorKind::Invalid { what } => f.write_str(what),
             ErrorKind::Closed => f.write_str("the pool is closed: it was shut down or dropped"),
+            ErrorKind::Forked => f.write_str(
+                "this process was forked from the one that made the pool, whose workers it cannot use: make \
+                 a pool of its own here",
+            ),
             ErrorKind::TimedOut { what } => {
                 write!(f, "{what} is not done yet: the wait can be repeated")
             }

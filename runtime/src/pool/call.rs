@@ -175,11 +175,17 @@ where
                 count,
                 payload,
             };
+            let submitted = self.shared.submit(chunk);
+            if let (Err(_), Err(_)) = (&submitted, &read) {
+                self.panic = read.err();
+                self.panic_on();
+                return Ok(());
+            }
             let Submitted {
                 buffer,
                 outstanding,
                 cost,
-            } = self.shared.submit(chunk)?;
+            } = submitted?;
             (self.buffer, self.out, self.cost) = (buffer, outstanding, cost);
             if self.shared.is_inline() {
                 self.fetch();
@@ -400,6 +406,8 @@ where
     I: Iterator<Item = A>,
 {
     fn drop(&mut self) {
-        self.shared.lock().detach_call(self.key, false);
+        if self.shared.check_fork().is_ok() {
+            self.shared.lock().detach_call(self.key, false);
+        }
     }
 }

@@ -7,6 +7,8 @@ const SLICE_NANOS: f64 = 2_000_000.0;
 const LEAST_NANOS: f64 = 50_000.0;
 /// One measurement is not trusted further than this: the first items of a function are slower.
 const GROWTH: usize = 16;
+/// More items than this are never given at once: their results are gathered, too.
+const LARGEST: usize = 1 << 20;
 /// A chunk with this many bytes takes no further item.
 pub(super) const FULL_BYTES: usize = 128 << 10;
 
@@ -36,7 +38,7 @@ impl Chunker {
     /// 1 in 2 for each worker, and the slice as its upper bound.
     pub(super) fn next(&mut self, cost: Option<f64>, remaining: Option<usize>) -> usize {
         if let Some(fixed) = self.fixed {
-            return fixed;
+            return fixed.min(LARGEST);
         }
         let Some(cost) = cost else {
             return 1;
@@ -47,7 +49,7 @@ impl Chunker {
             let share = remaining / (2 * self.workers);
             size = size.min(share.max(items(LEAST_NANOS)));
         }
-        self.last = size.clamp(1, u32::MAX as usize);
+        self.last = size.clamp(1, LARGEST);
         self.last
     }
 }

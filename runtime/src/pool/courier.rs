@@ -7,15 +7,15 @@ use std::sync::PoisonError;
 use std::time::Duration;
 
 use super::shared::Shared;
-use super::state::{Phase, State};
+use super::state::{Courier, Phase, State};
 
 const HOLD_BACK: Duration = Duration::from_millis(2);
 
 impl Shared {
     /// Work is out and the caller goes on without waiting for it.
     pub(super) fn arm_courier(&self, state: &mut State) {
-        if !state.courier_armed && state.outstanding > 0 {
-            state.courier_armed = true;
+        if state.courier == Courier::Idle && state.outstanding > 0 {
+            state.courier = Courier::Armed;
             self.courier.notify_one();
         }
     }
@@ -23,27 +23,31 @@ impl Shared {
     /// The courier's life.
     pub(super) fn carry(&self) {
         let mut state = self.lock();
-        loop {
-            while !state.courier_armed && state.phase != Phase::Closed {
-                state = self
-                    .courier
-                    .wait(state)
-                    .unwrap_or_else(PoisonError::into_inner);
-            }
-            if state.phase == Phase::Closed {
-                return;
-            }
-            let waited = self.courier.wait_timeout(state, HOLD_BACK);
-            state = waited.unwrap_or_else(PoisonError::into_inner).0;
+        while state.phase != Phase::Closed {
             if state.outstanding == 0 {
-                state.courier_armed = false;
-            } else if !state.led {
-                let idle = |state: &State| {
-                    state.outstanding == 0
-                        || !state.followers.is_empty()
-                        || state.phase == Phase::Closed
-                };
-                state = self.wait_until(state, None, None, idle).0;
+                state.courier = Courier::Idle;
+            } else if state.courier != Courier::Idle && (state.led || !state.followers.is_empty()) {
+                // The thread that leads moves the results; it tells when it stops.
+                state.courier = Courier::Relieved;
+            } else if state.courier == Courier::Armed {
+                let waited = self.courier.wait_timeout(state, HOLD_BACK);
+                state = waited.unwrap_or_else(PoisonError::into_inner).0;
+                if state.outstanding > 0 && !state.led && state.phase != Phase::Closed {
+                    let relieved = |state: &State| {
+                        state.outstanding == 0
+                            || !state.followers.is_empty()
+                            || state.phase == Phase::Closed
+                    };
+                    state = self.wait_until(state, None, None, relieved).0;
+                }
+                continue;
+            }
+            state = self
+                .courier
+                .wait(state)
+                .unwrap_or_else(PoisonError::into_inner);
+            if state.courier == Courier::Relieved {
+                state.courier = Courier::Armed;
             }
         }
     }

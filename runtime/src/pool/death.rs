@@ -59,7 +59,8 @@ impl Shared {
     /// What was not begun is run by another worker.
     fn put_back(&self, state: &mut State, one: InFlight) {
         let InFlight { chunk, done, .. } = one;
-        if done == chunk.count || state.phase == Phase::Closed {
+        let wanted = state.wants(chunk.call, chunk.first + done as usize);
+        if done == chunk.count || !wanted || state.phase == Phase::Closed {
             return state.finish(chunk);
         }
         let Chunk {
@@ -96,11 +97,14 @@ impl Shared {
             reason: reason.to_owned(),
         }));
         state.ringer.ring();
+        drop(state);
+        self.courier.notify_all();
+        self.notify.notify();
     }
 
     fn give_up_if_barren(&self, state: &mut State, reason: &str) {
         // As long as another worker does its work the pool goes on with that.
-        let working = state.links.iter().any(|link| link.items_done > 0);
+        let working = state.links.iter().any(|link| link.greeted);
         if state.barren >= BARREN_LIMIT && !working {
             state.barren = 0;
             state.wanted = 0;

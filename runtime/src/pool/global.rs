@@ -12,8 +12,10 @@ static GLOBAL: OnceLock<Result<Pool>> = OnceLock::new();
 /// The program ends by itself: idle workers may end by themselves as well, which writes out what
 /// they have buffered. However else it ends, the kernel ends them.
 extern "C" fn end_global() {
-    if let Some(Ok(pool)) = GLOBAL.get() {
-        pool.close();
+    if let Some(Ok(pool)) = GLOBAL.get()
+        && pool.shared().check_fork().is_ok()
+    {
+        pool.close_silently();
     }
 }
 

@@ -12,7 +12,7 @@ use super::{Imap, ImapUnordered, Job, PoolBuilder, Task};
 use crate::error::{Error, ErrorKind, Result, TaskError, TryMapError};
 use crate::registry::{Encoder, Function, FunctionId, table};
 use crate::shm::{POOL_BYTES, PoolSide, Ringer, Sleeper};
-use crate::sys::{Notify, Segment, cpus, spawn_quiet};
+use crate::sys::{Notify, Segment, cpus, forks, spawn_quiet};
 use crate::wire::{Payload, landing};
 use crate::worker::can_start_workers;
 
@@ -67,7 +67,7 @@ impl Pool {
             state: Mutex::new(state),
             table,
             workers,
-            owner: std::process::id(),
+            generation: forks(),
             cpus: cpus(),
             pool,
             pool_segment,
@@ -247,7 +247,7 @@ impl Pool {
     where
         F: Function<A, M>,
     {
-        let _ = self.job(function);
+        let Job { .. } = self.job(function);
         let function = self.find::<F>()?;
         let mut payload = Payload::default();
         F::encode(arguments, Encoder(&mut payload)).map_err(|failure| {
@@ -271,6 +271,9 @@ impl Pool {
     ///
     /// Tasks keep their results. Calls that other threads are in the middle of are finished too.
     ///
+    /// It must not be called from within such a call, by the iterator that gives the items: that call
+    /// would wait for itself.
+    ///
     /// # Errors
     /// When the pool was shut down before.
     pub fn shutdown(&self) -> Result<()> {
@@ -286,19 +289,30 @@ impl Pool {
     }
 
     /// Drops all work and ends the workers; they are gone when this returns.
-    pub(super) fn close(&self) {
-        if self.shared.owner != std::process::id() {
-            return;
-        }
+    fn close(&self) {
         let mut state = self.shared.lock();
         if state.phase != Phase::Closed {
             state.phase = Phase::Closed;
             state.abort_calls(&Error::new(ErrorKind::Closed));
-            state.ringer.ring();
-            self.shared.courier.notify_all();
         }
         drop(state);
+        self.join_threads();
+    }
+
+    /// Ends the workers with the program. Threads that wait for results go on waiting, until the
+    /// program is gone under them: whatever they would say would be about that.
+    pub(super) fn close_silently(&self) {
+        let mut state = self.shared.lock();
+        state.silent = state.phase != Phase::Closed;
+        state.phase = Phase::Closed;
+        drop(state);
+        self.join_threads();
+    }
+
+    fn join_threads(&self) {
+        self.shared.lock().ringer.ring();
         self.shared.notify.notify();
+        self.shared.courier.notify_all();
         for thread in self
             .threads
             .lock()
@@ -352,6 +366,9 @@ impl Pool {
 
 impl Drop for Pool {
     fn drop(&mut self) {
-        self.close();
+        // In a copy of the process that `fork` made there are no workers and threads to end.
+        if self.shared.check_fork().is_ok() {
+            self.close();
+        }
     }
 }

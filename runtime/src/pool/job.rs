@@ -70,7 +70,7 @@ impl<'pool, F> Job<'pool, F> {
         I: IntoIterator<Item = A>,
     {
         let items = items.into_iter();
-        let expected = expected(&items);
+        let expected = expected::<F::Output>(&items);
         map::map(self.call(items, None)?, expected)
     }
 
@@ -84,7 +84,7 @@ impl<'pool, F> Job<'pool, F> {
         I: IntoIterator<Item = A>,
     {
         let items = items.into_iter();
-        let expected = expected(&items);
+        let expected = expected::<T>(&items);
         map::try_map(self.call(items, None)?, expected)
     }
 
@@ -110,7 +110,7 @@ impl<'pool, F> Job<'pool, F> {
         I: IntoIterator<Item = A>,
     {
         let items = items.into_iter();
-        let expected = expected(&items);
+        let expected = expected::<F::Output>(&items);
         map::outcomes(self.call(items, None)?, expected)
     }
 
@@ -163,6 +163,7 @@ impl<'pool, F> Job<'pool, F> {
 }
 
 /// How much room to make for results; what an iterator claims is not trusted without limit.
-fn expected(items: &impl Iterator) -> usize {
-    items.size_hint().0.min(1 << 24)
+fn expected<R>(items: &impl Iterator) -> usize {
+    const MOST_BYTES: usize = 256 << 20;
+    items.size_hint().0.min(MOST_BYTES / size_of::<R>().max(1))
 }

@@ -46,6 +46,8 @@ pub(super) struct InFlight {
     number: u64,
     /// Items whose records came.
     pub(super) done: u32,
+    /// The worker was told to end it early.
+    cut: bool,
 }
 
 #[derive(Debug)]
@@ -136,6 +138,7 @@ impl Link {
             chunk,
             number,
             done: 0,
+            cut: false,
         });
         self.write_on().map(drop)
     }
@@ -198,12 +201,29 @@ impl Link {
             .map(|taken| taken.chunk)
     }
 
+    /// Has the worker end the chunk that it runs after the current item, if `concerned` says so of
+    /// the chunk and the number of its items that are done.
+    pub(super) fn cut(&mut self, concerned: impl Fn(&Chunk, usize) -> bool) {
+        if let Some(front) = self.in_flight.front_mut()
+            && concerned(&front.chunk, front.done as usize)
+        {
+            front.cut = true;
+            self.lane
+                .parent
+                .cut
+                .0
+                .store(front.number, Ordering::Relaxed);
+        }
+    }
+
     fn revoke(&mut self, index: usize) -> bool {
         // A frame that is not written whole has to be written to its end.
         let unwritten = self.writing.is_some() && index + 1 == self.in_flight.len();
         let number = self.in_flight[index].number;
         let claim = &self.lane.worker.claims[number as usize % CLAIMS];
-        !unwritten && Claim::Revoked.swap(claim, number)
+        // A chunk with results was begun, whatever its word says.
+        let begun = self.in_flight[index].done > 0;
+        !unwritten && !begun && Claim::Revoked.swap(claim, number)
     }
 
     /// Reads what came, into `news`. `landing` makes room for a large result of a call.
@@ -278,7 +298,7 @@ impl Link {
         let mut sorted = Sorted::default();
         let outcome = self.sort_on(&mut sorted, landing, spare, news);
         // What was whole before something impossible came counts.
-        self.cut(&mut sorted, 0, spare, news);
+        self.mail(&mut sorted, 0, spare, news);
         outcome
     }
 
@@ -304,13 +324,19 @@ impl Link {
                 return Ok(());
             }
             let front = self.in_flight.front_mut().ok_or(Corrupt)?;
-            if (front.done == front.chunk.count) != (status == Status::End) {
+            let over = front.done == front.chunk.count;
+            let in_place = if status == Status::End {
+                over || front.cut
+            } else {
+                !over
+            };
+            if !in_place {
                 return Err(Corrupt);
             }
             if status == Status::End {
                 let nanos = &self.pending[value..value + len as usize];
                 let nanos = u64::from_ne_bytes(nanos.try_into().map_err(|_| Corrupt)?);
-                self.cut(sorted, taken + len as usize, spare, news);
+                self.mail(sorted, taken + len as usize, spare, news);
                 let done = self.in_flight.pop_front().ok_or(Corrupt)?;
                 news.push(News::Done(done.chunk, nanos));
             } else if large {
@@ -318,7 +344,7 @@ impl Link {
                 let mut landing = landing(front.chunk.call, len).ok_or(Corrupt)?;
                 // A fault on each fresh page would cost ten times the copying.
                 advise_huge(landing.bytes_mut());
-                self.cut(sorted, taken, spare, news);
+                self.mail(sorted, taken, spare, news);
                 let filled = self.pending.len().min(len);
                 landing.bytes_mut()[..filled].copy_from_slice(&self.pending[..filled]);
                 self.pending.drain(..filled);
@@ -337,7 +363,7 @@ impl Link {
     }
 
     /// Makes mail of the sorted records, and drops the `skip` bytes behind them.
-    fn cut(
+    fn mail(
         &mut self,
         sorted: &mut Sorted,
         skip: usize,

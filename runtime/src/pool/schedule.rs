@@ -5,13 +5,16 @@ use std::sync::atomic::Ordering;
 use super::chunk::Chunk;
 use super::link::{Link, News};
 use super::shared::Shared;
-use super::state::State;
-use crate::shm::Corrupt;
+use super::state::{Phase, State};
+use crate::shm::{Corrupt, RING_BYTES};
 
 /// A worker has the next chunk before it ends the current one; more than that only if they are
 /// short, so that no worker is left with a long queue.
 const DEEP: usize = 32;
 const DEEP_NANOS: f64 = 2_000_000.0;
+/// A larger chunk does not wait behind another one: it could fill the ring, and then it could not be
+/// taken back for a worker that is free.
+const WAITING_BYTES: usize = RING_BYTES / 2;
 /// How long to spin for the next message while a core is free for it: about the time that waking a
 /// sleeping process takes.
 pub(super) const SPIN_NANOS: u32 = 50_000;
@@ -63,6 +66,9 @@ impl Shared {
 
     /// Gives queued chunks to workers, and has more workers started if that pays.
     pub(super) fn feed(&self, state: &mut State) {
+        if state.phase == Phase::Closed {
+            return;
+        }
         let mut links = std::mem::take(&mut state.links);
         for link in &mut links {
             match link.write_on() {
@@ -71,21 +77,19 @@ impl Shared {
                 Err(Corrupt) => self.condemn(state, link),
             }
         }
-        while !state.queue.is_empty() {
-            let Some(index) = choose(state, &links) else {
-                break;
-            };
-            if let Some(chunk) = state.queue.pop_front() {
-                self.give(state, &mut links[index], chunk);
-            }
+        while let Some(next) = state.queue.front()
+            && let Some(index) = choose(state, &links, next)
+            && let Some(chunk) = state.queue.pop_front()
+        {
+            self.give(state, &mut links[index], chunk);
         }
         // Nothing queued, but a worker idle: it takes what another one has not begun.
-        while let Some(idle) = links.iter().position(|link| link.idle())
-            && state.queue.is_empty()
+        while state.queue.is_empty()
+            && let Some(idle) = links
+                .iter()
+                .position(|link| link.idle() && link.takes_more())
+            && let Some(chunk) = steal(&mut links)
         {
-            let Some(chunk) = steal(&mut links) else {
-                break;
-            };
             self.give(state, &mut links[idle], chunk);
         }
         let busy = links.iter().filter(|link| !link.idle()).count();
@@ -122,7 +126,7 @@ impl Shared {
 
 /// The worker that the next chunk goes to: of the idle ones the one that was busy last, since its
 /// core is awake; else the one with the least to do, if it has not enough already.
-fn choose(state: &State, links: &[Link]) -> Option<usize> {
+fn choose(state: &State, links: &[Link], next: &Chunk) -> Option<usize> {
     let able = || {
         links
             .iter()
@@ -135,26 +139,31 @@ fn choose(state: &State, links: &[Link]) -> Option<usize> {
     if let Some((index, _)) = idle {
         return Some(index);
     }
-    let load = |link: &Link| -> Option<f64> {
+    if next.payload.len() > WAITING_BYTES {
+        return None;
+    }
+    let nanos = |chunk: &Chunk| Some(state.cost(chunk.function)? * f64::from(chunk.count));
+    let load = |link: &Link| {
         link.in_flight
             .iter()
-            .map(|one| Some(state.cost(one.chunk.function)? * f64::from(one.chunk.count)))
-            .sum()
+            .map(|one| nanos(&one.chunk))
+            .sum::<Option<f64>>()
     };
     able()
         .filter(|(_, link)| {
-            link.in_flight.len() < 2
-                || link.in_flight.len() < DEEP && load(link).is_some_and(|nanos| nanos < DEEP_NANOS)
+            let queued = link.in_flight.len();
+            queued < 2 || queued < DEEP && load(link).is_some_and(|nanos| nanos < DEEP_NANOS)
         })
         .min_by_key(|(_, link)| link.in_flight.len())
         .map(|(index, _)| index)
 }
 
-/// A chunk that waits behind another one, from the worker with the most of them.
+/// A chunk that waits behind another one, from the worker with the most of them that can give one.
 fn steal(links: &mut [Link]) -> Option<Chunk> {
-    let victim = links.iter_mut().max_by_key(|link| link.in_flight.len())?;
-    if victim.in_flight.len() < 2 {
-        return None;
-    }
-    victim.revoke_newest()
+    let mut victims: Vec<&mut Link> = links
+        .iter_mut()
+        .filter(|link| link.in_flight.len() >= 2)
+        .collect();
+    victims.sort_by_key(|link| std::cmp::Reverse(link.in_flight.len()));
+    victims.into_iter().find_map(Link::revoke_newest)
 }

@@ -7,7 +7,7 @@ use super::state::{Phase, State, Submitted};
 use crate::error::{Error, ErrorKind, Result};
 use crate::registry::{FunctionId, Table};
 use crate::shm::PoolSide;
-use crate::sys::{Notify, Segment};
+use crate::sys::{Notify, Segment, forks};
 use crate::wire::Landing;
 
 #[derive(Debug)]
@@ -16,8 +16,8 @@ pub(super) struct Shared {
     pub(super) table: &'static Table,
     /// How many workers at most; 0 when everything runs in this process.
     pub(super) workers: usize,
-    /// The process that made the pool: in a copy of it that `fork` made there are no workers to end.
-    pub(super) owner: u32,
+    /// How often the process was forked when the pool was made.
+    pub(super) generation: u32,
     /// How many CPUs there are for all of us.
     pub(super) cpus: usize,
     pub(super) pool: PoolSide,
@@ -35,6 +35,14 @@ impl Shared {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// Fails in a copy of the process that `fork` made: the workers belong to the original.
+    pub(super) fn check_fork(&self) -> Result<()> {
+        if self.is_inline() || forks() == self.generation {
+            return Ok(());
+        }
+        Err(Error::new(ErrorKind::Forked))
+    }
+
     pub(super) fn is_inline(&self) -> bool {
         self.workers == 0
     }
@@ -47,6 +55,7 @@ impl Shared {
         landing: fn(usize) -> Option<Box<dyn Landing>>,
         whole: bool,
     ) -> Result<usize> {
+        self.check_fork()?;
         let mut state = self.lock();
         state.check_open()?;
         Ok(state.open_call(landing, whole))

@@ -27,9 +27,22 @@ pub(super) enum Phase {
     Closed,
 }
 
+/// What the courier is about.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Courier {
+    /// No work was left to it.
+    Idle,
+    /// It looks after the work soon, or does already.
+    Armed,
+    /// Another thread leads, and tells it when it stops.
+    Relieved,
+}
+
 #[derive(Debug)]
 pub(super) struct State {
     pub(super) phase: Phase,
+    /// The program is ending: workers are ended, and nobody is told.
+    pub(super) silent: bool,
     pub(super) calls: Slab<Call>,
     /// Chunks that no worker has.
     pub(super) queue: VecDeque<Chunk>,
@@ -56,8 +69,7 @@ pub(super) struct State {
     pub(super) ringer: Ringer<PoolPark>,
     /// Threads that wait while another one leads.
     pub(super) followers: Vec<Arc<Condvar>>,
-    /// True from when the courier was woken until it finds nothing to do.
-    pub(super) courier_armed: bool,
+    pub(super) courier: Courier,
     pub(super) buffers: Vec<Vec<u8>>,
     /// Counts deeds, to tell which worker was busy last.
     pub(super) clock: u64,
@@ -83,6 +95,8 @@ pub(super) struct Call {
     pub(super) outstanding: u32,
     /// Nobody will fetch anything any more.
     detached: bool,
+    /// Items from this one on are not wanted any more.
+    end: usize,
     /// See `Shared::open_call`.
     pub(super) whole: bool,
     /// The thread that waits for the mail, while another one leads.
@@ -99,6 +113,7 @@ impl State {
     ) -> Self {
         Self {
             phase: Phase::Open,
+            silent: false,
             calls: Slab::new(),
             queue: VecDeque::new(),
             links: Vec::new(),
@@ -113,7 +128,7 @@ impl State {
             sleeper: Some(sleeper),
             ringer,
             followers: Vec::new(),
-            courier_armed: false,
+            courier: Courier::Idle,
             buffers: Vec::new(),
             clock: 0,
         }
@@ -139,6 +154,7 @@ impl State {
             mail: Vec::new(),
             outstanding: 0,
             detached: false,
+            end: usize::MAX,
             waiter: None,
             landing,
         })
@@ -163,12 +179,15 @@ impl State {
         }
     }
 
-    /// Drops the chunks of a call that begin after item `last` and that nobody has begun.
-    ///
-    /// Returns how many items that were.
-    pub(super) fn cancel_after(&mut self, key: usize, last: Option<usize>) -> usize {
-        let concerned =
-            |chunk: &Chunk| chunk.call == key && last.is_none_or(|last| chunk.first > last);
+    /// Drops the items of a call after item `last` (all of them without it) as far as nobody has begun
+    /// them.
+    pub(super) fn cancel_after(&mut self, key: usize, last: Option<usize>) {
+        // One more than the last item that is wanted.
+        let end = last.map_or(0, |last| last.saturating_add(1));
+        if let Some(call) = self.calls.get_mut(key) {
+            call.end = call.end.min(end);
+        }
+        let concerned = |chunk: &Chunk| chunk.call == key && chunk.first >= end;
         let mut dropped = Vec::new();
         for chunk in std::mem::take(&mut self.queue) {
             if concerned(&chunk) {
@@ -179,12 +198,16 @@ impl State {
         }
         for link in &mut self.links {
             link.revoke_if(concerned, &mut dropped);
+            link.cut(|chunk, done| chunk.call == key && chunk.first + done >= end);
         }
-        let items = dropped.iter().map(|chunk| chunk.count as usize).sum();
         for chunk in dropped {
             self.finish(chunk);
         }
-        items
+    }
+
+    /// True when somebody still wants the item.
+    pub(super) fn wants(&self, key: usize, item: usize) -> bool {
+        self.calls.get(key).is_some_and(|call| item < call.end)
     }
 
     /// A chunk is done with, in whatever way.
@@ -192,8 +215,14 @@ impl State {
         self.outstanding -= 1;
         if let Some(call) = self.calls.get_mut(chunk.call) {
             call.outstanding -= 1;
-            if call.outstanding == 0 && call.detached {
-                self.calls.remove(chunk.call);
+            if call.outstanding == 0 {
+                // Its caller may have fetched all results before the chunk's end came.
+                if let Some(waiter) = &call.waiter {
+                    waiter.notify_one();
+                }
+                if call.detached {
+                    self.calls.remove(chunk.call);
+                }
             }
         }
         self.keep_buffer(chunk.payload.into_buffer());

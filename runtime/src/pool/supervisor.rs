@@ -4,11 +4,14 @@
 //! started it ends, and this one ends last, when the pool is closed or the program is gone.
 
 use std::io;
-use std::os::fd::AsFd;
+use std::os::fd::{AsFd, OwnedFd};
+use std::panic::catch_unwind;
+use std::path::Path;
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
 use ipc_channel::ipc::{IpcOneShotServer, IpcSender};
+use rustix::fs::{Access, Mode, OFlags};
 
 use super::link::Link;
 use super::shared::Shared;
@@ -16,7 +19,7 @@ use super::state::Phase;
 use crate::shm::{Lane, SEGMENT_BYTES};
 use crate::sys::{Child, ChildSpec, Exit, Segment, reserve_descriptors, wait_readable};
 use crate::wire::Greeting;
-use crate::worker::Attach;
+use crate::worker::{Attach, descriptor_path};
 
 /// A worker that has not greeted after this time is given up: constructors of the program or of its
 /// libraries hang.
@@ -24,8 +27,12 @@ const START_LIMIT: Duration = Duration::from_secs(60);
 /// Idle workers run their exit handlers when the pool closes, for as long as this.
 const END_LIMIT: Duration = Duration::from_secs(2);
 
+/// Behind it come the library's folder and the socket, and the kernel takes 107 bytes.
+const LONGEST_FOLDER: usize = 80;
+/// The pause after a failed start; it doubles with each further one.
+const FIRST_PAUSE: Duration = Duration::from_millis(10);
 /// Descriptors that starting a worker takes, for a moment or longer.
-const DESCRIPTORS: usize = 8;
+const DESCRIPTORS: usize = 10;
 
 /// A worker as the supervisor knows it.
 struct Ward {
@@ -37,7 +44,8 @@ struct Ward {
 
 struct Birth {
     server: IpcOneShotServer<Greeting>,
-    name: String,
+    /// Its socket, which has no name any more.
+    socket: OwnedFd,
     limit: Instant,
 }
 
@@ -46,49 +54,78 @@ impl Shared {
     pub(super) fn supervise(&self) {
         let mut wards: Vec<Ward> = Vec::new();
         let mut next_id = 0;
+        // When the next worker may be started, after one could not.
+        let mut retry = None;
         loop {
-            let (wanted, condemned, phase) = {
+            let (condemned, wanted) = {
                 let mut state = self.lock();
-                let wanted = std::mem::take(&mut state.wanted);
-                state.starting += wanted;
-                (wanted, std::mem::take(&mut state.condemned), state.phase)
+                if state.phase == Phase::Closed {
+                    break;
+                }
+                if retry.is_some_and(|time| time <= Instant::now()) {
+                    retry = None;
+                }
+                let wanted = state.wanted > 0 && retry.is_none();
+                state.wanted -= usize::from(wanted);
+                state.starting += usize::from(wanted);
+                (std::mem::take(&mut state.condemned), wanted)
             };
-            if phase == Phase::Closed {
-                return self.end(wards);
-            }
             for ward in wards.iter().filter(|ward| condemned.contains(&ward.id)) {
                 ward.child.kill();
             }
-            for _ in 0..wanted {
+            if wanted {
                 next_id += 1;
-                let started = self.start(next_id);
-                let mut state = self.lock();
-                state.starting -= 1;
-                match started {
-                    Ok((ward, link)) => {
-                        wards.push(ward);
-                        state.links.push(link);
-                        self.feed(&mut state);
-                        // The leader counts the workers before it spins or sleeps.
-                        state.ringer.ring();
-                    }
-                    Err(error) => self.start_failed(&mut state, &error.to_string()),
+                retry = self.start_one(next_id, &mut wards);
+                if retry.is_none() {
+                    continue;
                 }
             }
-            self.wait_for_news(&mut wards);
+            self.wait_for_news(&wards, retry);
             self.greet(&mut wards);
-            self.reap(&mut wards);
+            if self.reap(&mut wards) {
+                retry = retry.or(self.pause());
+            }
+        }
+        self.end(wards);
+    }
+
+    /// Starts a worker and takes it into the pool. Gives the time of the next try if that fails.
+    fn start_one(&self, id: u64, wards: &mut Vec<Ward>) -> Option<Instant> {
+        let started = self.start(id);
+        let mut state = self.lock();
+        state.starting -= 1;
+        match started {
+            Ok((ward, link)) => {
+                wards.push(ward);
+                state.links.push(link);
+                self.feed(&mut state);
+                // The leader counts the workers before it spins or sleeps.
+                state.ringer.ring();
+                None
+            }
+            Err(error) => {
+                self.start_failed(&mut state, &error.to_string());
+                drop(state);
+                self.pause()
+            }
         }
     }
 
-    fn wait_for_news(&self, wards: &mut [Ward]) {
-        let limit = wards
+    /// When to try again, if workers died or failed at their start lately: soon at first, then less
+    /// and less often.
+    fn pause(&self) -> Option<Instant> {
+        let failures = self.lock().barren;
+        let pause = FIRST_PAUSE * 2_u32.pow(failures.saturating_sub(1).min(7));
+        (failures > 0).then(|| Instant::now() + pause)
+    }
+
+    fn wait_for_news(&self, wards: &[Ward], retry: Option<Instant>) {
+        let limits = wards
             .iter()
             .filter_map(|ward| ward.birth.as_ref())
             .map(|birth| birth.limit);
-        let left = limit
-            .min()
-            .map(|limit| limit.saturating_duration_since(Instant::now()));
+        let next = limits.chain(retry).min();
+        let left = next.map(|time| time.saturating_duration_since(Instant::now()));
         let fds: Vec<_> = std::iter::once(self.notify.as_fd())
             .chain(wards.iter().map(|ward| ward.child.as_fd()))
             .collect();
@@ -108,26 +145,22 @@ impl Shared {
         lane.parent
             .fingerprint
             .store(self.table.fingerprint(), Ordering::Release);
-        let (server, name) = IpcOneShotServer::<Greeting>::new().map_err(|error| {
-            said(
-                "a socket could not be made in the folder for temporary files",
-                error,
-            )
-        })?;
-        let attach = Attach::new(&segment, &self.pool_segment, &self.notify, name.clone());
+        let (server, socket) = greeting_server()?;
+        let attach = Attach::new(&segment, &self.pool_segment, &self.notify, &socket);
         let child = Child::spawn(&ChildSpec {
             variable: attach.to_variable(),
             inherit: vec![
                 segment.as_fd(),
                 self.pool_segment.as_fd(),
                 self.notify.as_fd(),
+                socket.as_fd(),
             ],
         })
         .map_err(|error| said("this program could not be executed again", error))?;
         let link = Link::new(id, child.pid(), lane);
         let birth = Birth {
             server,
-            name,
+            socket,
             limit: Instant::now() + START_LIMIT,
         };
         Ok((
@@ -168,8 +201,9 @@ impl Shared {
         }
     }
 
-    /// Buries the workers that have ended.
-    fn reap(&self, wards: &mut Vec<Ward>) {
+    /// Buries the workers that have ended; says whether there were any.
+    fn reap(&self, wards: &mut Vec<Ward>) -> bool {
+        let before = wards.len();
         let mut index = 0;
         while index < wards.len() {
             let Some(exit) = wards[index].child.try_wait() else {
@@ -178,8 +212,13 @@ impl Shared {
             };
             let ward = wards.swap_remove(index);
             let reason = ward.birth.map(|birth| birth.last_words(exit));
-            self.bury(&mut self.lock(), ward.id, exit, reason);
+            let mut state = self.lock();
+            // When the program ends, nobody is told anything any more.
+            if !state.silent {
+                self.bury(&mut state, ward.id, exit, reason);
+            }
         }
+        wards.len() < before
     }
 
     /// Ends all workers: idle ones by asking, busy ones by force.
@@ -210,6 +249,35 @@ impl Shared {
     }
 }
 
+/// A server for one greeting, and its socket.
+///
+/// The library makes the socket in a folder of its own below the one for temporary files. Both are
+/// removed at once, so that nothing is left however this program ends: a worker connects through
+/// the descriptor.
+fn greeting_server() -> io::Result<(IpcOneShotServer<Greeting>, OwnedFd)> {
+    let what = "a socket could not be made in the folder for temporary files";
+    let folder = std::env::temp_dir();
+    // The library would cut a longer path, and panics without the folder.
+    if folder.as_os_str().len() > LONGEST_FOLDER {
+        let error = io::Error::new(io::ErrorKind::InvalidFilename, "its path is too long");
+        return Err(said(what, error));
+    }
+    rustix::fs::access(&folder, Access::WRITE_OK | Access::EXEC_OK)
+        .map_err(|error| said(what, error.into()))?;
+    let made = catch_unwind(IpcOneShotServer::<Greeting>::new);
+    let (server, path) = made
+        .unwrap_or_else(|_| Err(io::Error::other("no folder could be made there")))
+        .map_err(|error| said(what, error))?;
+    let flags = OFlags::PATH | OFlags::CLOEXEC;
+    let socket = rustix::fs::open(&path, flags, Mode::empty())
+        .map_err(|error| said("a socket could not be opened", error.into()))?;
+    let path = Path::new(&path);
+    // What is not removed here goes with the server.
+    let _ = std::fs::remove_file(path);
+    let _ = path.parent().map(std::fs::remove_dir);
+    Ok((server, socket))
+}
+
 fn said(what: &str, error: io::Error) -> io::Error {
     io::Error::new(error.kind(), format!("{what}: {error}"))
 }
@@ -219,7 +287,7 @@ impl Birth {
     fn last_words(self, exit: Exit) -> String {
         // `accept` has no time limit. A greeting of our own, behind that of the worker if it sent
         // one, keeps it from waiting for ever.
-        let own = IpcSender::connect(self.name).and_then(|sender| {
+        let own = IpcSender::connect(descriptor_path(&self.socket)).and_then(|sender| {
             let greeting = Greeting {
                 fingerprint: 0,
                 refusal: None,

@@ -68,6 +68,9 @@ impl<R: Output> Task<R> {
     /// True once the result, or the failure, is there: [`join`](Task::join) will not wait.
     #[must_use]
     pub fn is_finished(&self) -> bool {
+        if self.joined {
+            return true;
+        }
         let mut state = self.shared.lock();
         if !state.led {
             self.shared.pump(&mut state);
@@ -79,6 +82,7 @@ impl<R: Output> Task<R> {
     }
 
     fn wait(&mut self, deadline: Option<Instant>) -> Result<R> {
+        self.shared.check_fork()?;
         let name = self.shared.table.name(self.function);
         if self.joined {
             return Err(Error::new(ErrorKind::AlreadyJoined {
@@ -115,7 +119,9 @@ impl<R: Output> Task<R> {
 
 impl<R> Drop for Task<R> {
     fn drop(&mut self) {
-        self.shared.lock().detach_call(self.key, true);
+        if self.shared.check_fork().is_ok() {
+            self.shared.lock().detach_call(self.key, true);
+        }
     }
 }
 

@@ -6,17 +6,15 @@
 //! When the leader has what it waited for it wakes a follower, which leads from then on. So a lone
 //! caller gets its result with one wake-up, and a hundred callers do not all run at each ring.
 
-use std::cell::RefCell;
 use std::sync::{Arc, Condvar, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use super::schedule::SPIN_NANOS;
 use super::shared::Shared;
-use super::state::State;
+use super::state::{Courier, State};
 
-thread_local! {
-    static CONDVAR: RefCell<Option<Arc<Condvar>>> = const { RefCell::new(None) };
-}
+/// Pauses between two looks.
+const LOOKS: u32 = 4;
 
 impl Shared {
     /// Waits for mail of the call, or until `deadline`; says whether there is any.
@@ -60,10 +58,14 @@ impl Shared {
                 self.lead(state, left, &done)
             };
         };
-        if !state.led
-            && let Some(next) = state.followers.first()
-        {
-            next.notify_one();
+        if !state.led {
+            match state.followers.first() {
+                Some(next) => next.notify_one(),
+                None if state.courier == Courier::Relieved && state.outstanding > 0 => {
+                    self.courier.notify_one();
+                }
+                None => {}
+            }
         }
         (state, reached)
     }
@@ -74,7 +76,7 @@ impl Shared {
         key: Option<usize>,
         left: Option<Duration>,
     ) -> MutexGuard<'a, State> {
-        let condvar = CONDVAR.with_borrow_mut(|own| Arc::clone(own.get_or_insert_default()));
+        let condvar = Arc::new(Condvar::new());
         state.followers.push(Arc::clone(&condvar));
         set_waiter(&mut state, key, Some(&condvar));
         state = match left {
@@ -109,7 +111,9 @@ impl Shared {
             let end = Instant::now() + Duration::from_nanos(SPIN_NANOS.into());
             while !came && Instant::now() < end {
                 drop(state);
-                for _ in 0..32 {
+                // The kernel may have put the worker on this very core.
+                std::thread::yield_now();
+                for _ in 0..LOOKS {
                     std::hint::spin_loop();
                 }
                 state = self.lock();

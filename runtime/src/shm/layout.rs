@@ -43,6 +43,9 @@ pub(crate) struct ParentWords {
     pub(crate) bell: Line<AtomicU32>,
     /// 1 once the worker shall end when its task ring is empty (release, acquire).
     pub(crate) closing: Line<AtomicU32>,
+    /// Number of the chunk that the worker shall end after its current item (relaxed: it is enough
+    /// that the worker sees it soon).
+    pub(crate) cut: Line<AtomicU64>,
     /// The parent's table of functions; written before the worker starts.
     pub(crate) fingerprint: AtomicU64,
 }

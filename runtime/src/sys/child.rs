@@ -82,8 +82,12 @@ impl Child {
         let environment = c_strings(environment)?;
         let mut actions = FileActions::new()?;
         actions.open_null_as_stdin()?;
-        for fd in &spec.inherit {
-            actions.keep(fd.as_raw_fd())?;
+        let kept: Vec<RawFd> = spec.inherit.iter().map(AsRawFd::as_raw_fd).collect();
+        for fd in inheritable().into_iter().filter(|fd| !kept.contains(fd)) {
+            actions.close(fd)?;
+        }
+        for fd in kept {
+            actions.keep(fd)?;
         }
         let attributes = Attributes::with_no_signal_blocked()?;
 
@@ -170,6 +174,25 @@ impl Drop for Child {
     }
 }
 
+/// Descriptors, but for the standard ones, that this process would hand to every program it starts.
+fn inheritable() -> Vec<RawFd> {
+    // Without /proc a worker gets a few more descriptors, as any program would.
+    let listed = std::fs::read_dir("/proc/self/fd")
+        .into_iter()
+        .flatten()
+        .flatten();
+    let numbers = listed.filter_map(|entry| entry.file_name().to_str()?.parse::<RawFd>().ok());
+    numbers
+        .filter(|fd| *fd > 2 && !closes_on_exec(*fd))
+        .collect()
+}
+
+fn closes_on_exec(fd: RawFd) -> bool {
+    // SAFETY: reading the flags of a number that may or may not be a descriptor.
+    let flags = unsafe { libc::fcntl(fd, libc::F_GETFD) };
+    flags & libc::FD_CLOEXEC != 0
+}
+
 fn c_strings(strings: impl Iterator<Item = OsString>) -> io::Result<Vec<CString>> {
     strings
         .map(|string| CString::new(string.into_vec()).map_err(io::Error::other))
@@ -215,6 +238,12 @@ impl FileActions {
                 0,
             )
         })
+    }
+
+    fn close(&mut self, fd: RawFd) -> io::Result<()> {
+        // One that another thread has closed by then does no harm.
+        // SAFETY: the object is initialised.
+        check(unsafe { libc::posix_spawn_file_actions_addclose(&raw mut *self.0, fd) })
     }
 
     fn keep(&mut self, fd: RawFd) -> io::Result<()> {

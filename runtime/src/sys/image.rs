@@ -60,7 +60,7 @@ fn constructor_list() -> (*const usize, *const usize) {
             "mov {end}, qword ptr [rip + __init_array_end@GOTPCREL]",
             start = out(reg) start,
             end = out(reg) end,
-            options(nomem, nostack, preserves_flags),
+            options(readonly, nostack, preserves_flags, pure),
         );
     }
     // SAFETY: loads two addresses from the global offset table and touches nothing else.
@@ -75,7 +75,7 @@ fn constructor_list() -> (*const usize, *const usize) {
             "ldr {end}, [{end}, :got_lo12:__init_array_end]",
             start = out(reg) start,
             end = out(reg) end,
-            options(nomem, nostack, preserves_flags),
+            options(readonly, nostack, preserves_flags, pure),
         );
     }
     (start, end)

@@ -26,4 +26,4 @@ pub(crate) use notify::{Notify, reserve_descriptors, wait_readable};
 pub(crate) use objects::{is_argument_of_loader, is_main_program};
 pub(crate) use signals::{FaultRecord, end_with_parent, install_worker_signals, signal_name};
 pub(crate) use stack::Stack;
-pub(crate) use thread::{at_exit, cpus, name_after_program, spawn_quiet};
+pub(crate) use thread::{at_exit, cpus, forks, name_after_program, spawn_quiet};

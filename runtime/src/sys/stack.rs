@@ -30,19 +30,22 @@ impl Stack {
             addresses.push(frame.ip().addr());
             addresses.len() < FRAMES
         });
-        let objects = objects();
-        let place = |address: usize| {
-            let index = objects.iter().position(|object| object.contains(address))?;
-            Some((
-                index as u32,
-                address.wrapping_sub(objects[index].base) as u64,
-            ))
-        };
-        let frames = addresses.into_iter().filter_map(place).collect();
-        Self {
-            frames,
-            objects: objects.into_iter().map(|object| object.name).collect(),
+        let loaded = objects();
+        let mut stack = Self::default();
+        for address in addresses {
+            let Some(object) = loaded.iter().find(|object| object.contains(address)) else {
+                continue;
+            };
+            let known = stack.objects.iter().position(|name| *name == object.name);
+            let index = known.unwrap_or_else(|| {
+                stack.objects.push(object.name.clone());
+                stack.objects.len() - 1
+            });
+            stack
+                .frames
+                .push((index as u32, address.wrapping_sub(object.base) as u64));
         }
+        stack
     }
 
     /// The names of the functions from the one that panicked out to the task's own.

@@ -11,6 +11,8 @@ use std::mem::MaybeUninit;
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 use std::ptr;
+use std::sync::Once;
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::thread::JoinHandle;
 
 /// Starts a thread in which no signal handler of the host program ever runs.
@@ -61,4 +63,18 @@ pub(crate) fn name_after_program() {
         // The kernel keeps the first 15 bytes. A name is a convenience, so a refusal is none.
         let _ = rustix::thread::set_name(&name);
     }
+}
+
+/// How often this process, or the one that it was forked from, went through a `fork`.
+pub(crate) fn forks() -> u32 {
+    static FORKS: AtomicU32 = AtomicU32::new(0);
+    static WATCH: Once = Once::new();
+    unsafe extern "C" fn count() {
+        FORKS.fetch_add(1, Ordering::Relaxed);
+    }
+    WATCH.call_once(|| {
+        // SAFETY: the handler only increments a counter, which is allowed in the child of a fork.
+        unsafe { libc::pthread_atfork(None, None, Some(count)) };
+    });
+    FORKS.load(Ordering::Relaxed)
 }

@@ -3,8 +3,9 @@
 use std::io;
 use std::os::fd::{AsFd, AsRawFd, RawFd};
 
-/// The variable's name. It is removed at once, or a task's own children would become workers.
-pub(super) const VARIABLE: &str = "PARPROC_ATTACH";
+/// The variable's name. It is removed at once, or a task's own children would become workers. Two
+/// versions of this crate in one program each look for their own.
+pub(super) const VARIABLE: &str = concat!("PARPROC_ATTACH_", env!("CARGO_PKG_VERSION"));
 
 /// How a worker finds its parent.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -16,8 +17,8 @@ pub(crate) struct Attach {
     pub(crate) segment: RawFd,
     pub(crate) pool: RawFd,
     pub(crate) notify: RawFd,
-    /// The name of the one-shot server that waits for the greeting.
-    pub(crate) server: String,
+    /// The socket of the one-shot server that waits for the greeting, which has no name any more.
+    pub(crate) greeting: RawFd,
 }
 
 impl Attach {
@@ -25,14 +26,14 @@ impl Attach {
         segment: &impl AsFd,
         pool: &impl AsFd,
         notify: &impl AsFd,
-        server: String,
+        greeting: &impl AsFd,
     ) -> Self {
         Self {
             parent: std::process::id(),
             segment: segment.as_fd().as_raw_fd(),
             pool: pool.as_fd().as_raw_fd(),
             notify: notify.as_fd().as_raw_fd(),
-            server,
+            greeting: greeting.as_fd().as_raw_fd(),
         }
     }
 
@@ -42,11 +43,11 @@ impl Attach {
             segment,
             pool,
             notify,
-            server,
+            greeting,
         } = self;
         (
             VARIABLE,
-            format!("{parent}:{segment}:{pool}:{notify}:{server}"),
+            format!("{parent}:{segment}:{pool}:{notify}:{greeting}"),
         )
     }
 
@@ -61,9 +62,14 @@ impl Attach {
             segment: number(part()?)?,
             pool: number(part()?)?,
             notify: number(part()?)?,
-            server: part()?.to_owned(),
+            greeting: number(part()?)?,
         })
     }
+}
+
+/// The path under which this process finds what a descriptor is open on.
+pub(crate) fn descriptor_path(fd: &impl AsFd) -> String {
+    format!("/proc/self/fd/{}", fd.as_fd().as_raw_fd())
 }
 
 #[cfg(test)]
@@ -77,7 +83,7 @@ mod tests {
             segment: 3,
             pool: 4,
             notify: 5,
-            server: "/tmp/a:b/socket".into(),
+            greeting: 6,
         };
         let (_, value) = attach.to_variable();
         assert_eq!(Attach::from_variable(&value).unwrap(), attach);
@@ -85,7 +91,7 @@ mod tests {
 
     #[test]
     fn a_foreign_value_is_an_error() {
-        for value in ["", "1", "1:2:3", "x:1:2:3:s", "1:2:3:4"] {
+        for value in ["", "1", "1:2:3", "x:1:2:3:4", "1:2:3:4", "1:2:3:4:s"] {
             assert!(Attach::from_variable(value).is_err(), "{value}");
         }
     }

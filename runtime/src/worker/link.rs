@@ -15,8 +15,8 @@ use crate::wire::{FrameHeader, LONGEST_HEADER, Sink, Status, Stream, write_heade
 /// The parent is told after so many bytes, at the latest.
 const TELL_AFTER: usize = crate::shm::RING_BYTES / 4;
 
-/// Values up to this size are put together with their header, which saves a copy.
-const SMALL: usize = 22;
+/// How often to look for news between two looks at the clock.
+const LOOKS: u32 = 32;
 
 #[derive(Debug)]
 pub(super) struct Link {
@@ -28,6 +28,8 @@ pub(super) struct Link {
     parent: Ringer<PoolPark>,
     /// Bytes moved since the parent was told.
     untold: usize,
+    /// The next record is not published by itself.
+    held_back: bool,
 }
 
 impl Link {
@@ -42,6 +44,7 @@ impl Link {
             lane,
             pool,
             untold: 0,
+            held_back: false,
         })
     }
 
@@ -83,6 +86,16 @@ impl Link {
         self.parent.ring();
     }
 
+    /// Whether the next record waits for the one behind it to be published.
+    pub(super) fn hold_back(&mut self, held_back: bool) {
+        self.held_back = held_back;
+    }
+
+    /// True when the parent wants no more of the chunk.
+    pub(super) fn is_cut(&self, number: u64) -> bool {
+        self.lane.parent.cut.0.load(Ordering::Relaxed) == number
+    }
+
     fn moved(&mut self, len: usize) {
         self.untold += len;
         if self.untold >= TELL_AFTER {
@@ -118,12 +131,14 @@ impl Link {
         if spin > 0 {
             let end = now_nanos() + spin;
             while now_nanos() < end {
-                for _ in 0..32 {
+                for _ in 0..LOOKS {
                     std::hint::spin_loop();
+                    if trusted(ready(self)) {
+                        return;
+                    }
                 }
-                if trusted(ready(self)) {
-                    return;
-                }
+                // The kernel may have put the parent on this very core.
+                std::thread::yield_now();
             }
         }
         loop {
@@ -175,18 +190,19 @@ impl Sink for Link {
     fn record(&mut self, status: Status, bytes: &[u8]) {
         let mut header = [0; LONGEST_HEADER];
         let len = write_header(status, bytes.len(), &mut header);
-        if bytes.len() <= SMALL {
-            let mut record = [0; LONGEST_HEADER + SMALL];
-            record[..LONGEST_HEADER].copy_from_slice(&header);
-            record[len..len + bytes.len()].copy_from_slice(bytes);
-            if !self.results.write_padded(&record, len + bytes.len()) {
-                self.write_all(&record[..len + bytes.len()]);
+        if let Some(value) = bytes.first_chunk::<8>().filter(|_| bytes.len() == 8) {
+            // A number: header and value are put together in a register and written in one.
+            let record = u128::from(header[0]) | u128::from(u64::from_le_bytes(*value)) << 8;
+            if !self.results.write_padded(&record.to_le_bytes(), 9) {
+                self.write_all(&record.to_le_bytes()[..9]);
             }
         } else {
             self.write_all(&header[..len]);
             self.write_all(bytes);
         }
-        self.results.publish();
+        if !self.held_back {
+            self.results.publish();
+        }
         self.moved(len + bytes.len());
     }
 }

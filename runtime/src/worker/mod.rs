@@ -7,7 +7,7 @@ mod panic;
 mod run;
 mod serve;
 
-pub(crate) use attach::Attach;
+pub(crate) use attach::{Attach, descriptor_path};
 pub use gate::init;
 pub(crate) use gate::{can_start_workers, is_worker};
 pub(crate) use panic::Recording;

@@ -1,7 +1,7 @@
 //! What is kept of a panic: message, place and stack, also when the panic aborts the worker.
 
 use std::any::Any;
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::panic::PanicHookInfo;
 use std::sync::{Once, OnceLock};
 
@@ -12,6 +12,11 @@ use crate::sys::Stack;
 thread_local! {
     /// Some while this thread runs an item; what the last panic said.
     static REPORT: RefCell<Option<PanicReport>> = const { RefCell::new(None) };
+}
+
+thread_local! {
+    /// True once there is something to forget.
+    static PANICKED: Cell<bool> = const { Cell::new(false) };
 }
 
 /// In a worker: where the parent finds the report of a panic that the worker did not survive.
@@ -28,7 +33,10 @@ pub(crate) struct Recording {
 impl Recording {
     pub(crate) fn start() -> Self {
         static HOOK: Once = Once::new();
-        HOOK.call_once(install_hook);
+        // Hooks cannot be changed by a thread that is panicking; a later item installs ours.
+        if !std::thread::panicking() {
+            HOOK.call_once(install_hook);
+        }
         Self {
             outer: REPORT.replace(Some(PanicReport::default())),
         }
@@ -49,8 +57,11 @@ pub(super) fn leave_reports_in(text: PanicText) {
 
 /// The item is over, and the process lives: its panics did not end it.
 pub(super) fn forget() {
-    if let Some(text) = TEXT.get() {
-        text.clear();
+    if PANICKED.replace(false) {
+        REPORT.with_borrow_mut(|report| report.as_mut().map(std::mem::take));
+        if let Some(text) = TEXT.get() {
+            text.clear();
+        }
     }
 }
 
@@ -83,6 +94,7 @@ fn install_hook() {
             text.put(&bytes);
         }
         REPORT.set(Some(report));
+        PANICKED.set(true);
     }));
 }
 

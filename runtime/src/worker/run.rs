@@ -22,9 +22,8 @@ pub(crate) fn run_item(
         (function.call)(arguments, Reply::new(&mut *sink, scratch))
     }));
     arguments.finish();
-    forget();
     let failure = match outcome {
-        Ok(Ok(())) => return,
+        Ok(Ok(())) => return forget(),
         Ok(Err(failure)) => TaskFailure::Failed(failure),
         Err(payload) => {
             let report = take_report(&*payload);
@@ -37,4 +36,5 @@ pub(crate) fn run_item(
         Status::Failed,
         &postcard::to_stdvec(&failure).unwrap_or_default(),
     );
+    forget();
 }

@@ -10,7 +10,7 @@ use std::sync::atomic::Ordering;
 use ipc_channel::ipc::IpcSender;
 use rustix::io::FdFlags;
 
-use super::attach::Attach;
+use super::attach::{Attach, descriptor_path};
 use super::link::{Link, Shared};
 use super::panic::{Recording, leave_reports_in};
 use super::run::run_item;
@@ -24,6 +24,8 @@ const GATHER: u64 = 256 << 10;
 const TINY: u32 = 256;
 /// How often the clock is read then.
 const TINY_CLOCK: u32 = 64;
+/// A larger buffer is not kept for the next result.
+const KEPT: usize = 1 << 20;
 /// Results of slow items are announced one by one, but not more often than this.
 const TELL_EVERY: u64 = 2_000_000;
 
@@ -44,7 +46,8 @@ pub(super) fn serve(attach: &Attach) -> ! {
 fn start(attach: &Attach) -> io::Result<(Link, &'static Table)> {
     let notify = Notify::from_fd(inherit(attach.notify)?);
     let (segment, pool) = (inherit(attach.segment)?, inherit(attach.pool)?);
-    let greeter = IpcSender::connect(attach.server.clone())?;
+    let greeting = inherit(attach.greeting)?;
+    let greeter = IpcSender::connect(descriptor_path(&greeting))?;
     let prepared = prepare(segment, pool);
     let fingerprint = table().map_or(0, Table::fingerprint);
     let refusal = prepared.as_ref().err().map(ToString::to_string);
@@ -133,6 +136,7 @@ impl<'a> Server<'a> {
         }
         let nanos = now_nanos().saturating_sub(begin);
         let mut link = self.link.borrow_mut();
+        link.hold_back(false);
         link.record(Status::End, &nanos.to_ne_bytes());
         link.tell_parent();
     }
@@ -142,15 +146,21 @@ impl<'a> Server<'a> {
         let Some(function) = self.table.get(FunctionId(header.function)) else {
             std::process::abort();
         };
+        let clock = if header.count < TINY { 1 } else { TINY_CLOCK };
         let mut sink = Shared(self.link);
         let mut told = begin;
         for item in 0..header.count {
-            let clock = if header.count < TINY { 1 } else { TINY_CLOCK };
-            let now = item
-                .is_multiple_of(clock)
-                .then(|| if item == 0 { begin } else { now_nanos() });
-            if let Some(now) = now {
-                let mut link = self.link.borrow_mut();
+            let mut link = self.link.borrow_mut();
+            if link.is_cut(header.number) {
+                drop(link);
+                for _ in item..header.count {
+                    arguments.begin(function.arguments);
+                    arguments.finish();
+                }
+                return;
+            }
+            if item.is_multiple_of(clock) {
+                let now = if item == 0 { begin } else { now_nanos() };
                 link.lane.worker.began.store(now, Ordering::Relaxed);
                 if now.saturating_sub(told) > TELL_EVERY {
                     told = now;
@@ -158,14 +168,19 @@ impl<'a> Server<'a> {
                 }
             }
             self.started += 1;
-            self.link
-                .borrow()
-                .lane
+            link.lane
                 .worker
                 .started
                 .0
                 .store(self.started, Ordering::Release);
+            // The last record is published together with the end of the chunk: who has the result
+            // of a task finds its worker free.
+            link.hold_back(item + 1 == header.count);
+            drop(link);
             run_item(function, arguments, &mut sink, &mut self.scratch);
+            if self.scratch.capacity() > KEPT {
+                self.scratch = Vec::new();
+            }
         }
     }
 }
