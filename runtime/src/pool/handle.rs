@@ -5,7 +5,6 @@ use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::thread::JoinHandle;
 
 use super::call::Results;
-use super::chunk::Chunk;
 use super::shared::Shared;
 use super::state::{Phase, State};
 use super::{Imap, ImapUnordered, Job, PoolBuilder, Task};
@@ -254,17 +253,10 @@ impl Pool {
             TaskError::failed(self.shared.table.name(function), 0, None, failure)
         })?;
         payload.shrink();
-        let key = self.shared.open_call(landing::<F::Output>, false)?;
-        let task = Task::new(&self.shared, function, key);
-        self.shared.submit(Chunk {
-            call: key,
-            function,
-            first: 0,
-            count: 1,
-            payload,
-        })?;
-        self.shared.arm_courier(&mut self.shared.lock());
-        Ok(task)
+        let key = self
+            .shared
+            .submit_one(function, landing::<F::Output>, payload)?;
+        Ok(Task::new(&self.shared, function, key))
     }
 
     /// Takes no more work, waits until what was submitted is done, and ends the workers.

@@ -106,6 +106,11 @@ impl Link {
         self.in_flight.is_empty()
     }
 
+    /// True when it has written something that was not read.
+    pub(super) fn has_news(&self) -> bool {
+        self.results.has_news()
+    }
+
     /// True when another chunk can be given to it.
     pub(super) fn takes_more(&self) -> bool {
         // The words of claims are used in turn, and chunks that were taken back have used theirs:

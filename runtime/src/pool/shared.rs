@@ -8,7 +8,7 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::registry::{FunctionId, Table};
 use crate::shm::PoolSide;
 use crate::sys::{Notify, Segment, forks};
-use crate::wire::Landing;
+use crate::wire::{Landing, Payload};
 
 #[derive(Debug)]
 pub(super) struct Shared {
@@ -73,13 +73,47 @@ impl Shared {
         if state.phase == Phase::Closed {
             return Err(Error::new(ErrorKind::Closed));
         }
+        self.enqueue(&mut state, chunk);
+        Ok(state.submitted(key, function))
+    }
+
+    /// Opens a call of a single item and hands that in; gives the call's key.
+    ///
+    /// Fails when the pool takes no more work.
+    pub(super) fn submit_one(
+        &self,
+        function: FunctionId,
+        landing: fn(usize) -> Option<Box<dyn Landing>>,
+        payload: Payload,
+    ) -> Result<usize> {
+        self.check_fork()?;
+        let mut state = self.lock();
+        state.check_open()?;
+        let call = state.open_call(landing, false);
+        let chunk = Chunk {
+            call,
+            function,
+            first: 0,
+            count: 1,
+            payload,
+        };
+        if self.is_inline() {
+            drop(state);
+            self.run_inline(chunk)?;
+        } else {
+            self.enqueue(&mut state, chunk);
+            self.arm_courier(&mut state);
+        }
+        Ok(call)
+    }
+
+    fn enqueue(&self, state: &mut State, chunk: Chunk) {
         state.outstanding += 1;
-        if let Some(call) = state.calls.get_mut(key) {
+        if let Some(call) = state.calls.get_mut(chunk.call) {
             call.outstanding += 1;
         }
         state.queue.push_back(chunk);
-        self.feed(&mut state);
-        Ok(state.submitted(key, function))
+        self.feed(state);
     }
 
     fn run_inline(&self, chunk: Chunk) -> Result<Submitted> {

@@ -137,6 +137,11 @@ impl<M: Memory> Consumer<M> {
         self.head
     }
 
+    /// True when the producer has stored another position than ours.
+    pub(crate) fn has_news(&self) -> bool {
+        self.memory.tail().load(Ordering::Acquire) != self.head
+    }
+
     /// Reads as much as there is into the beginning of `bytes`, and says how much.
     pub(crate) fn read(&mut self, bytes: &mut [u8]) -> Result<usize, Corrupt> {
         let (offset, first, len) = self.take(bytes.len())?;

@@ -75,7 +75,10 @@ impl Payload {
 
     /// Gives up unused memory: the chunk will wait for long.
     pub(crate) fn shrink(&mut self) {
-        self.bytes.shrink_to_fit();
+        // What the allocator would hand out anyway is not worth moving for.
+        if self.bytes.capacity() > 2 * self.bytes.len().max(32) {
+            self.bytes.shrink_to_fit();
+        }
     }
 
     /// Where the payload stands, for [`rewind`](Self::rewind).
