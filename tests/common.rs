@@ -174,6 +174,15 @@ impl Process {
         Self { id, fd }
     }
 
+    /// Watches a child of this process; none if there is no such child.
+    #[must_use]
+    pub fn child(id: u32) -> Option<Self> {
+        let pid = i32::try_from(id).ok().and_then(Pid::from_raw)?;
+        let fd = pidfd_open(pid, PidfdFlags::empty()).ok()?;
+        // The id may belong to another process by now; the descriptor stays with the one it was opened for.
+        (parent_of(id) == Some(std::process::id())).then_some(Self { id, fd })
+    }
+
     /// Ends it with SIGKILL.
     ///
     /// # Panics
@@ -187,7 +196,13 @@ impl Process {
     /// # Panics
     /// When it has ended already.
     pub fn signal(&self, signal: Signal) {
-        pidfd_send_signal(&self.fd, signal).expect("a process that runs");
+        assert!(self.try_signal(signal), "a process that runs");
+    }
+
+    /// Sends it a signal; false when it has ended already.
+    #[must_use]
+    pub fn try_signal(&self, signal: Signal) -> bool {
+        pidfd_send_signal(&self.fd, signal).is_ok()
     }
 
     /// Waits for its end, at most for `limit`; says whether it has ended.

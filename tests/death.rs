@@ -7,6 +7,7 @@ use std::hint::black_box;
 use std::panic::{catch_unwind, panic_any};
 use std::process::{self, Stdio};
 use std::ptr;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::Duration;
 
@@ -649,10 +650,9 @@ fn workers_killed_at_any_time_cost_one_item_each() {
                     assert_eq!(same, index);
                     if index % 100 == 50 {
                         // It runs something later by now, or is between two items.
-                        let id = i32::try_from(id)
-                            .ok()
-                            .and_then(rustix::process::Pid::from_raw);
-                        kills += u32::from(kill_process(id.unwrap(), Signal::KILL).is_ok());
+                        let killed =
+                            Process::child(id).is_some_and(|it| it.try_signal(Signal::KILL));
+                        kills += u32::from(killed);
                     }
                 }
                 Err(error) => {
@@ -766,5 +766,86 @@ fn a_pool_survives_some_deaths_at_the_start() {
     in_time(|| {
         let pool = pool(1);
         assert_eq!(pool.map(act, [Deed::Good; 10]).unwrap().len(), 10);
+    });
+}
+
+#[test]
+fn workers_that_are_stopped_and_killed_at_random() {
+    if role().is_none() {
+        // A program of its own, whose only children are these workers.
+        succeeds(&mut program(
+            "workers_that_are_stopped_and_killed_at_random",
+            "chaos",
+        ));
+        return;
+    }
+
+    /// The next number of a sequence (xorshift with 32 bits; Marsaglia, 2003).
+    fn next(random: &mut u32) -> u32 {
+        *random ^= *random << 13;
+        *random ^= *random >> 17;
+        *random ^= *random << 5;
+        *random
+    }
+
+    /// Stops and kills until told to end; gives the number of kills.
+    fn torment(over: &AtomicBool) -> usize {
+        let (mut random, mut kills) = (2_463_534_242, 0);
+        while !over.load(Ordering::Relaxed) {
+            let workers = children();
+            if workers.is_empty() {
+                thread::yield_now();
+                continue;
+            }
+            let one = workers[next(&mut random) as usize % workers.len()];
+            let Some(one) = Process::child(one) else {
+                continue;
+            };
+            if next(&mut random).is_multiple_of(8) {
+                kills += usize::from(one.try_signal(Signal::KILL));
+            } else if one.try_signal(Signal::STOP) {
+                for _ in 0..next(&mut random) % 200 {
+                    thread::yield_now();
+                }
+                // It may have been killed by its pool meanwhile.
+                let _ = one.try_signal(Signal::CONT);
+            }
+        }
+        kills
+    }
+
+    within(Duration::from_secs(90), || {
+        let over = AtomicBool::new(false);
+        thread::scope(|scope| {
+            let torment = scope.spawn(|| torment(&over));
+            let pool = pool(3);
+            let mut lost = 0;
+            for round in 0..100 {
+                let tally = Tally::new();
+                let items = (0..300).map(|index| (tally.path(), index, Deed::Good));
+                let job = pool.job(noted);
+                let job = if round % 4 == 0 {
+                    job
+                } else {
+                    job.chunk_size(round % 4)
+                };
+                let outcomes = job.outcomes(items).unwrap();
+                for (index, outcome) in (0..).zip(&outcomes) {
+                    match outcome {
+                        Ok(same) => assert_eq!(*same, index),
+                        Err(error) => assert_eq!(error.signal(), Some(SIGKILL), "{error}"),
+                    }
+                }
+                let failed = outcomes.iter().filter(|outcome| outcome.is_err()).count();
+                let counts = tally.counts();
+                assert!(counts.values().all(|count| *count == 1), "none ran twice");
+                assert!(counts.len() + failed >= 300);
+                lost += failed;
+            }
+            over.store(true, Ordering::Relaxed);
+            let kills = torment.join().unwrap();
+            println!("{lost} items were lost by {kills} kills");
+            assert!(lost <= kills);
+        });
     });
 }

@@ -131,7 +131,10 @@ fn everything_runs_in_this_process_if_asked_for() {
 fn a_worker_s_environment_is_that_of_the_program() {
     in_time(|| {
         let (names, arguments, input) = pool(1).map(surroundings, [()]).unwrap().remove(0);
-        assert!(!names.iter().any(|name| name.starts_with("PARPROC_ATTACH")), "{names:?}");
+        assert!(
+            !names.iter().any(|name| name.starts_with("PARPROC_ATTACH")),
+            "{names:?}"
+        );
         assert_eq!(names, surroundings().0);
         assert_eq!(arguments, env::args().collect::<Vec<_>>());
         assert_eq!(input, "/dev/null");

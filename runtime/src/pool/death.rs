@@ -9,9 +9,33 @@ use super::state::{Phase, State};
 use crate::error::{Error, ErrorKind, Fault, PanicReport, TaskError, TaskErrorKind};
 use crate::sys::Exit;
 
-/// After so many workers that ended one after the other without having begun an item, the pool
-/// reports the reason instead of starting another one.
-const BARREN_LIMIT: u32 = 3;
+/// Workers that ended one after the other before they had begun an item, and starts that failed.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct Barren {
+    tries: u32,
+    points: u32,
+}
+
+impl Barren {
+    /// Of ends that are the worker's own, so many are enough for the pool to report the reason.
+    const LIMIT: u32 = 3;
+    /// Being killed says little about the program: it takes so many times as many.
+    const PATIENCE: u32 = 8;
+
+    fn add(&mut self, killed: bool) {
+        self.tries += 1;
+        self.points += if killed { 1 } else { Self::PATIENCE };
+    }
+
+    fn is_enough(self) -> bool {
+        self.points >= Self::LIMIT * Self::PATIENCE
+    }
+
+    /// How often the pause before the next start has doubled; none if no pause is due.
+    pub(super) fn doublings(self) -> Option<u32> {
+        (self.tries > 0).then_some((self.points / Self::PATIENCE).min(7))
+    }
+}
 
 /// Pages at the end of a stack that a function may jump over before it touches one.
 const STACK_REACH: u64 = 64 << 10;
@@ -46,11 +70,12 @@ impl Shared {
         }
 
         if barren && state.phase != Phase::Closed {
-            state.barren += 1;
+            let by_force = exit == Exit::KILLED && reason.is_none();
+            state.barren.add(by_force);
             let reason = reason.unwrap_or_else(|| format!("a new worker {exit}"));
             self.give_up_if_barren(state, &reason);
         } else if !barren {
-            state.barren = 0;
+            state.barren = Barren::default();
         }
         self.feed(state);
         state.ringer.ring();
@@ -83,7 +108,7 @@ impl Shared {
 
     /// A worker could not be started at all.
     pub(super) fn start_failed(&self, state: &mut State, reason: &str) {
-        state.barren += 1;
+        state.barren.add(false);
         self.give_up_if_barren(state, reason);
         self.feed(state);
         state.ringer.ring();
@@ -105,10 +130,10 @@ impl Shared {
     fn give_up_if_barren(&self, state: &mut State, reason: &str) {
         // As long as another worker does its work the pool goes on with that.
         let working = state.links.iter().any(|link| link.greeted);
-        if state.barren >= BARREN_LIMIT && !working {
-            state.barren = 0;
+        if state.barren.is_enough() && !working {
+            let tries = std::mem::take(&mut state.barren).tries;
             state.wanted = 0;
-            let reason = format!("{reason} (tried {BARREN_LIMIT} times)");
+            let reason = format!("{reason} (tried {tries} times)");
             state.abort_calls(&Error::new(ErrorKind::Start { reason }));
         }
     }

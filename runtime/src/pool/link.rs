@@ -48,6 +48,8 @@ pub(super) struct InFlight {
     pub(super) done: u32,
     /// The worker was told to end it early.
     cut: bool,
+    /// It was given to a worker that had nothing to do, for good.
+    granted: bool,
 }
 
 #[derive(Debug)]
@@ -126,13 +128,18 @@ impl Link {
     pub(super) fn give(&mut self, chunk: Chunk) -> Result<(), Corrupt> {
         let number = self.next_number;
         self.next_number += 1;
-        let claim = &self.lane.worker.claims[number as usize % CLAIMS];
-        claim.store(claim_word(number, Claim::Queued), Ordering::Release);
+        // A chunk that a worker is waiting for is not taken back, which saves both sides the claim.
+        let granted = self.in_flight.is_empty();
+        if !granted {
+            let claim = &self.lane.worker.claims[number as usize % CLAIMS];
+            claim.store(claim_word(number, Claim::Queued), Ordering::Release);
+        }
         let header = FrameHeader {
             number,
             function: chunk.function.0,
             count: chunk.count,
             bytes: chunk.payload.len() as u64,
+            granted,
         };
         self.writing = Some(Writing {
             header: header.to_bytes(),
@@ -144,6 +151,7 @@ impl Link {
             number,
             done: 0,
             cut: false,
+            granted,
         });
         self.write_on().map(drop)
     }
@@ -227,7 +235,7 @@ impl Link {
         let number = self.in_flight[index].number;
         let claim = &self.lane.worker.claims[number as usize % CLAIMS];
         // A chunk with results was begun, whatever its word says.
-        let begun = self.in_flight[index].done > 0;
+        let begun = self.in_flight[index].granted || self.in_flight[index].done > 0;
         !unwritten && !begun && Claim::Revoked.swap(claim, number)
     }
 

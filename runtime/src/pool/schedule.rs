@@ -3,6 +3,7 @@
 use std::sync::atomic::Ordering;
 
 use super::chunk::Chunk;
+use super::death::Barren;
 use super::link::{Link, News};
 use super::shared::Shared;
 use super::state::{Phase, State};
@@ -48,7 +49,7 @@ impl Shared {
             match news {
                 News::Mail(call, delivery) => state.deliver(call, delivery),
                 News::Done(chunk, nanos) => {
-                    state.barren = 0;
+                    state.barren = Barren::default();
                     state.learn_cost(chunk.function, nanos as f64 / f64::from(chunk.count.max(1)));
                     state.finish(chunk);
                 }

@@ -6,6 +6,7 @@ use std::sync::{Arc, Condvar};
 use slab::Slab;
 
 use super::chunk::{Chunk, Delivery};
+use super::death::Barren;
 use super::link::Link;
 use crate::error::{Error, ErrorKind, Result};
 use crate::registry::FunctionId;
@@ -57,8 +58,7 @@ pub(super) struct State {
     pub(super) starting: usize,
     /// Workers that the supervisor shall kill.
     pub(super) condemned: Vec<u64>,
-    /// Workers that died one after the other before they did anything.
-    pub(super) barren: u32,
+    pub(super) barren: Barren,
     /// Nanoseconds that an item of each function took lately.
     pub(super) costs: Vec<Option<f64>>,
     /// True while a thread sleeps on the pool's bell for everybody.
@@ -122,7 +122,7 @@ impl State {
             wanted: 0,
             starting: 0,
             condemned: Vec::new(),
-            barren: 0,
+            barren: Barren::default(),
             costs: vec![None; functions],
             led: false,
             sleeper: Some(sleeper),

@@ -114,9 +114,8 @@ impl Shared {
     /// When to try again, if workers died or failed at their start lately: soon at first, then less
     /// and less often.
     fn pause(&self) -> Option<Instant> {
-        let failures = self.lock().barren;
-        let pause = FIRST_PAUSE * 2_u32.pow(failures.saturating_sub(1).min(7));
-        (failures > 0).then(|| Instant::now() + pause)
+        let doublings = self.lock().barren.doublings()?;
+        Some(Instant::now() + FIRST_PAUSE * 2_u32.pow(doublings))
     }
 
     fn wait_for_news(&self, wards: &[Ward], retry: Option<Instant>) {

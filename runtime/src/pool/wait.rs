@@ -15,7 +15,7 @@ use super::shared::Shared;
 use super::state::{Courier, State};
 
 /// How often to look for news before the lock is given to others, which is after about 1 µs.
-const LOOKS: u32 = 24;
+const LOOKS: u32 = 96;
 
 impl Shared {
     /// Waits for mail of the call, or until `deadline`; says whether there is any.
@@ -43,11 +43,11 @@ impl Shared {
         done: impl Fn(&State) -> bool,
     ) -> (MutexGuard<'a, State>, bool) {
         let reached = loop {
-            if !state.led {
-                self.pump(&mut state);
-            }
             if done(&state) {
                 break true;
+            }
+            if !state.led && self.pump(&mut state) {
+                continue;
             }
             let left = deadline.map(|deadline| deadline.saturating_duration_since(Instant::now()));
             if left == Some(Duration::ZERO) {
@@ -109,7 +109,8 @@ impl Shared {
         state.led = true;
         let mut came = false;
         if self.may_spin(&state) {
-            let end = Instant::now() + Duration::from_nanos(SPIN_NANOS.into());
+            // Most answers come before the clock is worth a look.
+            let mut end = None;
             loop {
                 for _ in 0..LOOKS {
                     if state.links.iter().any(Link::has_news) {
@@ -118,7 +119,12 @@ impl Shared {
                     std::hint::spin_loop();
                 }
                 came = self.pump(&mut state) || done(&state);
-                if came || end <= Instant::now() {
+                if came {
+                    break;
+                }
+                let now = Instant::now();
+                let spin = Duration::from_nanos(SPIN_NANOS.into());
+                if *end.get_or_insert(now + spin) <= now {
                     break;
                 }
                 drop(state);

@@ -8,6 +8,8 @@
 //! 2. The worker swaps `Queued` for `Taken` before it begins; if that fails it skips the frame.
 //! 3. The parent swaps `Queued` for `Revoked` to take the chunk back; if that fails it is running.
 //!
+//! A chunk that is given to a worker without any is granted to it, and its word stays unused.
+//!
 //! A word is used again only when its chunk has ended or was taken back: the parent gives no chunk
 //! whose number is `CLAIMS` or more beyond that of the oldest chunk that the worker still has. A
 //! worker that comes late to a chunk that was taken back finds its word changed, which is as well.

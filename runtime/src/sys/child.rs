@@ -37,6 +37,8 @@ pub(crate) enum Exit {
 impl Exit {
     /// What `abort` does.
     pub(crate) const ABORT: Self = Exit::Signal(libc::SIGABRT);
+    /// By somebody else, or by the kernel when memory ran out.
+    pub(crate) const KILLED: Self = Exit::Signal(libc::SIGKILL);
 }
 
 impl fmt::Display for Exit {

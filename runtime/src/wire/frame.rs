@@ -13,17 +13,20 @@ pub(crate) struct FrameHeader {
     pub(crate) count: u32,
     /// Bytes of all the items.
     pub(crate) bytes: u64,
+    /// The worker need not claim it: the parent does not take it back.
+    pub(crate) granted: bool,
 }
 
 impl FrameHeader {
-    pub(crate) const BYTES: usize = 24;
+    pub(crate) const BYTES: usize = 28;
 
     pub(crate) fn to_bytes(self) -> [u8; Self::BYTES] {
         let mut bytes = [0; Self::BYTES];
         bytes[..8].copy_from_slice(&self.number.to_ne_bytes());
         bytes[8..12].copy_from_slice(&self.function.to_ne_bytes());
         bytes[12..16].copy_from_slice(&self.count.to_ne_bytes());
-        bytes[16..].copy_from_slice(&self.bytes.to_ne_bytes());
+        bytes[16..24].copy_from_slice(&self.bytes.to_ne_bytes());
+        bytes[24..].copy_from_slice(&u32::from(self.granted).to_ne_bytes());
         bytes
     }
 
@@ -43,6 +46,7 @@ impl FrameHeader {
             function: half(8),
             count: half(12),
             bytes: word(16),
+            granted: half(24) != 0,
         }
     }
 }

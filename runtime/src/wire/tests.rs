@@ -228,6 +228,7 @@ fn a_frame_header_is_read_as_it_was_written() {
         function: 7,
         count: 8,
         bytes: 1 << 40,
+        granted: true,
     };
     assert_eq!(FrameHeader::from_bytes(&header.to_bytes()), header);
 }

@@ -16,7 +16,7 @@ use crate::wire::{FrameHeader, LONGEST_HEADER, Sink, Status, Stream, write_heade
 const TELL_AFTER: usize = crate::shm::RING_BYTES / 4;
 
 /// How often to look for news between two looks at the clock.
-const LOOKS: u32 = 32;
+const LOOKS: u32 = 96;
 
 #[derive(Debug)]
 pub(super) struct Link {
@@ -62,7 +62,8 @@ impl Link {
             self.fill(&mut bytes);
             let header = FrameHeader::from_bytes(&bytes);
             let claims = &self.lane.worker.claims;
-            if Claim::Taken.swap(&claims[header.number as usize % CLAIMS], header.number) {
+            let claim = &claims[header.number as usize % CLAIMS];
+            if header.granted || Claim::Taken.swap(claim, header.number) {
                 return Some(header);
             }
             self.skip(header.bytes);
@@ -129,13 +130,18 @@ impl Link {
         }
         let spin = u64::from(self.pool.words.spin.0.load(Ordering::Relaxed));
         if spin > 0 {
-            let end = now_nanos() + spin;
-            while now_nanos() < end {
+            // Most news come before the clock is worth a look.
+            let mut end = None;
+            loop {
                 for _ in 0..LOOKS {
                     std::hint::spin_loop();
                     if trusted(ready(self)) {
                         return;
                     }
+                }
+                let now = now_nanos();
+                if *end.get_or_insert(now + spin) <= now {
+                    break;
                 }
                 // The kernel may have put the parent on this very core.
                 std::thread::yield_now();
