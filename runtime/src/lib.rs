@@ -125,8 +125,10 @@ pub use worker::init;
 /// # Ok::<(), parproc::Error>(())
 /// ```
 ///
-/// Arguments are owned values that implement serde's `Serialize` and `Deserialize`, or `&str`, `&[T]`
-/// and `&T` of such, which the worker decodes and lends. The result is an owned value of that kind.
+/// Arguments are owned values that implement serde's `Serialize` and `Deserialize`, or `&str`, `&[T]`,
+/// `&T` and `&Path` of such, which the worker decodes and lends. The result is an owned value of that kind.
+///
+/// In an `impl` block the options of one function stand at that function: `#[parallel(name = "…")]`.
 ///
 /// | option | meaning |
 /// | --- | --- |

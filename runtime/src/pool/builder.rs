@@ -66,9 +66,9 @@ impl PoolBuilder {
                 return Err(Error::invalid(what));
             }
             Some(workers) => workers,
-            None => match std::env::var(WORKERS) {
-                Ok(value) => parse_workers(&value)?,
-                Err(_) => cpus(),
+            None => match std::env::var_os(WORKERS).filter(|value| !value.is_empty()) {
+                Some(value) => parse_workers(&value.to_string_lossy())?,
+                None => cpus(),
             },
         };
         let inline = self.inline || is_worker() || std::env::var(INLINE).is_ok_and(|v| v == "1");

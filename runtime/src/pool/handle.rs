@@ -1,5 +1,6 @@
 //! The pool as its users see it.
 
+use std::fmt;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::thread::JoinHandle;
@@ -35,7 +36,6 @@ use crate::worker::can_start_workers;
 /// assert_eq!(pool.map(cube, -2..=2)?, [-8, -1, 0, 1, 8]);
 /// # Ok::<(), parproc::Error>(())
 /// ```
-#[derive(Debug)]
 pub struct Pool {
     shared: Arc<Shared>,
     /// Started with the first work: making a pool that is not used costs next to nothing.
@@ -206,6 +206,20 @@ impl Pool {
 
     /// Calls `function` on items as results are taken, in the order of the items.
     ///
+    /// ```
+    /// # use parproc::{Pool, parallel};
+    /// #[parallel]
+    /// fn collatz(start: u64) -> u32 {
+    ///     let step = |n: &u64| Some(if n % 2 == 0 { n / 2 } else { 3 * n + 1 });
+    ///     std::iter::successors(Some(start), step).take_while(|n| *n != 1).count() as u32
+    /// }
+    ///
+    /// let mut lengths = Pool::global()?.imap(collatz, 1..)?;
+    /// let long = lengths.position(|length| length.is_ok_and(|length| length > 100));
+    /// assert_eq!(long, Some(26)); // 27 takes 111 steps
+    /// # Ok::<(), parproc::Error>(())
+    /// ```
+    ///
     /// The iterator can be endless: at most 1024 items are read ahead of the results taken
     /// ([`read_ahead`](Job::read_ahead) sets it). An item that fails gives its error in its place.
     ///
@@ -362,5 +376,14 @@ impl Drop for Pool {
         if self.shared.check_fork().is_ok() {
             self.close();
         }
+    }
+}
+
+impl fmt::Debug for Pool {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Pool")
+            .field("workers", &self.workers())
+            .field("inline", &self.is_inline())
+            .finish_non_exhaustive()
     }
 }

@@ -11,6 +11,9 @@ use crate::wire::{Output, Payload, encode_argument};
 /// and whose result is [`Serialize`] and deserializable. One argument is passed as it is, several
 /// as a tuple, none as `()`. `Marker` only tells these cases apart and is always inferred.
 ///
+/// An item has exactly the type of the argument: for `fn count(text: &str)` and a `Vec<String>` named
+/// `texts`, the items are `texts.iter().map(String::as_str)`.
+///
 /// Whether the function carries `#[parallel]` is found out when it is used.
 #[diagnostic::on_unimplemented(
     message = "`{Self}` cannot be run over items of type `{Items}`",
