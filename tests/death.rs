@@ -814,10 +814,20 @@ fn workers_that_are_stopped_and_killed_at_random() {
         kills
     }
 
+    /// Ends the torment, also when the test fails.
+    struct Finally<'a>(&'a AtomicBool);
+
+    impl Drop for Finally<'_> {
+        fn drop(&mut self) {
+            self.0.store(true, Ordering::Relaxed);
+        }
+    }
+
     within(Duration::from_secs(90), || {
         let over = AtomicBool::new(false);
         thread::scope(|scope| {
             let torment = scope.spawn(|| torment(&over));
+            let finally = Finally(&over);
             let pool = pool(3);
             let mut lost = 0;
             for round in 0..100 {
@@ -829,7 +839,14 @@ fn workers_that_are_stopped_and_killed_at_random() {
                 } else {
                     job.chunk_size(round % 4)
                 };
-                let outcomes = job.outcomes(items).unwrap();
+                let outcomes = match job.outcomes(items) {
+                    Ok(outcomes) => outcomes,
+                    Err(error) => {
+                        // Several new workers in a row were killed at their start.
+                        assert!(error.is_start(), "{error}");
+                        continue;
+                    }
+                };
                 for (index, outcome) in (0..).zip(&outcomes) {
                     match outcome {
                         Ok(same) => assert_eq!(*same, index),
@@ -842,7 +859,7 @@ fn workers_that_are_stopped_and_killed_at_random() {
                 assert!(counts.len() + failed >= 300);
                 lost += failed;
             }
-            over.store(true, Ordering::Relaxed);
+            drop(finally);
             let kills = torment.join().unwrap();
             println!("{lost} items were lost by {kills} kills");
             assert!(lost <= kills);

@@ -163,15 +163,17 @@ fn unordered_results_come_before_a_slow_one() {
     });
 }
 
+/// Waits at the meeting if the item is 9.
+#[parallel]
+fn last_waits(meeting: &str, x: u64) -> u64 {
+    if x == 9 {
+        meet(meeting, x);
+    }
+    x
+}
+
 #[test]
 fn results_of_a_chunk_do_not_wait_for_its_slow_item() {
-    #[parallel]
-    fn last_waits(meeting: &str, x: u64) -> u64 {
-        if x == 9 {
-            meet(meeting, x);
-        }
-        x
-    }
     in_time(|| {
         let pool = pool(1);
         let meeting = Meeting::new();
@@ -185,6 +187,33 @@ fn results_of_a_chunk_do_not_wait_for_its_slow_item() {
         drop(meeting.wait());
         assert_eq!(results.next().unwrap().unwrap(), 9);
         assert!(results.next().is_none());
+    });
+}
+
+#[test]
+fn nor_do_they_while_another_thread_waits_for_something_else() {
+    in_time(|| {
+        let pool = pool(2);
+        let (other, meeting) = (Meeting::new(), Meeting::new());
+        let task = pool.spawn(first_waits, (other.name(), 0)).unwrap();
+        let guest = other.wait();
+        std::thread::scope(|scope| {
+            let join = scope.spawn(|| task.join().unwrap());
+            // Calls of this thread get their results from the one that joins, as soon as it waits.
+            for x in 0..20 {
+                assert_eq!(pool.map(square, [x]).unwrap(), [x * x]);
+            }
+            let items = (0..10).map(|x| (meeting.name(), x));
+            let job = pool.job(last_waits).chunk_size(10);
+            let mut results = job.imap(items).unwrap();
+            for x in 0..9 {
+                assert_eq!(results.next().unwrap().unwrap(), x);
+            }
+            drop(meeting.wait());
+            assert_eq!(results.next().unwrap().unwrap(), 9);
+            drop(guest);
+            assert_eq!(join.join().unwrap(), 0);
+        });
     });
 }
 

@@ -642,6 +642,10 @@ fn inline_pools_give_the_same_results() {
 
 #[test]
 fn workers_are_started_when_there_is_work_for_them() {
+    #[parallel]
+    fn waits(meeting: &str) {
+        meet(meeting, 0);
+    }
     if role().is_none() {
         succeeds(&mut program(
             "workers_are_started_when_there_is_work_for_them",
@@ -656,8 +660,13 @@ fn workers_are_started_when_there_is_work_for_them() {
         assert_eq!(children().len(), 1, "one item needs no more");
         assert_eq!(pool.map(square, [2]).unwrap(), [4]);
         assert_eq!(children().len(), 1, "it is used again");
-        assert_eq!(pool.map(square, 0..100_000).unwrap().len(), 100_000);
-        assert!((2..=8).contains(&children().len()));
+        let meeting = Meeting::new();
+        let spawn = |_| pool.spawn(waits, meeting.name()).unwrap();
+        let tasks: Vec<_> = (0..3).map(spawn).collect();
+        let guests: Vec<_> = tasks.iter().map(|_| meeting.wait()).collect();
+        assert_eq!(children().len(), 3, "as many as there are tasks");
+        drop(guests);
+        assert!(tasks.into_iter().all(|task| task.join().is_ok()));
         drop(pool);
         assert_eq!(children().len(), 0);
     });

@@ -1,7 +1,7 @@
 //! `spawn`, `join` and the end of a pool: shutdown and drop.
 
 use std::process;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -199,6 +199,39 @@ fn a_wait_with_a_limit_can_be_repeated() {
         assert!(!error.is_timeout(), "{error}");
         assert!(error.to_string().contains("earlier join"), "{error}");
         assert!(!task.join().unwrap_err().is_timeout());
+    });
+}
+
+#[test]
+fn a_wait_with_a_limit_ends_in_time_while_others_are_served() {
+    in_time(|| {
+        let pool = pool(2);
+        let meeting = Meeting::new();
+        let mut slow = pool.spawn(wait_at, (meeting.name(), 3)).unwrap();
+        let guest = meeting.wait();
+        let over = AtomicBool::new(false);
+        thread::scope(|scope| {
+            for _ in 0..2 {
+                scope.spawn(|| {
+                    while !over.load(Ordering::Relaxed) {
+                        let tasks = (0..1000).map(|x| pool.spawn(add, (x, 1)).unwrap());
+                        drop(tasks.collect::<Vec<_>>());
+                    }
+                });
+            }
+            let longest = (0..50).map(|_| {
+                let begin = Instant::now();
+                let error = slow.join_timeout(Duration::from_millis(5)).unwrap_err();
+                assert!(error.is_timeout());
+                begin.elapsed()
+            });
+            let longest = longest.max().unwrap();
+            over.store(true, Ordering::Relaxed);
+            println!("the longest wait of 5 ms took {longest:?}");
+            assert!(longest < Duration::from_secs(2));
+        });
+        drop(guest);
+        assert_eq!(slow.join().unwrap(), 3);
     });
 }
 

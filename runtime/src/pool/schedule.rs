@@ -38,15 +38,15 @@ impl Shared {
         if link.corrupt {
             return false;
         }
-        let mut news = Vec::new();
+        let mut news = std::mem::take(&mut state.news);
         let calls = &state.calls;
         let landing = |call: usize, len: usize| (calls.get(call)?.landing)(len);
         if link.read(landing, &mut state.buffers, &mut news) == Err(Corrupt) {
             self.condemn(state, link);
         }
         let came = !news.is_empty();
-        for news in news {
-            match news {
+        for one in news.drain(..) {
+            match one {
                 News::Mail(call, delivery) => state.deliver(call, delivery),
                 News::Done(chunk, nanos) => {
                     state.barren = Barren::default();
@@ -55,6 +55,7 @@ impl Shared {
                 }
             }
         }
+        state.news = news;
         came
     }
 

@@ -7,7 +7,7 @@ use slab::Slab;
 
 use super::chunk::{Chunk, Delivery};
 use super::death::Barren;
-use super::link::Link;
+use super::link::{Link, News};
 use crate::error::{Error, ErrorKind, Result};
 use crate::registry::FunctionId;
 use crate::shm::{PoolPark, Ringer, Sleeper};
@@ -71,6 +71,8 @@ pub(super) struct State {
     pub(super) followers: Vec<Arc<Condvar>>,
     pub(super) courier: Courier,
     pub(super) buffers: Vec<Vec<u8>>,
+    /// Empty; the memory is used at each look at a worker.
+    pub(super) news: Vec<News>,
     /// Counts deeds, to tell which worker was busy last.
     pub(super) clock: u64,
 }
@@ -130,6 +132,7 @@ impl State {
             followers: Vec::new(),
             courier: Courier::Idle,
             buffers: Vec::new(),
+            news: Vec::new(),
             clock: 0,
         }
     }
