@@ -6,6 +6,7 @@
 use std::sync::PoisonError;
 use std::time::Duration;
 
+use super::link::Link;
 use super::shared::Shared;
 use super::state::{Courier, Phase, State};
 
@@ -14,7 +15,9 @@ const HOLD_BACK: Duration = Duration::from_millis(2);
 impl Shared {
     /// Work is out and the caller goes on without waiting for it.
     pub(super) fn arm_courier(&self, state: &mut State) {
-        if state.courier == Courier::Idle && state.outstanding > 0 {
+        // As long as nothing waits behind something else, workers need nobody to go on.
+        let waits = !state.queue.is_empty() || state.links.iter().any(Link::has_waiting);
+        if state.courier == Courier::Idle && waits {
             state.courier = Courier::Armed;
             self.courier.notify_one();
         }

@@ -113,6 +113,11 @@ impl Link {
         self.results.has_news()
     }
 
+    /// True when a chunk waits behind another one, or for room in the ring.
+    pub(super) fn has_waiting(&self) -> bool {
+        self.in_flight.len() > 1 || self.writing.is_some()
+    }
+
     /// True when another chunk can be given to it.
     pub(super) fn takes_more(&self) -> bool {
         // The words of claims are used in turn, and chunks that were taken back have used theirs:
