@@ -104,6 +104,10 @@ impl Shared {
     fn give(&self, state: &mut State, link: &mut Link, chunk: Chunk) {
         state.clock += 1;
         link.used = state.clock;
+        if state.led && state.has_partial_news(&chunk) {
+            // The leader may have gone to sleep without a reason to look by itself.
+            state.ringer.ring();
+        }
         match link.give(chunk) {
             Ok(()) => link.ring(),
             Err(Corrupt) => self.condemn(state, link),

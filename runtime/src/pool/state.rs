@@ -241,6 +241,11 @@ impl State {
         }
     }
 
+    /// True when somebody may wait for the first results of a chunk before its last one is there.
+    pub(super) fn has_partial_news(&self, chunk: &Chunk) -> bool {
+        chunk.count > 1 && self.calls.get(chunk.call).is_some_and(|call| !call.whole)
+    }
+
     /// Puts news into the call's mail.
     pub(super) fn deliver(&mut self, key: usize, delivery: Delivery) {
         if let Some(call) = self.calls.get_mut(key).filter(|call| !call.detached) {

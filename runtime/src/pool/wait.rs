@@ -157,17 +157,8 @@ impl Shared {
     /// for while a slow item runs, are there without a ring.
     fn patience(&self, state: &State) -> Option<Duration> {
         const LOOK_EVERY: Duration = Duration::from_millis(5);
-        let partial = state
-            .links
-            .iter()
-            .filter_map(|link| link.in_flight.front())
-            .any(|front| {
-                let lazy = state
-                    .calls
-                    .get(front.chunk.call)
-                    .is_some_and(|call| !call.whole);
-                lazy && front.chunk.count > 1
-            });
+        let mut running = state.links.iter().filter_map(|link| link.in_flight.front());
+        let partial = running.any(|front| state.has_partial_news(&front.chunk));
         partial.then_some(LOOK_EVERY)
     }
 }
