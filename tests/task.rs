@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use parproc::{Task, parallel};
+use parproc::{Pool, Task, TaskError, parallel};
 use parproc_tests::{
     Guest, LIMIT, Meeting, Process, Tally, in_time, inline_pool, meet, note, pool, within,
 };
@@ -590,6 +590,138 @@ fn two_shutdowns_at_once() {
                 assert_eq!(done.iter().filter(|done| done.is_ok()).count(), 1);
             });
             assert_eq!(task.join().unwrap(), 3);
+        }
+    });
+}
+
+/// Its own item and a vector of `len` bytes, unless it fails in one of several ways.
+#[parallel]
+fn anything(item: u32, len: u32, how: u8) -> Result<(u32, Vec<u8>), u32> {
+    match how {
+        0 => panic!("item {item}"),
+        1 => process::exit(5),
+        2 => Err(item),
+        _ => Ok((item, vec![item as u8; len as usize])),
+    }
+}
+
+#[test]
+fn everything_at_once_from_many_threads() {
+    /// The next number below `limit` of a sequence (xorshift with 32 bits; Marsaglia, 2003).
+    fn below(random: &mut u32, limit: u32) -> u32 {
+        *random ^= *random << 13;
+        *random ^= *random >> 17;
+        *random ^= *random << 5;
+        *random % limit
+    }
+
+    /// What an item asks for.
+    type Item = (u32, u32, u8);
+
+    fn check((item, len, how): Item, result: Result<Result<(u32, Vec<u8>), u32>, TaskError>) {
+        match result {
+            Ok(Ok((same, bytes))) => {
+                assert!(how > 2 && same == item && bytes.len() == len as usize);
+                assert!(bytes.iter().all(|byte| *byte == item as u8));
+            }
+            Ok(Err(same)) => assert_eq!((how, same), (2, item)),
+            Err(error) if error.is_panic() => assert_eq!(how, 0),
+            Err(error) => assert_eq!((how, error.exit_code()), (1, Some(5)), "{error}"),
+        }
+    }
+
+    fn one(pool: &Pool, random: &mut u32) {
+        let count = [0, 1, 3, 50, 400][below(random, 5) as usize];
+        let largest = [1, 100, 70_000, 300_000][below(random, 4) as usize];
+        let largest = if count > 3 {
+            largest.min(3000)
+        } else {
+            largest
+        };
+        let deadly = below(random, 3) == 0;
+        let items: Vec<Item> = (0..count)
+            .map(|item| {
+                let how = below(random, if deadly { 60 } else { 200 }) as u8;
+                let how = if how == 1 && !deadly { 3 } else { how };
+                (item, below(random, largest + 1), how)
+            })
+            .collect();
+        let job = pool.job(anything);
+        let job = match below(random, 4) {
+            0 => job,
+            size => job.chunk_size(size as usize * 4),
+        };
+        match below(random, 6) {
+            0 => {
+                let outcomes = job.outcomes(items.clone()).unwrap();
+                assert_eq!(outcomes.len(), items.len());
+                items
+                    .into_iter()
+                    .zip(outcomes)
+                    .for_each(|(item, result)| check(item, result));
+            }
+            1 => {
+                let taken = below(random, count + 1) as usize;
+                let results = job.read_ahead(30).imap(items.clone()).unwrap();
+                items
+                    .into_iter()
+                    .zip(results)
+                    .take(taken)
+                    .for_each(|(item, result)| check(item, result));
+            }
+            2 => {
+                let mut seen = vec![false; items.len()];
+                for (index, result) in job.imap_unordered(items.clone()).unwrap() {
+                    check(items[index], result);
+                    assert!(!std::mem::replace(&mut seen[index], true));
+                }
+                assert!(seen.into_iter().all(|seen| seen));
+            }
+            3 => {
+                let first_bad = items.iter().position(|(_, _, how)| *how <= 2);
+                match job.try_map(items) {
+                    Ok(values) => assert_eq!((values.len(), first_bad), (count as usize, None)),
+                    Err(error) => assert_eq!(error.index(), first_bad),
+                }
+            }
+            4 => {
+                let spawn = |item: &Item| pool.spawn(anything, *item).unwrap();
+                let tasks: Vec<_> = items.iter().map(spawn).collect();
+                let some = below(random, 3) as usize;
+                for (item, mut task) in items.into_iter().zip(tasks).rev().step_by(1 + some) {
+                    let result = match task.join_timeout(Duration::from_micros(50)) {
+                        Err(error) if error.is_timeout() => task.join(),
+                        result => result,
+                    };
+                    check(
+                        item,
+                        result.map_err(|error| error.task().expect("a task's error").clone()),
+                    );
+                }
+            }
+            _ => {
+                let first_bad = items.iter().position(|(_, _, how)| *how <= 1);
+                match job.map(items) {
+                    Ok(results) => assert_eq!((results.len(), first_bad), (count as usize, None)),
+                    Err(error) => assert_eq!(error.task().map(TaskError::index), first_bad),
+                }
+            }
+        }
+    }
+
+    within(Duration::from_secs(100), || {
+        for workers in [1, 3] {
+            let pool = pool(workers);
+            thread::scope(|scope| {
+                for seed in 1..=6_u32 {
+                    let pool = &pool;
+                    scope.spawn(move || {
+                        let mut random = seed.wrapping_mul(2_654_435_769);
+                        (0..60).for_each(|_| one(pool, &mut random));
+                    });
+                }
+            });
+            pool.shutdown().unwrap();
         }
     });
 }
