@@ -6,7 +6,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::process;
 
 use parproc::parallel;
-use parproc_tests::{Meeting, in_time, inline_pool, meet, pool};
+use parproc_tests::{Meeting, Tally, in_time, inline_pool, meet, note, pool};
 use rustix::process::Signal;
 
 #[parallel]
@@ -144,6 +144,35 @@ fn dropping_it_does_not_wait_for_what_runs() {
         assert_eq!(pool.map(square, [4]).unwrap(), [16], "in the other worker");
         drop(guest);
         assert_eq!(pool.map(square, 0..3).unwrap(), [0, 1, 4]);
+    });
+}
+
+#[test]
+fn dropping_it_drops_what_was_read_and_not_begun() {
+    /// Notes the item, and waits at the meeting if it is 1.
+    #[parallel]
+    fn noted(meeting: &str, tally: &str, x: u64) -> u64 {
+        note(tally, x);
+        if x == 1 {
+            meet(meeting, x);
+        }
+        x
+    }
+    in_time(|| {
+        // What is not begun is in other chunks, in the same one, in both.
+        for chunk_size in [1, 1000, 10] {
+            let pool = pool(1);
+            let (meeting, tally) = (Meeting::new(), Tally::new());
+            let items = (0..1000).map(|x| (meeting.name(), tally.path(), x));
+            let job = pool.job(noted).chunk_size(chunk_size);
+            let mut results = job.imap(items).unwrap();
+            assert_eq!(results.next().unwrap().unwrap(), 0);
+            let guest = meeting.wait();
+            drop(results);
+            drop(guest);
+            pool.shutdown().unwrap();
+            assert_eq!(tally.total(), 2, "with chunks of {chunk_size}");
+        }
     });
 }
 

@@ -10,7 +10,8 @@ use std::process;
 use std::time::{Duration, Instant};
 
 use parproc::{Pool, parallel};
-use parproc_tests::{children, pool, program, role, settled, succeeds, unique, within};
+use parproc_tests::{Process, children, pool, program, role, settled, succeeds, unique, within};
+use rustix::process::Signal;
 
 #[parallel]
 fn square(x: u64) -> u64 {
@@ -149,5 +150,17 @@ fn pools_that_are_never_used() {
             let inline = Pool::builder().inline().build().unwrap();
             assert_eq!(inline.map(square, [2]).unwrap(), [4]);
         }
+    });
+}
+
+#[test]
+fn pools_whose_worker_stands_still() {
+    leaves_nothing("pools_whose_worker_stands_still", || {
+        let pool = pool(2);
+        assert_eq!(pool.map(square, 0..4).unwrap(), [0, 1, 4, 9]);
+        for worker in children() {
+            Process::watch(worker).signal(Signal::STOP);
+        }
+        drop(pool);
     });
 }
