@@ -6,10 +6,12 @@
 
 mod function;
 mod info;
+mod limits;
 mod registration;
 mod table;
 
 pub use function::{Encoder, Function};
 pub use info::{FunctionInfo, functions};
+pub(crate) use limits::Limits;
 pub use registration::{Identity, Registration, identity};
 pub(crate) use table::{FunctionId, Table, table};

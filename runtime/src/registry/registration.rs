@@ -3,6 +3,7 @@
 use std::any::{TypeId, type_name};
 use std::fmt;
 
+use super::Limits;
 use crate::error::Failure;
 use crate::wire::{Arguments, Reply};
 
@@ -15,6 +16,7 @@ pub struct Registration {
     pub(super) line: u32,
     pub(crate) arguments: usize,
     pub(crate) call: fn(&mut Arguments<'_>, Reply<'_>) -> Result<(), Failure>,
+    pub(super) limits: Limits,
 }
 
 inventory::collect!(Registration);
@@ -54,7 +56,41 @@ impl Registration {
             line,
             arguments,
             call,
+            limits: Limits {
+                timeout_nanos: None,
+                memory: None,
+                retries: None,
+                memory_growth: None,
+            },
         }
+    }
+
+    /// Sets how long one call may take.
+    #[must_use]
+    pub const fn timeout_nanos(mut self, nanos: u64) -> Self {
+        self.limits.timeout_nanos = Some(nanos);
+        self
+    }
+
+    /// Sets how many bytes a worker may use.
+    #[must_use]
+    pub const fn memory_limit(mut self, bytes: u64) -> Self {
+        self.limits.memory = Some(bytes);
+        self
+    }
+
+    /// Sets how many further attempts there are after a failure.
+    #[must_use]
+    pub const fn retries(mut self, retries: u32) -> Self {
+        self.limits.retries = Some(retries);
+        self
+    }
+
+    /// Sets what the memory limit is multiplied by before another attempt.
+    #[must_use]
+    pub const fn memory_growth(mut self, factor: f64) -> Self {
+        self.limits.memory_growth = Some(factor);
+        self
     }
 
     pub(super) fn identity(&self) -> Identity {

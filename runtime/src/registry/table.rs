@@ -4,7 +4,7 @@ use std::any::{TypeId, type_name};
 use std::collections::HashMap;
 use std::sync::OnceLock;
 
-use super::Registration;
+use super::{Limits, Registration};
 use crate::error::{Error, ErrorKind, Result};
 
 /// A function's place in the table, the same in parent and worker.
@@ -77,6 +77,13 @@ impl Table {
 
     pub(crate) fn arguments(&self, id: FunctionId) -> usize {
         self.get(id).map_or(0, |entry| entry.arguments)
+    }
+
+    /// What the function's attribute says about time, memory and attempts.
+    #[cfg_attr(not(test), expect(dead_code, reason = "the pool is about to ask"))]
+    pub(crate) fn limits(&self, id: FunctionId) -> Limits {
+        self.get(id)
+            .map_or_else(Limits::default, |entry| entry.limits)
     }
 
     pub(crate) fn len(&self) -> usize {
