@@ -61,6 +61,18 @@ pub fn generic<t: Clone, const n: usize>(__argument0: t, result: &[u8]) -> Vec<t
     vec![__argument0; n + result.len()]
 }
 
+/// Every limit there is.
+#[parallel(
+    timeout = "1s",
+    memory_limit = "64MiB",
+    retries = 3,
+    memory_growth = 1.5
+)]
+#[must_use]
+pub const fn limited(x: u8) -> u8 {
+    x
+}
+
 /// Nothing in, nothing out.
 #[parallel]
 pub const fn unit((): ()) {}

@@ -1,5 +1,6 @@
 //! The options of the attribute, as one parsed type.
 
+use crate::limits::{self, Limits};
 use crate::mistakes::Mistakes;
 use proc_macro2::{Ident, TokenStream};
 use quote::ToTokens;
@@ -17,6 +18,8 @@ pub(crate) struct Args {
     pub(crate) krate: Option<Path>,
     /// `for(…)`: the lists in the order written.
     pub(crate) lists: Option<Vec<List>>,
+    /// `timeout`, `memory_limit`, `retries` and `memory_growth`.
+    pub(crate) limits: Limits,
     /// Whether an option could not be understood: what is missing may have been meant by it.
     pub(crate) incomplete: bool,
 }
@@ -62,12 +65,30 @@ impl Args {
     /// Parses one option, up to its comma.
     fn option(&mut self, input: ParseStream<'_>) -> Result<()> {
         let option = input.call(Ident::parse_any)?;
+        let limits = &mut self.limits;
         let doubled = match option.to_string().as_str() {
             "name" => self.name.replace(name(&option, input)?).is_some(),
             "crate" => self.krate.replace(krate(&option, input)?).is_some(),
             "for" => self.lists.replace(lists(&option, input)?).is_some(),
+            "timeout" => {
+                let nanos = limits::timeout(&option, input)?;
+                limits.timeout_nanos.replace(nanos).is_some()
+            }
+            "memory_limit" => {
+                let bytes = limits::memory_limit(&option, input)?;
+                limits.memory_limit.replace(bytes).is_some()
+            }
+            "retries" => {
+                let retries = limits::retries(&option, input)?;
+                limits.retries.replace(retries).is_some()
+            }
+            "memory_growth" => {
+                let factor = limits::memory_growth(&option, input)?;
+                limits.memory_growth.replace(factor).is_some()
+            }
             _ => {
-                let known = "the options are `name`, `crate` and `for`";
+                let known = "the options are `name`, `for`, `crate`, `timeout`, `memory_limit`, \
+                    `retries` and `memory_growth`";
                 let message = format!("unknown option `{option}`: {known}");
                 return Err(Error::new(option.span(), message));
             }
@@ -123,7 +144,8 @@ fn lists(option: &Ident, input: ParseStream<'_>) -> Result<Vec<List>> {
     Ok(lists.into_iter().collect())
 }
 
-fn equals_sign(option: &Ident, input: ParseStream<'_>, usage: &str) -> Result<()> {
+/// Parses the equals sign between an option and its value.
+pub(crate) fn equals_sign(option: &Ident, input: ParseStream<'_>, usage: &str) -> Result<()> {
     if !input.peek(Token![=]) {
         return Err(Error::new(option.span(), usage));
     }
@@ -252,7 +274,8 @@ mod tests {
             messages,
             [
                 "`name` takes a string: write `name = \"…\"`",
-                "unknown option `speed`: the options are `name`, `crate` and `for`",
+                "unknown option `speed`: the options are `name`, `for`, `crate`, `timeout`, \
+                 `memory_limit`, `retries` and `memory_growth`",
                 "`crate` takes a path without quotes: write `crate = some::path`",
                 "`name` is given twice: remove one",
                 "`for` takes a list for each generic parameter: write `for(T = [u32, String])`",

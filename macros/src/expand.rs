@@ -49,6 +49,7 @@ fn free_function(function: &Function) -> TokenStream {
             attrs: repeated(&function.attrs),
             path: quote!(#ident #turbofish),
             suffix: several.then(|| suffix(instance.labels())),
+            limits: function.args.limits,
         };
         registration.expand()
     });
@@ -76,6 +77,7 @@ fn impl_block(block: &Block) -> TokenStream {
                     attrs: repeated(block.attrs.iter().chain(&function.attrs)),
                     path: quote!(<#self_ty>::#ident #turbofish),
                     suffix: several.then(|| suffix(outer.labels().chain(inner.labels()))),
+                    limits: function.args.limits.or(block.args.limits),
                 };
                 registrations.extend(registration.expand());
             }
@@ -186,6 +188,30 @@ mod tests {
             );
         }
         assert_eq!(expanded.matches("submit").count(), 2);
+    }
+
+    #[test]
+    fn a_block_gives_its_functions_limits() {
+        let block = quote! {
+            impl Parser {
+                fn with_those_of_the_block() {}
+                #[parallel(timeout = "1s")]
+                fn with_a_timeout_of_its_own() {}
+            }
+        };
+        let args = quote!(timeout = "2s", memory_growth = 2.0);
+        let expanded = parallel(args, block).to_string();
+        for limits in [
+            quote!(.timeout_nanos(2000000000u64).memory_growth(2f64)),
+            quote!(.timeout_nanos(1000000000u64).memory_growth(2f64)),
+        ] {
+            let limits = limits.to_string();
+            assert_eq!(
+                expanded.matches(&limits).count(),
+                1,
+                "{limits} in {expanded}"
+            );
+        }
     }
 
     #[test]

@@ -7,6 +7,7 @@ mod args;
 mod expand;
 mod instance;
 mod item;
+mod limits;
 mod mistakes;
 mod registration;
 mod source;

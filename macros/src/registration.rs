@@ -1,6 +1,7 @@
 //! The registration of one function, as code.
 
 use crate::item::Function;
+use crate::limits::Limits;
 use crate::spans::{ours, place, respan};
 use crate::text::readable;
 use crate::types::{Passing, sent};
@@ -19,12 +20,17 @@ pub(crate) struct Registration<'a> {
     pub(crate) path: TokenStream,
     /// What goes after the name that the user gave.
     pub(crate) suffix: Option<String>,
+    pub(crate) limits: Limits,
 }
 
 impl Registration<'_> {
     pub(crate) fn expand(&self) -> TokenStream {
         let Registration {
-            krate, attrs, path, ..
+            krate,
+            attrs,
+            path,
+            limits,
+            ..
         } = self;
         let signature = &self.function.signature;
         let name = self.name();
@@ -50,6 +56,7 @@ impl Registration<'_> {
                         #count,
                         #call,
                     )
+                    #limits
                 }
             };
         }

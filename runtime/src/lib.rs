@@ -135,6 +135,26 @@ pub use worker::init;
 /// | `name = "…"` | the name to register instead of the function's path |
 /// | `for(T = [A, B], N = [1, 2])` | the instances of a generic function to register: all combinations |
 /// | `crate = path` | where parproc is, if not at `::parproc` |
+/// | `timeout = "2s"` | how long a call may take, from its start in the worker: `"500ms"`, `"1min 30s"` |
+/// | `memory_limit = "512MiB"` | how much memory the worker and its children may use: KiB, MiB, GiB by 1024, kB, MB, GB by 1000 |
+/// | `retries = 3` | further attempts after a crash, a timeout or too much memory |
+/// | `memory_growth = 2.0` | what the memory limit is multiplied by for the next attempt after too much memory |
+///
+/// The last four come before what the pool sets for all its calls, and after what a [`Job`] sets for
+/// one. On an `impl` block they hold for its functions that do not set them.
+///
+/// ```
+/// use parproc::parallel;
+///
+/// #[parallel(timeout = "2s", memory_limit = "512MiB", retries = 1)]
+/// fn parse(text: &str) -> Result<f64, String> {
+///     text.parse().map_err(|_| format!("not a number: {text}"))
+/// }
+///
+/// let outcomes = parproc::Pool::global()?.outcomes(parse, ["1.5", "x"])?;
+/// assert_eq!(*outcomes[0].as_ref().unwrap(), Ok(1.5));
+/// # Ok::<(), parproc::Error>(())
+/// ```
 ///
 /// What cannot work is an error at its place in the source: `async`, `unsafe` and `extern` functions,
 /// `self`, `&mut` and `impl Trait` arguments, variadics, generics without `for`, results that borrow.

@@ -1,0 +1,8 @@
+use parproc::parallel;
+
+#[parallel(memory_limit = 512MiB)]
+fn square(x: u32) -> u32 {
+    x * x
+}
+
+fn main() {}
