@@ -46,6 +46,12 @@ pub(crate) enum ErrorKind {
     Invalid { what: String },
     /// The pool was shut down or dropped.
     Closed,
+    /// The pool was killed.
+    Killed,
+    /// More workers crashed than the pool allows; the last item that crashed one.
+    CrashBudget { budget: u32, last: TaskError },
+    /// The pool's `init` function failed in a new worker.
+    Init { function: String, reason: String },
     /// This process is a copy of the one that made the pool.
     Forked,
     /// A wait ran out of time.
@@ -126,7 +132,29 @@ impl Error {
     /// from.
     #[must_use]
     pub fn is_closed(&self) -> bool {
-        matches!(*self.kind, ErrorKind::Closed | ErrorKind::Forked)
+        matches!(
+            *self.kind,
+            ErrorKind::Closed | ErrorKind::Killed | ErrorKind::Forked
+        )
+    }
+
+    /// True when the call, the task or its pool was cancelled or killed before it was done.
+    #[must_use]
+    pub fn is_cancelled(&self) -> bool {
+        matches!(*self.kind, ErrorKind::Killed) || self.task().is_some_and(TaskError::is_cancelled)
+    }
+
+    /// True when the pool gave up because its items crashed too many workers: see
+    /// [`crash_budget`](crate::PoolBuilder::crash_budget).
+    #[must_use]
+    pub fn is_crash_budget(&self) -> bool {
+        matches!(*self.kind, ErrorKind::CrashBudget { .. })
+    }
+
+    /// True when the pool's [`init`](crate::PoolBuilder::init) function failed or was not done in time.
+    #[must_use]
+    pub fn is_init(&self) -> bool {
+        matches!(*self.kind, ErrorKind::Init { .. })
     }
 
     /// True when a wait with a time limit ran out of it; the wait can be repeated.
@@ -174,6 +202,15 @@ impl fmt::Display for Error {
             ),
             ErrorKind::Invalid { what } => f.write_str(what),
             ErrorKind::Closed => f.write_str("the pool is closed: it was shut down or dropped"),
+            ErrorKind::Killed => f.write_str("the pool was killed"),
+            ErrorKind::CrashBudget { budget, last } => write!(
+                f,
+                "the pool's budget of {budget} crashes is used up, so it takes no more work; the last one: {last}"
+            ),
+            ErrorKind::Init { function, reason } => write!(
+                f,
+                "no worker could be made ready: the pool's init function `{function}` failed: {reason}"
+            ),
             ErrorKind::Forked => f.write_str(
                 "this process was forked from the one that made the pool, whose workers it cannot use: make \
                  a pool of its own here",
@@ -208,6 +245,7 @@ impl std::error::Error for Error {
     fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
         match &*self.kind {
             ErrorKind::Task(error) => error.source(),
+            ErrorKind::CrashBudget { last, .. } => Some(last),
             ErrorKind::Os { error, .. } => Some(&*error.0),
             _ => None,
         }

@@ -10,4 +10,7 @@ pub use try_map::TryMapError;
 
 pub(crate) use call::ErrorKind;
 pub use task::Failure;
-pub(crate) use task::{Fault, PanicReport, Step, TaskErrorKind, cut};
+pub(crate) use task::Reason;
+pub(crate) use task::{
+    Circumstances, Fault, MemoryExceeded, PanicReport, Step, TaskErrorKind, cut,
+};

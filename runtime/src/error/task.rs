@@ -1,7 +1,10 @@
 //! The error of one item: what its task did to itself or to its worker.
 
+mod display;
+
 use std::fmt;
 use std::sync::OnceLock;
+use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
@@ -22,7 +25,11 @@ struct Inner {
     function: &'static str,
     index: usize,
     pid: Option<u32>,
+    /// Counted from 1.
+    attempt: u32,
+    quarantined: bool,
     kind: TaskErrorKind,
+    circumstances: Circumstances,
     /// The names of the stack, once somebody asked for them.
     backtrace: OnceLock<String>,
 }
@@ -35,10 +42,40 @@ pub(crate) enum TaskErrorKind {
     Crashed { exit: Exit, fault: Option<Fault> },
     /// The worker overwrote what it shares with its parent, and was killed for it.
     Corrupted,
+    /// The item ran longer than it may, and its worker was killed.
+    TimedOut { limit: Duration },
+    /// The item used more memory than it may, and its worker was ended for that.
+    MemoryExceeded(MemoryExceeded),
     /// A value could not be turned into bytes or back; the reason is kept as the source.
     Failed { failure: Failure, reason: Reason },
     /// The item was not run to its end because its call or its pool was ended.
     Cancelled { reason: Reason },
+    /// The time of the whole call was over before the item was done.
+    CallTimedOut { limit: Duration },
+}
+
+/// Who found out about too much memory, and what is known.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct MemoryExceeded {
+    /// In bytes, if one was set.
+    pub(crate) limit: Option<u64>,
+    /// The most that was seen, or asked for, in bytes.
+    pub(crate) peak: u64,
+    /// The kernel killed the worker because the machine, or the cgroup, had no memory left.
+    pub(crate) by_kernel: bool,
+}
+
+/// What else is known of an item that failed; what is not known is empty.
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+pub(crate) struct Circumstances {
+    /// Time since the item began.
+    pub(crate) wall: Option<Duration>,
+    /// Processor time of the worker, all its threads, since the item began.
+    pub(crate) cpu: Option<Duration>,
+    /// The most memory that the worker ever used, in bytes.
+    pub(crate) peak: Option<u64>,
+    /// The last lines that it wrote to standard error during the item.
+    pub(crate) stderr: String,
 }
 
 /// What a panic said.
@@ -113,10 +150,31 @@ impl TaskError {
                 function,
                 index,
                 pid,
+                attempt: 1,
+                quarantined: false,
                 kind,
+                circumstances: Circumstances::default(),
                 backtrace: OnceLock::new(),
             }),
         }
+    }
+
+    /// The same error, of the item's attempt number `attempt`.
+    pub(crate) fn in_attempt(mut self, attempt: u32) -> Self {
+        self.inner.attempt = attempt;
+        self
+    }
+
+    /// The same error, of an item that is not tried again since it ended too many workers.
+    pub(crate) fn quarantined(mut self) -> Self {
+        self.inner.quarantined = true;
+        self
+    }
+
+    /// The same error, with what else is known.
+    pub(crate) fn under(mut self, circumstances: Circumstances) -> Self {
+        self.inner.circumstances = circumstances;
+        self
     }
 
     pub(crate) fn failed(
@@ -178,6 +236,24 @@ impl TaskError {
         )
     }
 
+    /// True when the item ran into its time limit, or its call into that of the whole call.
+    #[must_use]
+    pub fn is_timeout(&self) -> bool {
+        matches!(
+            self.inner.kind,
+            TaskErrorKind::TimedOut { .. } | TaskErrorKind::CallTimedOut { .. }
+        )
+    }
+
+    /// True when the item used more memory than its limit, or more than the machine had.
+    ///
+    /// [`memory_limit`](Self::memory_limit) is the limit, if one was set, and
+    /// [`peak_memory`](Self::peak_memory) what was used.
+    #[must_use]
+    pub fn is_memory(&self) -> bool {
+        matches!(self.inner.kind, TaskErrorKind::MemoryExceeded(_))
+    }
+
     /// True when an argument or the result could not be turned into bytes.
     #[must_use]
     pub fn is_encode(&self) -> bool {
@@ -194,6 +270,77 @@ impl TaskError {
     #[must_use]
     pub fn is_cancelled(&self) -> bool {
         matches!(self.inner.kind, TaskErrorKind::Cancelled { .. })
+    }
+
+    /// Which attempt at the item this error is from: 1, or more if it was tried again.
+    #[must_use]
+    pub fn attempt(&self) -> u32 {
+        self.inner.attempt
+    }
+
+    /// True when the item was not tried again because it had ended as many workers as
+    /// [`quarantine_after`](crate::PoolBuilder::quarantine_after) allows.
+    #[must_use]
+    pub fn is_quarantined(&self) -> bool {
+        self.inner.quarantined
+    }
+
+    /// The time limit that was passed.
+    #[must_use]
+    pub fn time_limit(&self) -> Option<Duration> {
+        match self.inner.kind {
+            TaskErrorKind::TimedOut { limit } | TaskErrorKind::CallTimedOut { limit } => {
+                Some(limit)
+            }
+            _ => None,
+        }
+    }
+
+    /// The memory limit that was passed, in bytes; none if the kernel ended the worker for want of
+    /// memory without one.
+    #[must_use]
+    pub fn memory_limit(&self) -> Option<u64> {
+        match self.inner.kind {
+            TaskErrorKind::MemoryExceeded(MemoryExceeded { limit, .. }) => limit,
+            _ => None,
+        }
+    }
+
+    /// The most memory that the worker is known to have used, in bytes. For an item that passed its
+    /// memory limit: what it and its children used when that was found, or asked for.
+    ///
+    /// Otherwise it is the peak of the worker's life, which may have been during an earlier item.
+    #[must_use]
+    pub fn peak_memory(&self) -> Option<u64> {
+        match self.inner.kind {
+            TaskErrorKind::MemoryExceeded(MemoryExceeded { peak, .. }) => Some(peak),
+            _ => self.inner.circumstances.peak,
+        }
+    }
+
+    /// How long the item had run.
+    ///
+    /// In chunks of 256 items and more the clock is read only now and then, unless there is a time
+    /// limit: the time may include some items before it.
+    #[must_use]
+    pub fn wall_time(&self) -> Option<Duration> {
+        self.inner.circumstances.wall
+    }
+
+    /// How much processor time the worker had used for the item, in all its threads, to about a
+    /// millisecond.
+    #[must_use]
+    pub fn cpu_time(&self) -> Option<Duration> {
+        self.inner.circumstances.cpu
+    }
+
+    /// The last lines that the worker, and programs it started, wrote to standard error while the
+    /// item ran; empty if there were none.
+    ///
+    /// [`stderr_lines`](crate::PoolBuilder::stderr_lines) sets how many are kept.
+    #[must_use]
+    pub fn stderr(&self) -> &str {
+        &self.inner.circumstances.stderr
     }
 
     /// The signal that ended the worker, as in `signal(7)`.
@@ -297,80 +444,13 @@ impl Failure {
     }
 }
 
-impl fmt::Display for Failure {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let what = match self.step {
-            Step::EncodeArgument => "its argument could not be encoded",
-            Step::DecodeArgument => "its argument could not be decoded in the worker",
-            Step::EncodeResult => "its result could not be encoded in the worker",
-            Step::DecodeResult => "its result could not be decoded",
-        };
-        write!(f, "{what}: `{}`: {}", self.type_name, self.reason)
-    }
-}
-
-impl fmt::Display for TaskError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Inner {
-            function,
-            index,
-            pid,
-            kind,
-            ..
-        } = &*self.inner;
-        write!(f, "`{function}`, item {index}: ")?;
-        match kind {
-            TaskErrorKind::Panicked { report, aborted } => {
-                write!(f, "panicked at {}: {}", report.location, report.message)?;
-                if *aborted {
-                    f.write_str(" (and aborted its worker)")?;
-                }
-            }
-            TaskErrorKind::Crashed { exit, fault } => {
-                write!(f, "its worker {exit}")?;
-                match fault {
-                    Some(Fault {
-                        stack_overflow: true,
-                        address,
-                    }) => {
-                        write!(f, ", a stack overflow at address {address:#x}")?;
-                    }
-                    Some(Fault { address, .. }) => write!(f, " at address {address:#x}")?,
-                    None => {}
-                }
-            }
-            TaskErrorKind::Corrupted => f.write_str(
-                "its worker overwrote the memory that it shares with its parent, and was killed",
-            )?,
-            TaskErrorKind::Failed { failure, .. } => failure.fmt(f)?,
-            TaskErrorKind::Cancelled { reason } => write!(f, "cancelled: {reason}")?,
-        }
-        match pid {
-            Some(pid) => write!(f, " (worker {pid})"),
-            None => Ok(()),
-        }
-    }
-}
-
-impl fmt::Debug for TaskError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "TaskError({self})")?;
-        match self.backtrace() {
-            Some(backtrace) => write!(f, "\nbacktrace of the worker:\n{backtrace}"),
-            None => Ok(()),
-        }
-    }
-}
-
 impl std::error::Error for TaskError {
     fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
         match &self.inner.kind {
             TaskErrorKind::Failed { reason, .. } | TaskErrorKind::Cancelled { reason } => {
                 Some(reason)
             }
-            TaskErrorKind::Panicked { .. }
-            | TaskErrorKind::Crashed { .. }
-            | TaskErrorKind::Corrupted => None,
+            _ => None,
         }
     }
 }

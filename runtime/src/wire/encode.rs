@@ -1,5 +1,7 @@
 //! Arguments on their way out: the bytes of a chunk in the making.
 
+use std::borrow::Cow;
+
 use postcard::ser_flavors::Flavor;
 use serde::Serialize;
 
@@ -58,14 +60,12 @@ impl Payload {
     }
 
     /// All the bytes in one.
-    pub(crate) fn into_whole(self) -> Vec<u8> {
+    pub(crate) fn whole(&self) -> Cow<'_, [u8]> {
         if self.held.is_empty() {
-            return self.bytes;
+            return Cow::Borrowed(&self.bytes);
         }
-        (0..)
-            .map_while(|index| self.piece(index))
-            .collect::<Vec<_>>()
-            .concat()
+        let pieces: Vec<_> = (0..).map_while(|index| self.piece(index)).collect();
+        Cow::Owned(pieces.concat())
     }
 
     /// The buffer, to be used again.
@@ -98,26 +98,31 @@ impl Payload {
         self.held_bytes = self.held.iter().map(|(_, block)| block.bytes().len()).sum();
     }
 
-    /// Drops the first `count` arguments, which were used.
-    pub(crate) fn drop_arguments(&mut self, count: usize) {
+    /// Takes the first `count` arguments out.
+    pub(crate) fn take_arguments(&mut self, count: usize) -> Self {
         let mut position = 0;
-        let mut dropped = 0;
+        let mut passed = 0;
         for _ in 0..count {
             let varint::Read::Value(len, taken) = varint::read(&self.bytes[position..]) else {
                 break;
             };
             position += taken;
-            match self.held.get(dropped) {
-                Some((place, _)) if *place == position => dropped += 1,
+            match self.held.get(passed) {
+                Some((place, _)) if *place == position => passed += 1,
                 _ => position += len as usize,
             }
         }
-        self.held.drain(..dropped);
+        let mut taken = Self {
+            held: self.held.drain(..passed).collect(),
+            bytes: self.bytes.drain(..position).collect(),
+            held_bytes: 0,
+        };
         for (place, _) in &mut self.held {
             *place -= position;
         }
-        self.bytes.drain(..position);
         self.count_held();
+        taken.count_held();
+        taken
     }
 }
 

@@ -1,6 +1,4 @@
-//! The few fixed messages: the header of a chunk, and what a worker says when it starts.
-
-use serde::{Deserialize, Serialize};
+//! The one fixed message: the header of a chunk.
 
 /// What stands before the items of a chunk.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -15,7 +13,12 @@ pub(crate) struct FrameHeader {
     pub(crate) bytes: u64,
     /// The worker need not claim it: the parent does not take it back.
     pub(crate) granted: bool,
+    /// The worker tells the time at which it begins each single item.
+    pub(crate) clocked: bool,
 }
+
+const GRANTED: u32 = 1;
+const CLOCKED: u32 = 2;
 
 impl FrameHeader {
     pub(crate) const BYTES: usize = 28;
@@ -26,7 +29,9 @@ impl FrameHeader {
         bytes[8..12].copy_from_slice(&self.function.to_ne_bytes());
         bytes[12..16].copy_from_slice(&self.count.to_ne_bytes());
         bytes[16..24].copy_from_slice(&self.bytes.to_ne_bytes());
-        bytes[24..].copy_from_slice(&u32::from(self.granted).to_ne_bytes());
+        let granted = if self.granted { GRANTED } else { 0 };
+        let clocked = if self.clocked { CLOCKED } else { 0 };
+        bytes[24..].copy_from_slice(&(granted | clocked).to_ne_bytes());
         bytes
     }
 
@@ -46,16 +51,8 @@ impl FrameHeader {
             function: half(8),
             count: half(12),
             bytes: word(16),
-            granted: half(24) != 0,
+            granted: half(24) & GRANTED != 0,
+            clocked: half(24) & CLOCKED != 0,
         }
     }
-}
-
-/// The first and only message of a worker over its channel.
-#[derive(Debug, Serialize, Deserialize)]
-pub(crate) struct Greeting {
-    /// Of the worker's table of functions.
-    pub(crate) fingerprint: u64,
-    /// Why it refuses to work, if it does.
-    pub(crate) refusal: Option<String>,
 }

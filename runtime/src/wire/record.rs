@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::varint;
-use crate::error::{Failure, PanicReport};
+use crate::error::{Circumstances, Failure, PanicReport};
 
 /// What a record holds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -19,7 +19,7 @@ pub(crate) enum Status {
 /// Why an item gave no value, as the worker says it.
 #[derive(Debug, Serialize, Deserialize)]
 pub(crate) enum TaskFailure {
-    Panicked(PanicReport),
+    Panicked(PanicReport, Circumstances),
     Failed(Failure),
 }
 
