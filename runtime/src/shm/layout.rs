@@ -23,8 +23,14 @@ const PARENT_BYTES: usize = PART + RING_BYTES;
 pub(crate) const SEGMENT_BYTES: usize = PARENT_BYTES + PART + RING_BYTES;
 /// Bytes of a pool's segment.
 pub(crate) const POOL_BYTES: usize = 2 * PART;
-const PANIC_START: usize = 4 << 10;
-const PANIC_BYTES: usize = PART - PANIC_START;
+/// Texts stand behind the words of their half.
+const TEXT_START: usize = 4 << 10;
+const TEXT_BYTES: usize = PART - TEXT_START;
+
+/// See [`WorkerWords::ready`].
+pub(crate) const READY: u32 = 1;
+/// See [`WorkerWords::ready`].
+pub(crate) const REFUSED: u32 = 2;
 
 /// A value alone on its cache lines (two, since processors fetch them in pairs).
 #[derive(Debug, Default)]
@@ -48,6 +54,8 @@ pub(crate) struct ParentWords {
     pub(crate) cut: Line<AtomicU64>,
     /// The parent's table of functions; written before the worker starts.
     pub(crate) fingerprint: AtomicU64,
+    /// Bytes of the orders; written before the worker starts.
+    orders_len: AtomicU64,
 }
 
 /// Words that the worker writes and the parent reads, without trust.
@@ -63,17 +71,24 @@ pub(crate) struct WorkerWords {
     /// How many items the worker ever began (release); read after its death to see whether it was
     /// between two items.
     pub(crate) started: Line<AtomicU64>,
-    /// When it began the one that it is running, in nanoseconds of the monotonic clock (relaxed).
-    /// For runs of tiny items it is refreshed now and then only.
+    /// When it began the one that it is running, in nanoseconds of the monotonic clock; 0 between
+    /// chunks (relaxed). For runs of tiny items it is refreshed now and then only, unless the chunk's
+    /// header asks for every item.
     pub(crate) began: AtomicU64,
+    /// Nanoseconds of processor time that it had used about then: at most a millisecond before
+    /// (relaxed).
+    pub(crate) cpu: AtomicU64,
     /// 1 while it waits for room in the result ring, and not for tasks. Stored before it announces
     /// its sleep, and read by the parent after a fence that follows its store of `result_head`:
     /// by the argument of the bell the parent sees it, or the worker sees the room.
     pub(crate) wants_room: AtomicU32,
-    /// 1 once the worker has sent its greeting (release, acquire).
+    /// [`READY`] once the worker can serve, [`REFUSED`] when it cannot and has left the reason as its
+    /// text (release, acquire).
     pub(crate) ready: AtomicU32,
-    /// Bytes of the panic text, 0 while there is none (release, acquire).
-    pub(crate) panic_len: AtomicU64,
+    /// Of the worker's table of functions; stored before `ready`.
+    pub(crate) fingerprint: AtomicU64,
+    /// Bytes of the text, 0 while there is none (release, acquire).
+    pub(crate) text_len: AtomicU64,
     pub(crate) fault: FaultRecord,
     /// Who takes the chunk with number `n`: word `n % CLAIMS`, changed by compare-and-swap on both
     /// sides. See [`Claim`](super::Claim).
@@ -136,40 +151,43 @@ pub(crate) type ResultRing = RingMemory<WorkerWords, ParentWords>;
 pub(crate) type WorkerPark = WordPark<ParentWords, WorkerWords>;
 pub(crate) type PoolPark = WordPark<PoolBell, PoolWords>;
 
-/// The report of a panic, left where the parent finds it if the worker dies of it.
+/// A text that one side leaves for the other: the orders of the parent, or the worker's last words.
 #[derive(Debug)]
-pub(crate) struct PanicText {
+pub(crate) struct Text<W> {
     mapping: Arc<Mapping>,
-    words: Placed<WorkerWords>,
+    words: Placed<W>,
+    len: fn(&W) -> &AtomicU64,
 }
 
-impl PanicText {
+pub(crate) type LastWords = Text<WorkerWords>;
+
+impl<W> Text<W> {
     /// Leaves `text`, cut to what there is room for.
     pub(crate) fn put(&self, text: &[u8]) {
-        let text = &text[..text.len().min(PANIC_BYTES)];
+        let text = &text[..text.len().min(TEXT_BYTES)];
         self.memory().write(0, text);
-        self.words
-            .panic_len
-            .store(text.len() as u64, Ordering::Release);
+        (self.len)(&self.words).store(text.len() as u64, Ordering::Release);
     }
 
-    /// Forgets the text: the panic did not end the worker.
+    /// Forgets the text.
     pub(crate) fn clear(&self) {
-        self.words.panic_len.store(0, Ordering::Relaxed);
+        (self.len)(&self.words).store(0, Ordering::Relaxed);
     }
 
     /// What was left, if anything was.
     pub(crate) fn get(&self) -> Option<Vec<u8>> {
-        let len = usize::try_from(self.words.panic_len.load(Ordering::Acquire)).ok()?;
-        let mut text = vec![0; Some(len).filter(|len| (1..=PANIC_BYTES).contains(len))?];
+        let len = usize::try_from((self.len)(&self.words).load(Ordering::Acquire)).ok()?;
+        let mut text = vec![0; Some(len).filter(|len| (1..=TEXT_BYTES).contains(len))?];
         self.memory().read(0, &mut text);
         Some(text)
     }
 
-    fn memory(&self) -> RingMemory<WorkerWords, WorkerWords> {
-        let word: fn(&WorkerWords) -> &AtomicU64 = |words| &words.panic_len;
-        let (tail, head) = ((self.words.clone(), word), (self.words.clone(), word));
-        RingMemory::new(&self.mapping, PANIC_START, PANIC_BYTES, tail, head)
+    fn memory(&self) -> RingMemory<W, W> {
+        let (tail, head) = (
+            (self.words.clone(), self.len),
+            (self.words.clone(), self.len),
+        );
+        RingMemory::new(&self.mapping, TEXT_START, TEXT_BYTES, tail, head)
     }
 }
 
@@ -227,10 +245,21 @@ impl Lane {
         &self.worker.leak().fault
     }
 
-    pub(crate) fn panic_text(&self) -> PanicText {
-        PanicText {
+    /// What the worker leaves: why it cannot serve, or the report of a panic that ends it.
+    pub(crate) fn last_words(&self) -> LastWords {
+        Text {
             mapping: Arc::clone(&self.worker_part),
             words: self.worker.clone(),
+            len: |words| &words.text_len,
+        }
+    }
+
+    /// What the parent wants of the worker.
+    pub(crate) fn orders(&self) -> Text<ParentWords> {
+        Text {
+            mapping: Arc::clone(&self.parent_part),
+            words: self.parent.clone(),
+            len: |words| &words.orders_len,
         }
     }
 }

@@ -6,9 +6,10 @@
 //! | part | written by | holds |
 //! | --- | --- | --- |
 //! | parent's words | parent | tail of the task ring, head of the result ring, the worker's bell |
+//! | orders | parent | what the worker does to itself before it serves |
 //! | task ring | parent | frames of tasks |
 //! | worker's words | worker | head of the task ring, tail of the result ring, what it is running |
-//! | panic text | worker | the report of a panic that is about to abort the worker |
+//! | last words | worker | the report of a panic that is about to abort it, or why it cannot serve |
 //! | result ring | worker | records of results |
 //!
 //! All workers of a pool share a second segment with the one bell that the parent sleeps on. A
@@ -26,8 +27,8 @@ mod ring;
 pub(crate) use bell::{Park, Ringer, Sleeper};
 pub(crate) use claim::{Claim, claim_word};
 pub(crate) use layout::{
-    CLAIMS, Lane, POOL_BYTES, PanicText, PoolPark, PoolSide, RING_BYTES, ResultRing, SEGMENT_BYTES,
-    TaskRing, WorkerPark,
+    CLAIMS, Lane, LastWords, POOL_BYTES, PoolPark, PoolSide, READY, REFUSED, RING_BYTES,
+    ResultRing, SEGMENT_BYTES, TaskRing, WorkerPark,
 };
 use memory::{Memory, Word};
 pub(crate) use ring::{Consumer, Corrupt, Producer};

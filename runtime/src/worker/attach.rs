@@ -17,23 +17,15 @@ pub(crate) struct Attach {
     pub(crate) segment: RawFd,
     pub(crate) pool: RawFd,
     pub(crate) notify: RawFd,
-    /// The socket of the one-shot server that waits for the greeting, which has no name any more.
-    pub(crate) greeting: RawFd,
 }
 
 impl Attach {
-    pub(crate) fn new(
-        segment: &impl AsFd,
-        pool: &impl AsFd,
-        notify: &impl AsFd,
-        greeting: &impl AsFd,
-    ) -> Self {
+    pub(crate) fn new(segment: &impl AsFd, pool: &impl AsFd, notify: &impl AsFd) -> Self {
         Self {
             parent: std::process::id(),
             segment: segment.as_fd().as_raw_fd(),
             pool: pool.as_fd().as_raw_fd(),
             notify: notify.as_fd().as_raw_fd(),
-            greeting: greeting.as_fd().as_raw_fd(),
         }
     }
 
@@ -43,16 +35,12 @@ impl Attach {
             segment,
             pool,
             notify,
-            greeting,
         } = self;
-        (
-            VARIABLE,
-            format!("{parent}:{segment}:{pool}:{notify}:{greeting}"),
-        )
+        (VARIABLE, format!("{parent}:{segment}:{pool}:{notify}"))
     }
 
     pub(super) fn from_variable(value: &str) -> io::Result<Self> {
-        let mut parts = value.splitn(5, ':');
+        let mut parts = value.splitn(4, ':');
         let mut part = || parts.next().ok_or(io::ErrorKind::InvalidData);
         fn number<T: std::str::FromStr>(text: &str) -> io::Result<T> {
             text.parse().map_err(|_| io::ErrorKind::InvalidData.into())
@@ -62,14 +50,8 @@ impl Attach {
             segment: number(part()?)?,
             pool: number(part()?)?,
             notify: number(part()?)?,
-            greeting: number(part()?)?,
         })
     }
-}
-
-/// The path under which this process finds what a descriptor is open on.
-pub(crate) fn descriptor_path(fd: &impl AsFd) -> String {
-    format!("/proc/self/fd/{}", fd.as_fd().as_raw_fd())
 }
 
 #[cfg(test)]
@@ -83,7 +65,6 @@ mod tests {
             segment: 3,
             pool: 4,
             notify: 5,
-            greeting: 6,
         };
         let (_, value) = attach.to_variable();
         assert_eq!(Attach::from_variable(&value).unwrap(), attach);
@@ -91,7 +72,7 @@ mod tests {
 
     #[test]
     fn a_foreign_value_is_an_error() {
-        for value in ["", "1", "1:2:3", "x:1:2:3:4", "1:2:3:4", "1:2:3:4:s"] {
+        for value in ["", "1", "1:2:3", "x:1:2:3", "1:2:3:s", "1:2:3:4:5"] {
             assert!(Attach::from_variable(value).is_err(), "{value}");
         }
     }

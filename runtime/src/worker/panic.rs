@@ -6,7 +6,7 @@ use std::panic::PanicHookInfo;
 use std::sync::{Once, OnceLock};
 
 use crate::error::{PanicReport, cut};
-use crate::shm::PanicText;
+use crate::shm::LastWords;
 use crate::sys::Stack;
 
 thread_local! {
@@ -20,7 +20,7 @@ thread_local! {
 }
 
 /// In a worker: where the parent finds the report of a panic that the worker did not survive.
-static TEXT: OnceLock<PanicText> = OnceLock::new();
+static TEXT: OnceLock<LastWords> = OnceLock::new();
 
 /// While it lives, panics of this thread are recorded and not printed.
 ///
@@ -50,7 +50,7 @@ impl Drop for Recording {
 }
 
 /// Has reports left in `text` too, from now on.
-pub(super) fn leave_reports_in(text: PanicText) {
+pub(super) fn leave_reports_in(text: LastWords) {
     // Set once: a process becomes a worker once.
     let _ = TEXT.set(text);
 }

@@ -2,6 +2,7 @@
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
+use super::clock::ItemClock;
 use super::panic::{forget, take_report};
 use crate::registry::Registration;
 use crate::wire::{Arguments, Reply, Sink, Status, TaskFailure};
@@ -15,6 +16,7 @@ pub(crate) fn run_item(
     arguments: &mut Arguments<'_>,
     sink: &mut dyn Sink,
     scratch: &mut Vec<u8>,
+    clock: &ItemClock,
 ) {
     arguments.begin(function.arguments);
     // A panicking task may leave its own state broken, as in a thread; none of ours is touched.
@@ -29,7 +31,7 @@ pub(crate) fn run_item(
             let report = take_report(&*payload);
             // The value of a panic is the user's, and can panic once more when it is dropped.
             let _ = catch_unwind(AssertUnwindSafe(|| drop(payload)));
-            TaskFailure::Panicked(report)
+            TaskFailure::Panicked(report, clock.circumstances())
         }
     };
     sink.record(

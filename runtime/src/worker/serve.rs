@@ -1,4 +1,4 @@
-//! The life of a worker: it greets its parent, runs chunks, and ends when the parent says so.
+//! The life of a worker: it says that it is ready, runs chunks, and ends when the parent says so.
 
 #![expect(unsafe_code, reason = "inherited descriptors are taken over by number")]
 
@@ -7,16 +7,17 @@ use std::io;
 use std::os::fd::{FromRawFd, OwnedFd, RawFd};
 use std::sync::atomic::Ordering;
 
-use ipc_channel::ipc::IpcSender;
 use rustix::io::FdFlags;
 
-use super::attach::{Attach, descriptor_path};
+use super::attach::Attach;
+use super::clock::ItemClock;
 use super::link::{Link, Shared};
 use super::panic::{Recording, leave_reports_in};
 use super::run::run_item;
 use crate::registry::{FunctionId, Table, table};
+use crate::shm::{READY, REFUSED};
 use crate::sys::{Notify, install_worker_signals, name_after_program, now_nanos};
-use crate::wire::{Arguments, FrameHeader, Greeting, Sink, Status};
+use crate::wire::{Arguments, FrameHeader, Sink, Status};
 
 /// Larger chunks are not gathered before they are run, but read as they come.
 const GATHER: u64 = 256 << 10;
@@ -45,26 +46,26 @@ pub(super) fn serve(attach: &Attach) -> ! {
 
 fn start(attach: &Attach) -> io::Result<(Link, &'static Table)> {
     let notify = Notify::from_fd(inherit(attach.notify)?);
-    let (segment, pool) = (inherit(attach.segment)?, inherit(attach.pool)?);
-    let greeting = inherit(attach.greeting)?;
-    let greeter = IpcSender::connect(descriptor_path(&greeting))?;
-    let prepared = prepare(segment, pool);
-    let fingerprint = table().map_or(0, Table::fingerprint);
-    let refusal = prepared.as_ref().err().map(ToString::to_string);
-    let greeted = greeter.send(Greeting {
-        fingerprint,
-        refusal,
-    });
-    greeted.map_err(|error| io::Error::other(error.to_string()))?;
-    let (link, table) = prepared?;
-    link.lane.worker.ready.store(1, Ordering::Release);
+    let link = Link::new(inherit(attach.segment)?, inherit(attach.pool)?)?;
+    let words = link.lane.worker.clone();
+    let (prepared, ready) = match prepare(&link) {
+        Ok(table) => (Ok(table), READY),
+        Err(error) => {
+            link.lane.last_words().put(error.to_string().as_bytes());
+            (Err(error), REFUSED)
+        }
+    };
+    words.ready.store(ready, Ordering::Release);
     notify.notify();
-    Ok((link, table))
+    Ok((link, prepared?))
 }
 
-fn prepare(segment: OwnedFd, pool: OwnedFd) -> io::Result<(Link, &'static Table)> {
-    let link = Link::new(segment, pool)?;
+fn prepare(link: &Link) -> io::Result<&'static Table> {
     let table = table().map_err(|error| io::Error::other(error.to_string()))?;
+    let words = &link.lane.worker;
+    words
+        .fingerprint
+        .store(table.fingerprint(), Ordering::Relaxed);
     let expected = link.lane.parent.fingerprint.load(Ordering::Acquire);
     if table.fingerprint() != expected {
         return Err(io::Error::other(format!(
@@ -76,8 +77,8 @@ fn prepare(segment: OwnedFd, pool: OwnedFd) -> io::Result<(Link, &'static Table)
     }
     name_after_program();
     install_worker_signals(link.lane.fault_record())?;
-    leave_reports_in(link.lane.panic_text());
-    Ok((link, table))
+    leave_reports_in(link.lane.last_words());
+    Ok(table)
 }
 
 /// Takes over a descriptor, and keeps it from the programs that tasks start.
@@ -97,6 +98,7 @@ struct Server<'a> {
     /// The gathered chunk, and the result being encoded; used again and again.
     chunk: Vec<u8>,
     scratch: Vec<u8>,
+    clock: ItemClock,
 }
 
 impl<'a> Server<'a> {
@@ -107,6 +109,7 @@ impl<'a> Server<'a> {
             started: 0,
             chunk: Vec::new(),
             scratch: Vec::new(),
+            clock: ItemClock::default(),
         }
     }
 
@@ -136,6 +139,7 @@ impl<'a> Server<'a> {
         }
         let nanos = now_nanos().saturating_sub(begin);
         let mut link = self.link.borrow_mut();
+        link.lane.worker.began.store(0, Ordering::Relaxed);
         link.hold_back(false);
         link.record(Status::End, &nanos.to_ne_bytes());
         link.tell_parent();
@@ -146,7 +150,8 @@ impl<'a> Server<'a> {
         let Some(function) = self.table.get(FunctionId(header.function)) else {
             std::process::abort();
         };
-        let clock = if header.count < TINY { 1 } else { TINY_CLOCK };
+        let tiny = header.count >= TINY && !header.clocked;
+        let look_every = if tiny { TINY_CLOCK } else { 1 };
         let mut sink = Shared(self.link);
         let mut told = begin;
         for item in 0..header.count {
@@ -159,9 +164,12 @@ impl<'a> Server<'a> {
                 }
                 return;
             }
-            if item.is_multiple_of(clock) {
+            if item.is_multiple_of(look_every) {
                 let now = if item == 0 { begin } else { now_nanos() };
-                link.lane.worker.began.store(now, Ordering::Relaxed);
+                self.clock.begin(now);
+                let words = &link.lane.worker;
+                words.began.store(now, Ordering::Relaxed);
+                words.cpu.store(self.clock.cpu, Ordering::Relaxed);
                 if now.saturating_sub(told) > TELL_EVERY {
                     told = now;
                     link.tell_parent();
@@ -177,7 +185,13 @@ impl<'a> Server<'a> {
             // of a task finds its worker free.
             link.hold_back(item + 1 == header.count);
             drop(link);
-            run_item(function, arguments, &mut sink, &mut self.scratch);
+            run_item(
+                function,
+                arguments,
+                &mut sink,
+                &mut self.scratch,
+                &self.clock,
+            );
             if self.scratch.capacity() > KEPT {
                 self.scratch = Vec::new();
             }

@@ -228,7 +228,7 @@ proptest! {
 
 proptest! {
     #[test]
-    fn a_panic_text_of_any_length_is_read_within_its_room(
+    fn a_text_of_any_length_is_read_within_its_room(
         len in prop_oneof![
             any::<u64>(),
             (0..64_u32).prop_map(|log| 1 << log),
@@ -237,11 +237,11 @@ proptest! {
         nearness in -1..=1_i64,
     ) {
         let (parent, worker) = lanes();
-        worker.panic_text().put(&[b'x'; SEGMENT_BYTES]);
-        let room = parent.panic_text().get().unwrap().len() as u64;
+        worker.last_words().put(&[b'x'; SEGMENT_BYTES]);
+        let room = parent.last_words().get().unwrap().len() as u64;
         for len in [len, room.wrapping_add_signed(nearness)] {
-            worker.worker.panic_len.store(len, Ordering::Release);
-            let read = parent.panic_text().get().map(|text| text.len() as u64);
+            worker.worker.text_len.store(len, Ordering::Release);
+            let read = parent.last_words().get().map(|text| text.len() as u64);
             prop_assert_eq!(read, Some(len).filter(|len| (1..=room).contains(len)));
         }
     }

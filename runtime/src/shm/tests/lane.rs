@@ -262,9 +262,9 @@ fn a_worker_can_write_its_own_half_only() {
 }
 
 #[test]
-fn a_panic_text_is_read_back_until_it_is_cleared() {
+fn a_text_is_read_back_until_it_is_cleared() {
     let (parent, worker) = mapped_twice();
-    let (put, got) = (worker.lane.panic_text(), parent.lane.panic_text());
+    let (put, got) = (worker.lane.last_words(), parent.lane.last_words());
     assert_eq!(got.get(), None);
     put.put(b"index out of bounds");
     assert_eq!(got.get().as_deref(), Some(&b"index out of bounds"[..]));
@@ -275,20 +275,20 @@ fn a_panic_text_is_read_back_until_it_is_cleared() {
 }
 
 #[test]
-fn a_full_panic_text_and_full_rings_touch_no_word_and_not_each_other() {
+fn a_full_text_and_full_rings_touch_no_word_and_not_each_other() {
     let (parent, worker) = mapped_twice();
     let mut tasks = Producer::new(parent.lane.tasks());
     let mut results = Producer::new(worker.lane.results());
     assert_eq!(tasks.write(&[0x11; RING_BYTES]), Ok(RING_BYTES));
     assert_eq!(results.write(&[0x22; RING_BYTES]), Ok(RING_BYTES));
-    worker.lane.panic_text().put(&[0x33; SEGMENT_BYTES]);
+    worker.lane.last_words().put(&[0x33; SEGMENT_BYTES]);
     tasks.publish();
     results.publish();
 
     let words = &parent.lane.worker;
-    let text = parent.lane.panic_text().get().unwrap();
+    let text = parent.lane.last_words().get().unwrap();
     assert!(text.iter().all(|byte| *byte == 0x33));
-    assert_eq!(words.panic_len.load(Ordering::Relaxed), text.len() as u64);
+    assert_eq!(words.text_len.load(Ordering::Relaxed), text.len() as u64);
     for word in [&words.task_head.0, &words.started.0, &words.began]
         .into_iter()
         .chain([
