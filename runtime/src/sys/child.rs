@@ -1,29 +1,26 @@
-//! A child process: started from this program's own executable, watched and reaped by descriptor.
+//! A child process: watched by descriptor, ended with all that it started, and reaped.
 
-#![expect(unsafe_code, reason = "posix_spawn is called through the C library")]
+#![expect(
+    unsafe_code,
+    reason = "what a process used is asked for by system call"
+)]
+#![cfg_attr(not(test), expect(dead_code, reason = "used by the pool next"))]
 
-use std::ffi::{CString, OsString, c_char};
 use std::fmt;
 use std::io;
 use std::mem::MaybeUninit;
-use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd, RawFd};
-use std::os::unix::ffi::OsStringExt;
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 use std::ptr;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
 
-use rustix::process::{
-    Pid, PidfdFlags, Signal, WaitId, WaitIdOptions, pidfd_open, pidfd_send_signal, waitid,
-};
+use rustix::io::Errno;
+use rustix::process::{Pid, WaitId, WaitIdOptions, waitid};
 
+use super::memory::peak_memory;
 use super::signal_name;
-
-/// What a child is started with, besides this process's own arguments and environment.
-#[derive(Debug)]
-pub(crate) struct ChildSpec<'a> {
-    /// The one variable that is added to the environment.
-    pub(crate) variable: (&'a str, String),
-    /// Descriptors that the child gets under their own numbers; all others close.
-    pub(crate) inherit: Vec<BorrowedFd<'a>>,
-}
+use super::spawn::{ChildSpec, spawn};
+use super::tree::{kill_group, kill_tree, send};
 
 /// How a process ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -56,109 +53,133 @@ impl fmt::Display for Exit {
     }
 }
 
+/// What a process, and those of its children that it waited for, took from start to end.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(crate) struct Usage {
+    /// CPU time of all threads, in the program and in the kernel.
+    pub(crate) cpu: Duration,
+    /// Bytes of memory at the peak; 0 if that is not known.
+    ///
+    /// The kernel starts counting at the peak of the process that started it, which is ours. A child
+    /// that never had more is known only if it was [killed](Child::kill).
+    pub(crate) peak: u64,
+}
+
 /// A child process that has not been reaped; dropping it kills and reaps it.
+///
+/// Whatever ends it: what is left of its process group is killed, too.
 #[derive(Debug)]
 pub(crate) struct Child {
-    pid: u32,
+    pid: Pid,
     pidfd: OwnedFd,
-    exit: Option<Exit>,
+    /// What the peak is counted from.
+    inherited_peak: u64,
+    /// Its peak when it was killed.
+    seen_peak: AtomicU64,
+    end: Option<(Exit, Usage)>,
 }
 
 impl Child {
-    /// Executes this very program again, even when its file was deleted or replaced.
-    ///
-    /// `posix_spawn` shares the parent's memory until the exec, so its cost does not grow with
-    /// the parent, and no code of ours runs between fork and exec. Standard input is `/dev/null`.
+    /// Executes this very program again; see [`ChildSpec`].
     pub(crate) fn spawn(spec: &ChildSpec<'_>) -> io::Result<Self> {
-        let arguments = c_strings(std::env::args_os())?;
-        let (name, value) = &spec.variable;
-        let environment = std::env::vars_os()
-            .filter(|(key, _)| key != name)
-            .chain([((*name).into(), value.into())])
-            .map(|(key, value)| {
-                let mut entry = key;
-                entry.push("=");
-                entry.push(value);
-                entry
-            });
-        let environment = c_strings(environment)?;
-        let mut actions = FileActions::new()?;
-        actions.open_null_as_stdin()?;
-        let kept: Vec<RawFd> = spec.inherit.iter().map(AsRawFd::as_raw_fd).collect();
-        for fd in inheritable().into_iter().filter(|fd| !kept.contains(fd)) {
-            actions.close(fd)?;
-        }
-        for fd in kept {
-            actions.keep(fd)?;
-        }
-        let attributes = Attributes::with_no_signal_blocked()?;
-
-        let mut pid: libc::pid_t = 0;
-        // SAFETY: every pointer is to a live, initialised value: C strings, arrays of pointers
-        // to them that end in null, and the two objects of the C library.
-        let error = unsafe {
-            libc::posix_spawn(
-                &raw mut pid,
-                c"/proc/self/exe".as_ptr(),
-                &raw const *actions.0,
-                &raw const *attributes.0,
-                pointers(&arguments).as_ptr(),
-                pointers(&environment).as_ptr(),
-            )
-        };
-        if error != 0 {
-            return Err(io::Error::from_raw_os_error(error));
-        }
-        let Some(pid) = Pid::from_raw(pid) else {
-            return Err(io::Error::other("posix_spawn gave no process id"));
-        };
-        match pidfd_open(pid, PidfdFlags::empty()) {
-            Ok(pidfd) => Ok(Self {
-                pid: pid.as_raw_nonzero().get().unsigned_abs(),
-                pidfd,
-                exit: None,
-            }),
-            Err(error) => {
-                // Nobody has waited for the child yet, so the id is still its own.
-                let _ = rustix::process::kill_process(pid, Signal::KILL);
-                let _ = waitid(WaitId::Pid(pid), WaitIdOptions::EXITED);
-                Err(error.into())
-            }
-        }
+        let (pid, pidfd) = spawn(spec)?;
+        Ok(Self {
+            pid,
+            pidfd,
+            inherited_peak: peak_memory(std::process::id()).unwrap_or(u64::MAX),
+            seen_peak: AtomicU64::new(0),
+            end: None,
+        })
     }
 
     pub(crate) fn pid(&self) -> u32 {
-        self.pid
+        self.pid.as_raw_nonzero().get().unsigned_abs()
     }
 
+    /// Sends it a signal, and nobody else. Fails when it has been reaped, too.
+    pub(crate) fn signal(&self, signal: i32) -> io::Result<()> {
+        send(&self.pidfd, signal)
+    }
+
+    /// Asks it to end, with SIGTERM. One that is gone already needs no signal.
+    pub(crate) fn terminate(&self) {
+        let _ = self.signal(libc::SIGTERM);
+    }
+
+    /// Kills it and all that is below it or in its process group, at once; it is reaped later.
+    ///
+    /// What it cannot reach is told at the head of the module `tree`.
     pub(crate) fn kill(&self) {
-        // A child that is gone already needs no signal.
-        let _ = pidfd_send_signal(&self.pidfd, Signal::KILL);
+        if self.end.is_none() {
+            let peak = peak_memory(self.pid()).unwrap_or(0);
+            self.seen_peak.fetch_max(peak, Ordering::Relaxed);
+            kill_tree(self.pid, self.pidfd.as_fd());
+        }
     }
 
     /// Reaps the child if it has ended; the descriptor is readable from then on.
-    pub(crate) fn try_wait(&mut self) -> Option<Exit> {
-        self.reap(WaitIdOptions::EXITED | WaitIdOptions::NOHANG)
+    pub(crate) fn try_wait(&mut self) -> Option<(Exit, Usage)> {
+        self.reap(WaitIdOptions::NOHANG)
     }
 
-    fn reap(&mut self, options: WaitIdOptions) -> Option<Exit> {
-        while self.exit.is_none() {
-            self.exit = match waitid(WaitId::PidFd(self.pidfd.as_fd()), options) {
+    fn reap(&mut self, options: WaitIdOptions) -> Option<(Exit, Usage)> {
+        let options = options | WaitIdOptions::EXITED | WaitIdOptions::NOWAIT;
+        while self.end.is_none() {
+            let status = match waitid(WaitId::PidFd(self.pidfd.as_fd()), options) {
                 Ok(None) => return None,
-                Ok(Some(status)) => {
-                    Some(match (status.exit_status(), status.terminating_signal()) {
-                        (Some(code), _) => Exit::Code(code),
-                        (None, Some(signal)) => Exit::Signal(signal),
-                        (None, None) => Exit::Unknown,
-                    })
-                }
-                Err(rustix::io::Errno::INTR) => continue,
+                Ok(status) => status,
+                Err(Errno::INTR) => continue,
                 // The host program reaped it, or ignores SIGCHLD; the descriptor says that it ended.
-                Err(_) => Some(Exit::Unknown),
+                Err(_) => None,
             };
+            // As long as it is not reaped, nobody else has its id.
+            kill_group(self.pid, self.pidfd.as_fd(), status.is_some());
+            let exit = status.map_or(Exit::Unknown, |status| {
+                match (status.exit_status(), status.terminating_signal()) {
+                    (Some(code), _) => Exit::Code(code),
+                    (None, Some(signal)) => Exit::Signal(signal),
+                    (None, None) => Exit::Unknown,
+                }
+            });
+            let usage = status.and_then(|_| self.take_usage());
+            self.end = Some((exit, usage.unwrap_or_default()));
         }
-        self.exit
+        self.end
     }
+
+    /// Reaps the child, which has ended; none if somebody else did.
+    fn take_usage(&self) -> Option<Usage> {
+        let mut usage = MaybeUninit::<libc::rusage>::zeroed();
+        // The C library's own function does not ask for what the process used.
+        // SAFETY: the descriptor is open, the kernel writes to `usage` only, which is valid for that,
+        // and a null pointer is allowed for what is known already.
+        let result = unsafe {
+            libc::syscall(
+                libc::SYS_waitid,
+                libc::P_PIDFD,
+                self.pidfd.as_raw_fd(),
+                ptr::null_mut::<libc::siginfo_t>(),
+                libc::WEXITED | libc::WNOHANG,
+                usage.as_mut_ptr(),
+            )
+        };
+        if result != 0 {
+            return None;
+        }
+        // SAFETY: all zeros is a valid value of this plain C struct, and so is what the kernel wrote.
+        let usage = unsafe { usage.assume_init() };
+        let peak = (usage.ru_maxrss.unsigned_abs()).saturating_mul(1024);
+        let own = if peak > self.inherited_peak { peak } else { 0 };
+        Some(Usage {
+            cpu: duration(usage.ru_utime) + duration(usage.ru_stime),
+            peak: own.max(self.seen_peak.load(Ordering::Relaxed)),
+        })
+    }
+}
+
+fn duration(time: libc::timeval) -> Duration {
+    Duration::from_secs(time.tv_sec.unsigned_abs())
+        + Duration::from_micros(time.tv_usec.unsigned_abs())
 }
 
 impl AsFd for Child {
@@ -171,124 +192,7 @@ impl Drop for Child {
     fn drop(&mut self) {
         if self.try_wait().is_none() {
             self.kill();
-            self.reap(WaitIdOptions::EXITED);
+            self.reap(WaitIdOptions::empty());
         }
-    }
-}
-
-/// Descriptors, but for the standard ones, that this process would hand to every program it starts.
-fn inheritable() -> Vec<RawFd> {
-    // Without /proc a worker gets a few more descriptors, as any program would.
-    let listed = std::fs::read_dir("/proc/self/fd")
-        .into_iter()
-        .flatten()
-        .flatten();
-    let numbers = listed.filter_map(|entry| entry.file_name().to_str()?.parse::<RawFd>().ok());
-    numbers
-        .filter(|fd| *fd > 2 && !closes_on_exec(*fd))
-        .collect()
-}
-
-fn closes_on_exec(fd: RawFd) -> bool {
-    // SAFETY: reading the flags of a number that may or may not be a descriptor.
-    let flags = unsafe { libc::fcntl(fd, libc::F_GETFD) };
-    flags & libc::FD_CLOEXEC != 0
-}
-
-fn c_strings(strings: impl Iterator<Item = OsString>) -> io::Result<Vec<CString>> {
-    strings
-        .map(|string| CString::new(string.into_vec()).map_err(io::Error::other))
-        .collect()
-}
-
-fn pointers(strings: &[CString]) -> Vec<*mut c_char> {
-    strings
-        .iter()
-        .map(|string| string.as_ptr().cast_mut())
-        .chain([ptr::null_mut()])
-        .collect()
-}
-
-fn check(error: i32) -> io::Result<()> {
-    if error == 0 {
-        Ok(())
-    } else {
-        Err(io::Error::from_raw_os_error(error))
-    }
-}
-
-/// The C library's list of what happens to descriptors between fork and exec.
-struct FileActions(Box<libc::posix_spawn_file_actions_t>);
-
-impl FileActions {
-    fn new() -> io::Result<Self> {
-        let mut actions = Box::new(MaybeUninit::uninit());
-        // SAFETY: the pointer is valid for writes of the object that the call initialises.
-        check(unsafe { libc::posix_spawn_file_actions_init(actions.as_mut_ptr()) })?;
-        // SAFETY: initialised by the successful call above.
-        Ok(Self(unsafe { actions.assume_init() }))
-    }
-
-    fn open_null_as_stdin(&mut self) -> io::Result<()> {
-        // SAFETY: the object is initialised, and the path is a C string that is copied.
-        check(unsafe {
-            libc::posix_spawn_file_actions_addopen(
-                &raw mut *self.0,
-                0,
-                c"/dev/null".as_ptr(),
-                libc::O_RDONLY,
-                0,
-            )
-        })
-    }
-
-    fn close(&mut self, fd: RawFd) -> io::Result<()> {
-        // One that another thread has closed by then does no harm.
-        // SAFETY: the object is initialised.
-        check(unsafe { libc::posix_spawn_file_actions_addclose(&raw mut *self.0, fd) })
-    }
-
-    fn keep(&mut self, fd: RawFd) -> io::Result<()> {
-        // Duplicating a descriptor onto itself clears its close-on-exec flag, in the child only.
-        // SAFETY: the object is initialised.
-        check(unsafe { libc::posix_spawn_file_actions_adddup2(&raw mut *self.0, fd, fd) })
-    }
-}
-
-impl Drop for FileActions {
-    fn drop(&mut self) {
-        // SAFETY: initialised in `new`, destroyed once.
-        unsafe { libc::posix_spawn_file_actions_destroy(&raw mut *self.0) };
-    }
-}
-
-/// The C library's attributes of a new process.
-struct Attributes(Box<libc::posix_spawnattr_t>);
-
-impl Attributes {
-    /// The spawning thread blocks every signal; the child must not.
-    fn with_no_signal_blocked() -> io::Result<Self> {
-        let mut attributes = Box::new(MaybeUninit::uninit());
-        // SAFETY: the pointer is valid for writes of the object that the call initialises.
-        check(unsafe { libc::posix_spawnattr_init(attributes.as_mut_ptr()) })?;
-        // SAFETY: initialised by the successful call above.
-        let mut this = Self(unsafe { attributes.assume_init() });
-
-        let mut none = MaybeUninit::<libc::sigset_t>::uninit();
-        // SAFETY: the pointer is valid for writes; the call cannot fail on a valid pointer.
-        unsafe { libc::sigemptyset(none.as_mut_ptr()) };
-        // SAFETY: both objects are initialised.
-        check(unsafe { libc::posix_spawnattr_setsigmask(&raw mut *this.0, none.as_ptr()) })?;
-        let flags = libc::POSIX_SPAWN_SETSIGMASK as libc::c_short;
-        // SAFETY: the object is initialised.
-        check(unsafe { libc::posix_spawnattr_setflags(&raw mut *this.0, flags) })?;
-        Ok(this)
-    }
-}
-
-impl Drop for Attributes {
-    fn drop(&mut self) {
-        // SAFETY: initialised in `with_no_signal_blocked`, destroyed once.
-        unsafe { libc::posix_spawnattr_destroy(&raw mut *self.0) };
     }
 }

@@ -11,19 +11,29 @@ mod clock;
 mod futex;
 mod image;
 mod mapping;
+mod memory;
 mod notify;
 mod objects;
+mod proc;
 mod signals;
+mod spawn;
 mod stack;
 mod thread;
+mod tree;
 
-pub(crate) use child::{Child, ChildSpec, Exit};
-pub(crate) use clock::now_nanos;
+pub(crate) use child::{Child, Exit, Usage};
+pub(crate) use clock::{cpu_nanos, now_nanos};
 pub(crate) use futex::{futex_wait, futex_wake};
 pub(crate) use image::{Constructor, call_constructors_after};
 pub(crate) use mapping::{Mapping, Segment, advise_huge};
-pub(crate) use notify::{Notify, reserve_descriptors, wait_readable};
+pub(crate) use memory::{peak_memory, tree_memory};
+pub(crate) use notify::{Notify, wait_readable};
 pub(crate) use objects::{is_argument_of_loader, is_main_program};
 pub(crate) use signals::{FaultRecord, end_with_parent, install_worker_signals, signal_name};
+pub(crate) use spawn::{ChildSpec, environment_with};
 pub(crate) use stack::Stack;
+pub(crate) use tree::become_subreaper;
+pub(crate) fn oom_kills() -> Option<u64> {
+    None
+}
 pub(crate) use thread::{at_exit, cpus, forks, name_after_program, spawn_quiet};

@@ -58,11 +58,3 @@ pub(crate) fn wait_readable(
     }
     Ok(polled.iter().map(|fd| !fd.revents().is_empty()).collect())
 }
-
-/// Fails unless `count` more descriptors can be opened now.
-pub(crate) fn reserve_descriptors(count: usize) -> io::Result<()> {
-    (0..count)
-        .map(|_| Notify::new())
-        .collect::<io::Result<Vec<_>>>()
-        .map(drop)
-}

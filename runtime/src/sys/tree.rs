@@ -1,0 +1,206 @@
+//! The end of a process together with all that it started.
+//!
+//! Two ways lead to what a process started. Its process group holds what did not leave that, also
+//! after the death of those between. The lists of children in `/proc` hold what is below it, whatever
+//! group or session it is in, as long as those between live; a process below a
+//! [subreaper](become_subreaper) that loses its parent becomes a child of the subreaper, so that
+//! daemons are below it too.
+//!
+//! What cannot be guaranteed: when a process ends by itself, what it started and what has left its
+//! process group is out of reach. The same holds for programs that change to another user, which
+//! cannot be signalled, for kernels without lists of children (built without `PROC_CHILDREN`), and
+//! while this process has no descriptor left to read them.
+
+#![expect(unsafe_code, reason = "signals are sent to a group by descriptor")]
+
+use std::io;
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use rustix::io::Errno;
+use rustix::process::{
+    Pid, PidfdFlags, Signal, WaitId, WaitIdOptions, getpid, kill_process_group, pidfd_open,
+    set_child_subreaper, waitid,
+};
+
+use super::{proc, wait_readable};
+
+/// How long to wait until a process that is told to stop does so. One that does not run, since there
+/// are not enough CPUs, makes no children either.
+const STOP_LIMIT: Duration = Duration::from_micros(200);
+/// How long to look for further descendants while those that were found end.
+const LIMIT: Duration = Duration::from_millis(10);
+
+/// `PIDFD_SIGNAL_PROCESS_GROUP`, from Linux 6.9 on.
+const WHOLE_GROUP: u32 = 4;
+
+/// Adopts all descendants that lose their parents, from now on: they stay below this process.
+pub(crate) fn become_subreaper() -> io::Result<()> {
+    Ok(set_child_subreaper(Some(getpid()))?)
+}
+
+/// Sends a signal to the process that the descriptor is open on, and to nobody else.
+pub(super) fn send(pidfd: impl AsFd, signal: i32) -> io::Result<()> {
+    send_with(pidfd.as_fd(), signal, 0)
+}
+
+fn send_with(pidfd: BorrowedFd<'_>, signal: i32, flags: u32) -> io::Result<()> {
+    // SAFETY: the descriptor is open, and without details the kernel reads none.
+    let result = unsafe {
+        libc::syscall(
+            libc::SYS_pidfd_send_signal,
+            pidfd.as_raw_fd(),
+            signal,
+            std::ptr::null::<libc::siginfo_t>(),
+            flags,
+        )
+    };
+    match result {
+        0 => Ok(()),
+        _ => Err(io::Error::last_os_error()),
+    }
+}
+
+/// Kills the group that the process leads, or led while it lived.
+///
+/// `reserved` says that the process has not been reaped, so that its id is not yet anyone else's.
+pub(super) fn kill_group(pid: Pid, pidfd: BorrowedFd<'_>, reserved: bool) {
+    let sent = send_with(pidfd, libc::SIGKILL, WHOLE_GROUP);
+    let unknown = sent.is_err_and(|error| error.raw_os_error() == Some(libc::EINVAL));
+    if unknown && reserved {
+        // An empty group is what is wanted.
+        let _ = kill_process_group(pid, Signal::KILL);
+    }
+}
+
+/// Kills a child of this process, all its descendants and its process group.
+///
+/// The child is stopped first, and then gone through again and again until nothing new is found, so
+/// that nothing escapes by being born meanwhile. It takes some 10 ms at most, and the time that the
+/// child takes to stop if it has no descendants.
+pub(super) fn kill_tree(pid: Pid, pidfd: BorrowedFd<'_>) {
+    let begin = Instant::now();
+    let _ = send(pidfd, libc::SIGSTOP);
+    let root = Member {
+        id: pid.as_raw_nonzero().get().unsigned_abs(),
+        fd: pidfd,
+    };
+    while begin.elapsed() < LIMIT {
+        let stopped = is_stopped(pidfd);
+        let found = stop_descendants(root);
+        for process in &found {
+            let _ = send(process, libc::SIGKILL);
+        }
+        if found.is_empty() {
+            if stopped || begin.elapsed() > STOP_LIMIT {
+                break;
+            }
+            thread::yield_now();
+        }
+        // What one of them made until it was stopped has another parent as soon as it has ended.
+        for process in &found {
+            let left = LIMIT.saturating_sub(begin.elapsed());
+            let _ = wait_readable(&[process.as_fd()], Some(left));
+        }
+    }
+    kill_group(pid, pidfd, true);
+    let _ = send(pidfd, libc::SIGKILL);
+}
+
+/// True when no thread of a child runs any more: it has ended, or all of them are stopped.
+fn is_stopped(pidfd: BorrowedFd<'_>) -> bool {
+    let options = WaitIdOptions::STOPPED
+        | WaitIdOptions::EXITED
+        | WaitIdOptions::NOHANG
+        | WaitIdOptions::NOWAIT;
+    match waitid(WaitId::PidFd(pidfd), options) {
+        Ok(status) => status.is_some(),
+        Err(error) => error != Errno::INTR,
+    }
+}
+
+/// A process that is known by its descriptor, so that its id can be checked.
+#[derive(Debug, Clone, Copy)]
+struct Member<'a> {
+    id: u32,
+    fd: BorrowedFd<'a>,
+}
+
+impl Member<'_> {
+    /// True while the id is its own: it runs, or has not been reaped.
+    fn keeps_id(self) -> bool {
+        send(self.fd, 0).map_err(|error| error.raw_os_error()) != Err(Some(libc::ESRCH))
+    }
+}
+
+/// Stops what is below `root`, each one before its own children are listed, and gives all of it that
+/// can be killed, or as much as there are descriptors for.
+fn stop_descendants(root: Member<'_>) -> Vec<OwnedFd> {
+    let mut found: Vec<Descendant> = Vec::new();
+    let mut visited = 0;
+    let mut children = proc::children(root.id).unwrap_or_default();
+    'walk: loop {
+        for id in children {
+            let parent = match visited {
+                0 => root,
+                _ => found[visited - 1].member(),
+            };
+            match Descendant::stop(id, parent, root) {
+                Ok(Some(one)) => found.push(one),
+                Ok(None) => {}
+                Err(_) => break 'walk,
+            }
+        }
+        let Some(next) = found.get(visited) else {
+            break;
+        };
+        children = proc::children(next.id).unwrap_or_default();
+        visited += 1;
+    }
+    let killable = found.into_iter().filter(|one| one.killable);
+    killable.map(|one| one.fd).collect()
+}
+
+/// A process below another one, which runs, or is about to stop.
+#[derive(Debug)]
+struct Descendant {
+    id: u32,
+    fd: OwnedFd,
+    /// False if it belongs to another user.
+    killable: bool,
+}
+
+impl Descendant {
+    fn member(&self) -> Member<'_> {
+        Member {
+            id: self.id,
+            fd: self.fd.as_fd(),
+        }
+    }
+
+    /// Stops the process that was found in the parent's list; none if it has ended or is another one
+    /// by now. Fails when there are no descriptors left.
+    fn stop(id: u32, parent: Member<'_>, root: Member<'_>) -> io::Result<Option<Self>> {
+        let Some(pid) = i32::try_from(id).ok().and_then(Pid::from_raw) else {
+            return Ok(None);
+        };
+        let fd = match pidfd_open(pid, PidfdFlags::empty()) {
+            Ok(fd) => fd,
+            Err(Errno::MFILE | Errno::NFILE | Errno::NOMEM) => return Err(Errno::MFILE.into()),
+            Err(_) => return Ok(None),
+        };
+        // If the parent of whoever has the id now is one of ours, then so is what the descriptor was
+        // opened on, or that has ended. Orphans come to the root.
+        let known = match proc::parent(id) {
+            Some(found) if found == parent.id => parent.keeps_id(),
+            Some(found) if found == root.id => root.keeps_id(),
+            _ => false,
+        };
+        if !known || wait_readable(&[fd.as_fd()], Some(Duration::ZERO))? == [true] {
+            return Ok(None);
+        }
+        let killable = send(&fd, libc::SIGSTOP).is_ok();
+        Ok(Some(Self { id, fd, killable }))
+    }
+}
