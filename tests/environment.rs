@@ -157,21 +157,15 @@ fn backtraces_can_be_turned_off() {
 }
 
 #[test]
-fn a_folder_for_temporary_files_that_is_missing_is_the_reason_given() {
-    let test = "a_folder_for_temporary_files_that_is_missing_is_the_reason_given";
+fn a_folder_for_temporary_files_that_is_missing_does_not_matter() {
+    let test = "a_folder_for_temporary_files_that_is_missing_does_not_matter";
     if role().is_none() {
         succeeds(program(test, "start").env("TMPDIR", "/no/such/folder"));
         return;
     }
     in_time(|| {
-        let pool = pool(2);
-        for _ in 0..2 {
-            let error = pool.map(pid, 0..10).unwrap_err();
-            assert!(error.is_start(), "{error}");
-            assert!(error.to_string().contains("No such file"), "{error}");
-            let error = pool.spawn(pid, 1).unwrap().join().unwrap_err();
-            assert!(error.is_start(), "{error}");
-        }
+        let pids = pool(2).map(pid, 0..10).unwrap();
+        assert!(pids.iter().all(|(pid, _)| *pid != std::process::id()));
     });
 }
 

@@ -83,9 +83,16 @@ mod wire;
 mod worker;
 
 pub use error::{Error, Result, TaskError, TryMapError};
-pub use pool::{Imap, ImapUnordered, Job, Pool, PoolBuilder, Task, par_map};
+pub use pool::{
+    Backoff, CancelToken, Imap, ImapUnordered, Job, Pool, PoolBuilder, Report, Task, par_map,
+};
 pub use registry::{Function, FunctionInfo, functions};
 pub use worker::init;
+
+/// What a [`Job`] is made with besides its function.
+pub mod job {
+    pub use crate::pool::{Decide, Decision, Final, Retrying};
+}
 
 /// Makes a function callable in worker processes.
 ///

@@ -1,6 +1,10 @@
 //! Settings of a pool.
 
+use std::time::Duration;
+
 use super::Pool;
+use super::rules::Backoff;
+use super::setup::Setup;
 use crate::error::{Error, Result};
 use crate::sys::cpus;
 use crate::worker::is_worker;
@@ -23,6 +27,7 @@ const MOST_WORKERS: usize = 4096;
 pub struct PoolBuilder {
     workers: Option<usize>,
     inline: bool,
+    setup: Setup,
 }
 
 impl PoolBuilder {
@@ -49,6 +54,68 @@ impl PoolBuilder {
         self
     }
 
+    /// How long an item may run, from its start in the worker. Then the worker is killed, with all that
+    /// it started, and the item fails: see [`TaskError::is_timeout`](crate::TaskError::is_timeout).
+    ///
+    /// A job or a function that has a limit of its own goes by that. An inline pool cannot enforce it.
+    pub fn timeout(mut self, timeout: Duration) -> Self {
+        self.setup.rules.timeout = Some(timeout);
+        self
+    }
+
+    /// How much memory a worker, and all that it started, may use for an item, in bytes. When they use
+    /// more, the worker is killed and the item fails: see [`TaskError::is_memory`](crate::TaskError::is_memory).
+    ///
+    /// What counts is memory that is really in use and that no file stands behind: heap, stacks,
+    /// anonymous and shared mappings. It is looked at every 1 to 20 ms, the more often the less is left,
+    /// so a very fast task can use a little more for a moment. A single allocation that the system refuses
+    /// counts as exceeded memory too. An inline pool cannot enforce it.
+    pub fn memory_limit(mut self, bytes: u64) -> Self {
+        self.setup.rules.memory = Some(bytes);
+        self
+    }
+
+    /// By how much the memory limit of an item is multiplied when it is tried again because it passed
+    /// the limit; at least 1, which it is unless set.
+    pub fn memory_growth(mut self, factor: f64) -> Self {
+        self.setup.rules.memory_growth = Some(factor);
+        self
+    }
+
+    /// How often an item is tried again that crashed its worker, ran too long or used too much memory;
+    /// 0 unless set.
+    pub fn retries(mut self, retries: u32) -> Self {
+        self.setup.rules.retries = Some(retries);
+        self
+    }
+
+    /// The pauses before items are tried again.
+    pub fn backoff(mut self, backoff: Backoff) -> Self {
+        self.setup.rules.backoff = Some(backoff);
+        self
+    }
+
+    /// An item that ended this many workers is not tried again, whatever the retries say: see
+    /// [`TaskError::is_quarantined`](crate::TaskError::is_quarantined).
+    pub fn quarantine_after(mut self, workers: u32) -> Self {
+        self.setup.rules.quarantine = Some(workers);
+        self
+    }
+
+    /// How many workers all items together may end by crashes, timeouts and exceeded memory. One more, and
+    /// all calls end with an error for which [`Error::is_crash_budget`](crate::Error::is_crash_budget) is
+    /// true, and the pool takes no more work.
+    pub fn crash_budget(mut self, crashes: u32) -> Self {
+        self.setup.crash_budget = Some(crashes);
+        self
+    }
+
+    /// How many of the last lines that a worker wrote to standard error an item's error keeps; 20 unless set.
+    pub fn stderr_lines(mut self, lines: usize) -> Self {
+        self.setup.stderr_lines = lines;
+        self
+    }
+
     /// Makes the pool. No worker is started yet.
     ///
     /// In a worker every pool is [inline](PoolBuilder::inline): tasks that use pools themselves
@@ -72,7 +139,8 @@ impl PoolBuilder {
             },
         };
         let inline = self.inline || is_worker() || std::env::var(INLINE).is_ok_and(|v| v == "1");
-        Pool::start(if inline { 0 } else { workers })
+        self.setup.rules.check()?;
+        Pool::start(if inline { 0 } else { workers }, self.setup)
     }
 }
 

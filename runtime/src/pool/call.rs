@@ -2,20 +2,23 @@
 //! for them, and results are decoded as they come.
 
 use std::any::Any;
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeSet, VecDeque};
 use std::marker::PhantomData;
 use std::ops::ControlFlow;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::sync::Arc;
 
-use super::chunk::{Chunk, Delivery};
+use super::chunk::{Chunk, Delivery, Ending, Origin};
 use super::chunker::{Chunker, FULL_BYTES};
 use super::job::Settings;
+use super::order::Order;
+use super::results::{open_large, open_record};
+use super::rules::History;
 use super::shared::Shared;
-use super::state::{State, Submitted};
-use crate::error::{Failure, Result, Step, TaskError, TaskErrorKind};
+use super::state::{CallSpec, State, Submitted};
+use crate::error::{Result, TaskError};
 use crate::registry::{Encoder, Function, FunctionId};
-use crate::wire::{Landing, Payload, Records, Status, TaskFailure, decode, land, landing};
+use crate::wire::{Payload, Records, landing};
 
 /// A running call. Dropping it ends it: what is queued is dropped, what runs is run in vain.
 pub(super) struct Call<F, A, M, I>
@@ -46,8 +49,19 @@ where
     panic: Option<Box<dyn Any + Send>>,
     /// All results are wanted or none: a panic goes on at once.
     whole: bool,
+    /// The call was ended from outside: no item is read any more.
+    ended: Option<Ending>,
+    /// Each item gets a result, also if it was not read before the call ended.
+    every: bool,
+    retry_if: Option<RetryIf<F::Output>>,
+    retries: u32,
+    /// Items that are to be tried again.
+    unsatisfied: BTreeSet<usize>,
     marker: PhantomData<fn(F, M)>,
 }
+
+/// Says which results are to be tried again.
+pub(super) type RetryIf<R> = Box<dyn Fn(&Result<R, TaskError>) -> bool + Send + Sync>;
 
 /// Results in a row.
 pub(super) type Results<R> = Vec<Result<R, TaskError>>;
@@ -60,11 +74,23 @@ where
     pub(super) fn new(
         shared: &Arc<Shared>,
         function: FunctionId,
-        settings: &Settings,
+        settings: Settings,
+        retry_if: Option<RetryIf<F::Output>>,
         items: I,
     ) -> Result<Self> {
         let whole = settings.read_ahead.is_none();
-        let key = shared.open_call(landing::<F::Output>, whole)?;
+        let rules = shared.rules(function, settings.rules)?;
+        let retries = rules.as_ref().and_then(|rules| rules.retries);
+        let key = shared.open_call(
+            CallSpec {
+                landing: landing::<F::Output>,
+                whole,
+                rules,
+                deadline: settings.deadline(),
+                retained: retry_if.is_some(),
+            },
+            settings.token.as_ref(),
+        )?;
         Ok(Self {
             shared: Arc::clone(shared),
             key,
@@ -82,6 +108,11 @@ where
             inbox: VecDeque::new(),
             panic: None,
             whole,
+            ended: None,
+            every: settings.every,
+            retry_if,
+            retries: retries.unwrap_or(0),
+            unsatisfied: BTreeSet::new(),
             marker: PhantomData,
         })
     }
@@ -108,10 +139,14 @@ where
                     .get(self.key)
                     .map_or((0, 0), |call| (call.outstanding, call.mail.len()))
             };
+            self.ended = state.calls.get(self.key).and_then(|call| call.ending);
             if call(&state) == (0, 0) {
                 drop(state);
-                self.panic_on();
-                return Ok(None);
+                let unread = self.end_unread();
+                if unread.is_none() {
+                    self.panic_on();
+                }
+                return Ok(unread);
             }
             state = self
                 .shared
@@ -132,6 +167,7 @@ where
         // News that wait count too: a failure among them may be the end of the call.
         let window = 2 * self.shared.workers + 1;
         while !self.exhausted
+            && self.ended.is_none()
             && self.out + self.inbox.len() < window
             && self.next - self.yielded < self.read_ahead
         {
@@ -174,6 +210,7 @@ where
                 first,
                 count,
                 payload,
+                history: History::FIRST,
             };
             let submitted = self.shared.submit(chunk);
             if let (Err(_), Err(_)) = (&submitted, &read) {
@@ -185,8 +222,10 @@ where
                 buffer,
                 outstanding,
                 cost,
+                ended,
             } = submitted?;
             (self.buffer, self.out, self.cost) = (buffer, outstanding, cost);
+            self.ended = ended;
             if self.shared.is_inline() {
                 self.fetch();
             }
@@ -209,6 +248,24 @@ where
             }
         }
         Ok(())
+    }
+
+    /// What becomes of items that were not read when the call was ended.
+    fn end_unread(&mut self) -> Option<Delivery> {
+        let ending = self.ended.filter(|_| !self.exhausted)?;
+        self.exhausted = true;
+        let count = if self.every {
+            self.items.by_ref().count()
+        } else {
+            usize::from(self.items.next().is_some())
+        };
+        let first = self.next;
+        self.next += count;
+        (count > 0).then_some(Delivery::Ended {
+            first,
+            count,
+            ending,
+        })
     }
 
     /// Lets a panic of the user's iterator go on.
@@ -239,7 +296,7 @@ where
     /// more.
     pub(super) fn next_results(
         &mut self,
-        mut each: impl FnMut(usize, Result<F::Output, TaskError>),
+        mut each: impl FnMut(usize, Result<F::Output, TaskError>, Origin),
     ) -> Result<bool> {
         let Some(delivery) = self.next_delivery()? else {
             return Ok(false);
@@ -248,46 +305,36 @@ where
         Ok(true)
     }
 
-    /// Gives all results in order to `each` until that breaks. `stop` is asked about each result
-    /// as it comes, in any order: when it says so, items after that one are not run any more.
-    pub(super) fn run_in_order<B>(
+    /// Gives all results in order, as `wrap` makes them, to `each` until that breaks. `stop` is asked
+    /// about each result as it comes, in any order: when it says so, items after that one are not run
+    /// any more.
+    pub(super) fn run_in_order<T, B>(
         &mut self,
-        stop: impl Fn(&Result<F::Output, TaskError>) -> bool,
-        mut each: impl FnMut(usize, Result<F::Output, TaskError>) -> ControlFlow<B>,
+        wrap: impl Fn(Result<F::Output, TaskError>, usize, Origin) -> T,
+        stop: impl Fn(&T) -> bool,
+        mut each: impl FnMut(usize, T) -> ControlFlow<B>,
     ) -> Result<Option<B>> {
-        let mut stash: BTreeMap<usize, Results<F::Output>> = BTreeMap::new();
-        let mut next = 0;
+        let mut order = Order::default();
         while let Some(delivery) = self.next_delivery()? {
             let mut broken = None;
             let mut stopped = None;
-            let first = delivery.first();
-            if first == Some(next) {
-                self.open(delivery, |index, result| {
-                    if stopped.is_none() && stop(&result) {
-                        stopped = Some(index);
-                    }
-                    if broken.is_none() {
-                        next = index + 1;
-                        broken = each(index, result).break_value();
-                    }
-                })?;
-            } else {
-                let mut results = Vec::new();
-                self.open(delivery, |index, result| {
-                    if stopped.is_none() && stop(&result) {
-                        stopped = Some(index);
-                    }
-                    results.push(result);
-                })?;
-                stash.extend(first.map(|first| (first, results)));
-            }
+            self.open(delivery, |index, result, origin| {
+                let result = wrap(result, index, origin);
+                if stopped.is_none() && stop(&result) {
+                    stopped = Some(index);
+                }
+                if !order.is_next(index) {
+                    order.keep(index, result);
+                } else if broken.is_none() {
+                    broken = each(index, result).break_value();
+                }
+            })?;
             while broken.is_none()
-                && let Some(results) = stash.remove(&next)
+                && let Some((first, results)) = order.take()
             {
-                for result in results {
+                for (index, result) in (first..).zip(results) {
                     if broken.is_none() {
-                        broken = each(next, result).break_value();
-                        next += 1;
+                        broken = each(index, result).break_value();
                     }
                 }
             }
@@ -301,103 +348,93 @@ where
         Ok(None)
     }
 
-    /// Decodes news.
+    /// Decodes news. Items that are to be tried again give no result yet.
     fn open(
         &mut self,
         delivery: Delivery,
-        mut each: impl FnMut(usize, Result<F::Output, TaskError>),
+        mut each: impl FnMut(usize, Result<F::Output, TaskError>, Origin),
     ) -> Result<()> {
+        let name = self.name();
         match delivery {
             Delivery::Records {
                 first,
                 count,
-                pid,
+                origin,
                 bytes,
             } => {
-                let name = self.name();
                 for ((status, value), index) in Records(&bytes).zip(first..first + count) {
-                    each(index, open_record(name, index, pid, status, value));
+                    let result = open_record(name, index, origin, status, value);
+                    if self.is_final(index, &result, origin) {
+                        each(index, result, origin);
+                    }
                 }
                 self.used.push(bytes);
             }
             Delivery::Large {
                 index,
-                pid,
+                origin,
                 landing,
             } => {
-                each(index, open_large(self.name(), index, pid, landing));
+                let result = open_large(name, index, origin, landing);
+                if self.is_final(index, &result, origin) {
+                    each(index, result, origin);
+                }
             }
-            Delivery::Failed(error) => each(error.index(), Err(error)),
+            Delivery::Failed(error) => {
+                let origin = Origin {
+                    pid: error.pid(),
+                    attempt: error.attempt(),
+                };
+                each(error.index(), Err(error), origin);
+            }
+            Delivery::Ended {
+                first,
+                count,
+                ending,
+            } => {
+                // Those that were waiting for another attempt get none.
+                for index in first..first + count {
+                    each(index, Err(ending.error(name, index)), Origin::NOBODY);
+                }
+            }
+            Delivery::Returned(chunk) => self.try_again(chunk)?,
             Delivery::Aborted(error) => return Err(error),
         }
         Ok(())
     }
-}
 
-impl Delivery {
-    /// Index of the first item; none if it is about none.
-    fn first(&self) -> Option<usize> {
-        match self {
-            Delivery::Records { first, .. } => Some(*first),
-            Delivery::Large { index, .. } => Some(*index),
-            Delivery::Failed(error) => Some(error.index()),
-            Delivery::Aborted(_) => None,
+    /// False when the caller wants the item to be tried again, and it can be.
+    #[inline]
+    fn is_final(
+        &mut self,
+        index: usize,
+        result: &Result<F::Output, TaskError>,
+        origin: Origin,
+    ) -> bool {
+        let Some(decide) = &self.retry_if else {
+            return true;
+        };
+        if origin.attempt > self.retries || !decide(result) {
+            return true;
         }
+        self.unsatisfied.insert(index);
+        false
     }
-}
 
-/// Makes the result of one item from its record.
-#[inline]
-pub(super) fn open_record<R: crate::wire::Output>(
-    name: &'static str,
-    index: usize,
-    pid: Option<u32>,
-    status: Status,
-    bytes: &[u8],
-) -> Result<R, TaskError> {
-    let failure = match status {
-        Status::Value => match decode(bytes) {
-            Ok(value) => return Ok(value),
-            Err(reason) => TaskFailure::Failed(undecodable::<R>(reason)),
-        },
-        Status::Failed | Status::End => postcard::from_bytes(bytes)
-            .unwrap_or_else(|error| TaskFailure::Failed(undecodable::<R>(error.to_string()))),
-    };
-    Err(task_error(name, index, pid, failure))
-}
-
-#[cold]
-fn task_error(
-    name: &'static str,
-    index: usize,
-    pid: Option<u32>,
-    failure: TaskFailure,
-) -> TaskError {
-    match failure {
-        TaskFailure::Failed(failure) => TaskError::failed(name, index, pid, failure),
-        TaskFailure::Panicked(report) => {
-            let kind = TaskErrorKind::Panicked {
-                report,
-                aborted: false,
-            };
-            TaskError::new(name, index, pid, kind)
+    /// A chunk is done; those of its items that are to be tried again are handed in again.
+    fn try_again(&mut self, mut chunk: Chunk) -> Result<()> {
+        let arguments = self.shared.table.arguments(self.function);
+        while chunk.count > 0 {
+            let index = chunk.first;
+            let mut item = chunk.take_items(1, arguments);
+            if self.unsatisfied.remove(&index) {
+                item.history.attempt += 1;
+                self.out = self.shared.submit_again(item)?;
+            }
         }
+        self.used.push(chunk.payload.into_buffer());
+        Ok(())
     }
-}
-
-/// Makes the result of one item from the memory that it was received into.
-pub(super) fn open_large<R: crate::wire::Output>(
-    name: &'static str,
-    index: usize,
-    pid: u32,
-    landing: Box<dyn Landing>,
-) -> Result<R, TaskError> {
-    land(landing)
-        .map_err(|reason| TaskError::failed(name, index, Some(pid), undecodable::<R>(reason)))
-}
-
-fn undecodable<R>(reason: String) -> Failure {
-    Failure::of::<R>(Step::DecodeResult, reason)
 }
 
 impl<F, A, M, I> Drop for Call<F, A, M, I>
@@ -407,7 +444,9 @@ where
 {
     fn drop(&mut self) {
         if self.shared.check_fork().is_ok() {
-            self.shared.lock().detach_call(self.key, false);
+            let mut state = self.shared.lock();
+            state.detach_call(self.key, false);
+            self.shared.end_soon(&mut state, self.key);
         }
     }
 }

@@ -1,6 +1,9 @@
 //! What is given to a worker at once, and what comes back of it.
 
-use crate::error::{Error, TaskError};
+use std::time::Duration;
+
+use super::rules::History;
+use crate::error::{Error, Reason, TaskError, TaskErrorKind};
 use crate::registry::FunctionId;
 use crate::wire::{Landing, Payload};
 
@@ -14,6 +17,65 @@ pub(super) struct Chunk {
     pub(super) count: u32,
     /// The items; kept until they are done, in case that the worker dies.
     pub(super) payload: Payload,
+    /// Of all the items; one that was tried before is in a chunk of its own.
+    pub(super) history: History,
+}
+
+impl Chunk {
+    /// Takes the first `count` items, whose function has `arguments` arguments, out.
+    pub(super) fn take_items(&mut self, count: u32, arguments: usize) -> Self {
+        let taken = Self {
+            payload: self.payload.take_arguments(count as usize * arguments),
+            count,
+            ..*self
+        };
+        self.first += count as usize;
+        self.count -= count;
+        taken
+    }
+}
+
+/// Why a call ended before its items were done.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Ending {
+    /// By the caller.
+    Cancelled,
+    /// With its pool.
+    Killed,
+    /// The time of the whole call was over.
+    TimedOut(Duration),
+}
+
+impl Ending {
+    /// The error of an item that was not done.
+    pub(super) fn error(self, function: &'static str, index: usize) -> TaskError {
+        let kind = match self {
+            Ending::Cancelled => TaskErrorKind::Cancelled {
+                reason: Reason("before it was done".to_owned()),
+            },
+            Ending::Killed => TaskErrorKind::Cancelled {
+                reason: Reason("its pool was killed".to_owned()),
+            },
+            Ending::TimedOut(limit) => TaskErrorKind::CallTimedOut { limit },
+        };
+        TaskError::new(function, index, None, kind)
+    }
+}
+
+/// Who ran an item.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Origin {
+    /// The worker's process id, if it was a worker.
+    pub(super) pid: Option<u32>,
+    pub(super) attempt: u32,
+}
+
+impl Origin {
+    /// No attempt was made.
+    pub(super) const NOBODY: Self = Self {
+        pid: None,
+        attempt: 1,
+    };
 }
 
 /// News for a call, not yet decoded.
@@ -23,17 +85,25 @@ pub(super) enum Delivery {
     Records {
         first: usize,
         count: usize,
-        pid: Option<u32>,
+        origin: Origin,
         bytes: Vec<u8>,
     },
     /// One large value.
     Large {
         index: usize,
-        pid: u32,
+        origin: Origin,
         landing: Box<dyn Landing>,
     },
     /// An item that gave no record.
     Failed(TaskError),
+    /// Items that were not done when the call ended.
+    Ended {
+        first: usize,
+        count: usize,
+        ending: Ending,
+    },
+    /// A chunk was done; its items are given back to a call that may try them again.
+    Returned(Chunk),
     /// The call is over.
     Aborted(Error),
 }

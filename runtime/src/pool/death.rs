@@ -1,13 +1,18 @@
 //! A worker ended: which item it cost, and what becomes of the others.
 
 use std::sync::atomic::Ordering;
+use std::time::Duration;
 
 use super::chunk::{Chunk, Delivery};
 use super::link::{InFlight, Link};
+use super::rules::Retry;
 use super::shared::Shared;
 use super::state::{Phase, State};
-use crate::error::{Error, ErrorKind, Fault, PanicReport, TaskError, TaskErrorKind};
-use crate::sys::Exit;
+use super::watch::Doom;
+use crate::error::{
+    Circumstances, Error, ErrorKind, Fault, MemoryExceeded, PanicReport, TaskError, TaskErrorKind,
+};
+use crate::sys::{Exit, Usage, now_nanos};
 
 /// Workers that ended one after the other before they had begun an item, and starts that failed.
 #[derive(Debug, Clone, Copy, Default)]
@@ -40,9 +45,22 @@ impl Barren {
 /// Pages at the end of a stack that a function may jump over before it touches one.
 const STACK_REACH: u64 = 64 << 10;
 
+/// How a worker ended.
+#[derive(Debug)]
+pub(super) struct End {
+    pub(super) exit: Exit,
+    pub(super) usage: Usage,
+    /// The last lines of its standard error, with the time at which they came.
+    pub(super) stderr: String,
+    /// The kernel killed a process for want of memory at about that time.
+    pub(super) out_of_memory: bool,
+    /// Why it never became ready, if it did not.
+    pub(super) reason: Option<String>,
+}
+
 impl Shared {
-    /// Takes a dead worker out of the pool. `reason` is why it never became ready, if it did not.
-    pub(super) fn bury(&self, state: &mut State, id: u64, exit: Exit, reason: Option<String>) {
+    /// Takes a dead worker out of the pool.
+    pub(super) fn bury(&self, state: &mut State, id: u64, end: End) {
         let Some(index) = state.links.iter().position(|link| link.id == id) else {
             return;
         };
@@ -58,21 +76,17 @@ impl Shared {
             && running
             && front.done < front.chunk.count
         {
-            let item = front.chunk.first + front.done as usize;
-            let kind = cause(&link, exit);
-            let name = self.table.name(front.chunk.function);
-            let error = TaskError::new(name, item, Some(link.pid), kind);
-            front.done += 1;
-            state.deliver(front.chunk.call, Delivery::Failed(error));
+            self.settle(state, &link, front, &end);
         }
         for one in unfinished.into_iter().rev() {
             self.put_back(state, one);
         }
 
-        if barren && state.phase != Phase::Closed {
-            let by_force = exit == Exit::KILLED && reason.is_none();
+        if barren && link.doom.is_none() && state.phase != Phase::Closed {
+            let by_force = end.exit == Exit::KILLED && end.reason.is_none();
             state.barren.add(by_force);
-            let reason = reason.unwrap_or_else(|| format!("a new worker {exit}"));
+            let exit = end.exit;
+            let reason = end.reason.unwrap_or_else(|| format!("a new worker {exit}"));
             self.give_up_if_barren(state, &reason);
         } else if !barren {
             state.barren = Barren::default();
@@ -81,29 +95,91 @@ impl Shared {
         state.ringer.ring();
     }
 
+    /// What becomes of the item that the worker was running.
+    fn settle(&self, state: &mut State, link: &Link, front: &mut InFlight, end: &End) {
+        let Some(kind) = cause(state, link, &front.chunk, end) else {
+            // It ended for something else; the item is run by another worker.
+            return;
+        };
+        let call = front.chunk.call;
+        let arguments = self.table.arguments(front.chunk.function);
+        let before = front.chunk.take_items(front.done, arguments);
+        state.give_back(before);
+        let mut item = front.chunk.take_items(1, arguments);
+        front.done = 0;
+
+        item.history.kills += 1;
+        let exceeded = matches!(kind, TaskErrorKind::MemoryExceeded(_));
+        item.history.exceeded += u32::from(exceeded);
+        let panicked = matches!(kind, TaskErrorKind::Panicked { .. });
+        let rules = state.calls.get(call).and_then(|call| call.rules.as_deref());
+        let retry = match rules {
+            Some(rules) if !panicked && state.wants(call, item.first) => rules.retry(item.history),
+            _ => Retry::No,
+        };
+        let name = self.table.name(item.function);
+        let mut error = TaskError::new(name, item.first, Some(link.pid), kind)
+            .in_attempt(item.history.attempt)
+            .under(circumstances(link, end));
+        if retry == Retry::Quarantined {
+            error = error.quarantined();
+        }
+        self.count_crash(state, &error);
+        match retry {
+            Retry::After(pause) if state.broken.is_none() && state.phase != Phase::Closed => {
+                item.history.attempt += 1;
+                self.delay(state, item, pause);
+            }
+            _ => {
+                state.deliver(call, Delivery::Failed(error));
+                state.give_back(item);
+            }
+        }
+    }
+
+    /// Ends all calls when the budget of the pool is used up.
+    fn count_crash(&self, state: &mut State, error: &TaskError) {
+        state.crashes = state.crashes.saturating_add(1);
+        if let Some(budget) = self.setup.crash_budget
+            && state.crashes > budget
+            && state.broken.is_none()
+        {
+            let error = Error::new(ErrorKind::CrashBudget {
+                budget,
+                last: error.clone(),
+            });
+            self.break_down(state, error);
+        }
+    }
+
+    /// The pool takes no more work; what waits is dropped.
+    pub(super) fn break_down(&self, state: &mut State, error: Error) {
+        state.abort_calls(&error);
+        let keys: Vec<usize> = state.calls.iter().map(|(key, _)| key).collect();
+        for key in keys {
+            state.cancel_after(key, None);
+        }
+        state.broken = Some(error);
+        state.wanted = 0;
+    }
+
     /// What was not begun is run by another worker.
     fn put_back(&self, state: &mut State, one: InFlight) {
-        let InFlight { chunk, done, .. } = one;
-        let wanted = state.wants(chunk.call, chunk.first + done as usize);
-        if done == chunk.count || !wanted || state.phase == Phase::Closed {
-            return state.finish(chunk);
+        let InFlight {
+            mut chunk, done, ..
+        } = one;
+        if done > 0 {
+            let arguments = self.table.arguments(chunk.function);
+            let before = chunk.take_items(done, arguments);
+            state.give_back(before);
         }
-        let Chunk {
-            call,
-            function,
-            first,
-            count,
-            mut payload,
-        } = chunk;
-        payload.drop_arguments(done as usize * self.table.arguments(function));
-        let (first, count) = (first + done as usize, count - done);
-        state.queue.push_front(Chunk {
-            call,
-            function,
-            first,
-            count,
-            payload,
-        });
+        if chunk.count == 0 {
+            state.finish(chunk);
+        } else if !state.wants(chunk.call, chunk.first) || state.phase == Phase::Closed {
+            state.drop_chunk(chunk);
+        } else {
+            state.queue.push_front(chunk);
+        }
     }
 
     /// A worker could not be started at all.
@@ -139,23 +215,65 @@ impl Shared {
     }
 }
 
-/// What ended the worker in the middle of an item.
-fn cause(link: &Link, exit: Exit) -> TaskErrorKind {
+/// What ended the worker in the middle of an item of `chunk`; none if it was not that item.
+fn cause(state: &State, link: &Link, chunk: &Chunk, end: &End) -> Option<TaskErrorKind> {
     if link.corrupt {
-        return TaskErrorKind::Corrupted;
+        return Some(TaskErrorKind::Corrupted);
+    }
+    let killed = end.exit == Exit::KILLED;
+    let begun = link.lane.worker.started.0.load(Ordering::Acquire);
+    match link.doom.filter(|_| killed) {
+        Some(Doom::Late { started, limit }) => {
+            return (started == begun).then_some(TaskErrorKind::TimedOut { limit });
+        }
+        Some(Doom::Large {
+            started,
+            limit,
+            peak,
+        }) => {
+            let exceeded = MemoryExceeded {
+                limit: Some(limit),
+                peak,
+                by_kernel: false,
+            };
+            return (started == begun).then_some(TaskErrorKind::MemoryExceeded(exceeded));
+        }
+        Some(Doom::Unwanted) => return None,
+        None => {}
+    }
+    let rules = state
+        .calls
+        .get(chunk.call)
+        .and_then(|call| call.rules.as_deref());
+    let limit = rules.and_then(|rules| rules.memory_for(chunk.history));
+    if killed && end.out_of_memory {
+        return Some(TaskErrorKind::MemoryExceeded(MemoryExceeded {
+            limit,
+            peak: end.usage.peak,
+            by_kernel: true,
+        }));
     }
     // Other panics were caught by the task, or by another thread of it, before what ended it came.
-    let report = link.lane.panic_text().get();
+    let report = link.lane.last_words().get();
     let report = report.and_then(|text| postcard::from_bytes::<PanicReport>(&text).ok());
-    if let Some(report) = report.filter(|report| report.fatal && exit == Exit::ABORT) {
-        return TaskErrorKind::Panicked {
+    if let Some(report) = report.filter(|report| report.fatal && end.exit == Exit::ABORT) {
+        return Some(TaskErrorKind::Panicked {
             report,
             aborted: true,
-        };
+        });
+    }
+    if end.exit == Exit::ABORT
+        && let Some(asked) = failed_allocation(&end.stderr)
+    {
+        return Some(TaskErrorKind::MemoryExceeded(MemoryExceeded {
+            limit,
+            peak: asked,
+            by_kernel: false,
+        }));
     }
     let record = &link.lane.worker.fault;
     let recorded = record.signal.load(Ordering::Acquire);
-    let fault = (exit == Exit::Signal(recorded as i32)).then(|| {
+    let fault = (end.exit == Exit::Signal(recorded as i32)).then(|| {
         let address = record.address.load(Ordering::Relaxed);
         let stack = record.stack.load(Ordering::Relaxed);
         Fault {
@@ -163,5 +281,33 @@ fn cause(link: &Link, exit: Exit) -> TaskErrorKind {
             stack_overflow: address.abs_diff(stack) < STACK_REACH,
         }
     });
-    TaskErrorKind::Crashed { exit, fault }
+    Some(TaskErrorKind::Crashed {
+        exit: end.exit,
+        fault,
+    })
+}
+
+/// What is known of an item that ended its worker.
+fn circumstances(link: &Link, end: &End) -> Circumstances {
+    let words = &link.lane.worker;
+    let began = words.began.load(Ordering::Relaxed);
+    let wall = now_nanos().checked_sub(began).filter(|_| began != 0);
+    let before = Duration::from_nanos(words.cpu.load(Ordering::Relaxed));
+    Circumstances {
+        wall: wall.map(Duration::from_nanos),
+        cpu: end.usage.cpu.checked_sub(before),
+        peak: Some(end.usage.peak).filter(|peak| *peak > 0),
+        stderr: end.stderr.clone(),
+    }
+}
+
+/// How many bytes an allocation asked for that there were not: what Rust's standard library says
+/// before it aborts.
+fn failed_allocation(stderr: &str) -> Option<u64> {
+    let bytes = |line: &str| {
+        let rest = line.strip_prefix("memory allocation of ")?;
+        rest.strip_suffix(" bytes failed")?.parse().ok()
+    };
+    // A backtrace may stand behind it.
+    stderr.lines().rev().find_map(bytes)
 }

@@ -6,14 +6,16 @@ use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::thread::JoinHandle;
 
 use super::call::Results;
+use super::chunk::Ending;
+use super::rules::Rules;
+use super::setup::Setup;
 use super::shared::Shared;
 use super::state::{Phase, State};
 use super::{Imap, ImapUnordered, Job, PoolBuilder, Task};
-use crate::error::{Error, ErrorKind, Result, TaskError, TryMapError};
-use crate::registry::{Encoder, Function, FunctionId, table};
+use crate::error::{Error, ErrorKind, Result, TryMapError};
+use crate::registry::{Function, FunctionId, table};
 use crate::shm::{POOL_BYTES, PoolSide, Ringer, Sleeper};
 use crate::sys::{Notify, Segment, cpus, forks, spawn_quiet};
-use crate::wire::{Payload, landing};
 use crate::worker::can_start_workers;
 
 /// Worker processes that call functions of this program.
@@ -49,7 +51,7 @@ impl Pool {
     }
 
     /// A pool with `workers` workers, or one that runs everything in this process if that is 0.
-    pub(super) fn start(workers: usize) -> Result<Self> {
+    pub(super) fn start(workers: usize, setup: Setup) -> Result<Self> {
         let table = table()?;
         if workers > 0 {
             can_start_workers()?;
@@ -65,6 +67,8 @@ impl Pool {
         let shared = Shared {
             state: Mutex::new(state),
             table,
+            usual_rules: (setup.rules != Rules::default()).then(|| Arc::new(setup.rules)),
+            setup,
             workers,
             generation: forks(),
             cpus: cpus(),
@@ -260,17 +264,7 @@ impl Pool {
     where
         F: Function<A, M>,
     {
-        let Job { .. } = self.job(function);
-        let function = self.find::<F>()?;
-        let mut payload = Payload::default();
-        F::encode(arguments, Encoder(&mut payload)).map_err(|failure| {
-            TaskError::failed(self.shared.table.name(function), 0, None, failure)
-        })?;
-        payload.shrink();
-        let key = self
-            .shared
-            .submit_one(function, landing::<F::Output>, payload)?;
-        Ok(Task::new(&self.shared, function, key))
+        self.job(function).spawn(arguments)
     }
 
     /// Takes no more work, waits until what was submitted is done, and ends the workers.
@@ -292,6 +286,26 @@ impl Pool {
         drop(state);
         self.close();
         Ok(())
+    }
+
+    /// Ends the pool at once: what waits is dropped, and workers are killed whatever they do; they
+    /// are gone when this returns.
+    ///
+    /// Every call and task that was not done gives an error for which
+    /// [`Error::is_cancelled`] is true, in whatever thread it is waited for. The pool takes no more work.
+    pub fn kill(&self) {
+        let mut state = self.shared.lock();
+        if state.phase != Phase::Closed {
+            let keys: Vec<usize> = state.calls.iter().map(|(key, _)| key).collect();
+            for key in keys {
+                self.shared.end_call(&mut state, key, Ending::Killed);
+            }
+            state.broken.get_or_insert(Error::new(ErrorKind::Killed));
+            state.phase = Phase::Closed;
+            state.abort_calls(&Error::new(ErrorKind::Killed));
+        }
+        drop(state);
+        self.join_threads();
     }
 
     /// Drops all work and ends the workers; they are gone when this returns.

@@ -1,10 +1,11 @@
 //! Lazy calls: results are given one by one while later items are still being read.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::VecDeque;
 use std::fmt;
 use std::iter::FusedIterator;
 
-use super::call::{Call, Results};
+use super::call::Call;
+use super::order::Order;
 use crate::error::{Error, TaskError};
 use crate::registry::Function;
 
@@ -14,7 +15,7 @@ pub(super) const READ_AHEAD: usize = 1024;
 /// The results of [`Pool::imap`](crate::Pool::imap), in the order of the items.
 ///
 /// Items are read and run while results are taken. Dropping it ends the call: items that wait are
-/// dropped, those that run are run in vain.
+/// dropped, and workers that run some of them are killed unless they end them in a moment.
 #[must_use = "nothing is run before the first result is asked for"]
 pub struct Imap<F, A, M, I>
 where
@@ -23,8 +24,7 @@ where
 {
     call: Call<F, A, M, I>,
     ready: VecDeque<Result<F::Output, TaskError>>,
-    /// Results of later items, by the index of the first one.
-    stash: BTreeMap<usize, Results<F::Output>>,
+    order: Order<Result<F::Output, TaskError>>,
     next: usize,
     over: bool,
 }
@@ -33,7 +33,7 @@ where
 /// they come.
 ///
 /// Items are read and run while results are taken. Dropping it ends the call: items that wait are
-/// dropped, those that run are run in vain.
+/// dropped, and workers that run some of them are killed unless they end them in a moment.
 #[must_use = "nothing is run before the first result is asked for"]
 pub struct ImapUnordered<F, A, M, I>
 where
@@ -54,7 +54,7 @@ where
         Self {
             call,
             ready: VecDeque::new(),
-            stash: BTreeMap::new(),
+            order: Order::default(),
             next: 0,
             over: false,
         }
@@ -62,15 +62,16 @@ where
 
     /// Waits for some results; false when there are no more.
     fn refill(&mut self) -> Result<bool, Error> {
-        let mut results = Vec::new();
-        let mut first = None;
-        let more = self.call.next_results(|index, result| {
-            first.get_or_insert(index);
-            results.push(result);
+        let (order, ready) = (&mut self.order, &mut self.ready);
+        let more = self.call.next_results(|index, result, _| {
+            if order.is_next(index) {
+                ready.push_back(result);
+            } else {
+                order.keep(index, result);
+            }
         })?;
-        self.stash.extend(first.map(|first| (first, results)));
-        while let Some(results) = self.stash.remove(&(self.next + self.ready.len())) {
-            self.ready.extend(results);
+        while let Some((_, results)) = order.take() {
+            ready.extend(results);
         }
         Ok(more)
     }
@@ -130,7 +131,7 @@ where
             let ready = &mut self.ready;
             match self
                 .call
-                .next_results(|index, result| ready.push_back((index, result)))
+                .next_results(|index, result, _| ready.push_back((index, result)))
             {
                 Ok(more) => self.over = !more,
                 Err(error) => {

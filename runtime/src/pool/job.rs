@@ -1,18 +1,41 @@
 //! A call with settings of its own.
 
+use std::fmt;
 use std::marker::PhantomData;
+use std::time::Duration;
 
-use super::call::{Call, Results};
+use super::call::{Call, Results, RetryIf};
+use super::cancel::CancelToken;
 use super::imap::{Imap, ImapUnordered, READ_AHEAD};
-use super::{Pool, map};
-use crate::error::{Error, Result, TryMapError};
-use crate::registry::Function;
+use super::report::Report;
+use super::rules::{Backoff, Rules};
+use super::state::CallSpec;
+use super::{Pool, Task, map};
+use crate::error::{Error, Result, TaskError, TryMapError};
+use crate::registry::{Encoder, Function};
+use crate::sys::now_nanos;
+use crate::wire::{Payload, landing};
 
 /// What one call can set.
-#[derive(Debug, Clone, Copy, Default)]
+#[derive(Debug, Clone, Default)]
 pub(super) struct Settings {
     pub(super) chunk_size: Option<usize>,
     pub(super) read_ahead: Option<usize>,
+    pub(super) rules: Rules,
+    /// For the whole call.
+    limit: Option<Duration>,
+    pub(super) token: Option<CancelToken>,
+    /// Each item gets a result, also if it was not read before the call ended.
+    pub(super) every: bool,
+}
+
+impl Settings {
+    /// When the call has to be done, if it begins now, in nanoseconds, and how long that is.
+    pub(super) fn deadline(&self) -> Option<(u64, Duration)> {
+        let limit = self.limit?;
+        let nanos = u64::try_from(limit.as_nanos()).unwrap_or(u64::MAX);
+        Some((now_nanos().saturating_add(nanos), limit))
+    }
 }
 
 /// A function on its way into a pool, with settings of this one call.
@@ -28,12 +51,62 @@ pub(super) struct Settings {
 /// assert_eq!(squares[999], 998_001);
 /// # Ok::<(), parproc::Error>(())
 /// ```
-#[derive(Debug)]
 #[must_use = "a job does nothing before items are given to it"]
-pub struct Job<'pool, F> {
+pub struct Job<'pool, F, R = Final> {
     pool: &'pool Pool,
     settings: Settings,
+    retry: R,
     function: PhantomData<fn(F)>,
+}
+
+/// A job whose results are final: see [`Job::retry_if`].
+#[derive(Debug)]
+pub struct Final(());
+
+/// A job with a [`retry_if`](Job::retry_if).
+pub struct Retrying<R>(RetryIf<R>);
+
+/// What decides whether a result of type `R` is final.
+pub trait Decide<R> {
+    #[doc(hidden)]
+    fn into_retry_if(self) -> Decision<R>;
+}
+
+/// See [`Decide`].
+#[doc(hidden)]
+pub struct Decision<R>(Option<RetryIf<R>>);
+
+impl<R> Decide<R> for Final {
+    fn into_retry_if(self) -> Decision<R> {
+        Decision(None)
+    }
+}
+
+impl<R> Decide<R> for Retrying<R> {
+    fn into_retry_if(self) -> Decision<R> {
+        Decision(Some(self.0))
+    }
+}
+
+impl<R> fmt::Debug for Retrying<R> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Retrying")
+    }
+}
+
+impl<R> fmt::Debug for Decision<R> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("Decision").field(&self.0.is_some()).finish()
+    }
+}
+
+impl<F, R: fmt::Debug> fmt::Debug for Job<'_, F, R> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Job")
+            .field("settings", &self.settings)
+            .field("retry", &self.retry)
+            .finish_non_exhaustive()
+    }
 }
 
 impl<'pool, F> Job<'pool, F> {
@@ -41,10 +114,51 @@ impl<'pool, F> Job<'pool, F> {
         Self {
             pool,
             settings: Settings::default(),
+            retry: Final(()),
             function: PhantomData,
         }
     }
 
+    /// Tries items again whose result `retry` returns true for, up to the number of
+    /// [`retries`](Self::retries) and with the same pauses.
+    ///
+    /// It is asked in the calling thread about what the function returned, and about panics and values
+    /// that did not pass. Items that ended their worker are tried again without being asked about.
+    ///
+    /// ```
+    /// # use parproc::{Backoff, Pool, parallel};
+    /// #[parallel]
+    /// fn fetch(mirror: u32) -> Result<String, String> {
+    ///     // Busy the first time that a worker asks.
+    ///     # use std::sync::atomic::{AtomicBool, Ordering};
+    ///     static ASKED: AtomicBool = AtomicBool::new(false);
+    ///     if ASKED.swap(true, Ordering::Relaxed) { Ok(format!("page of {mirror}")) } else { Err("busy".into()) }
+    /// }
+    ///
+    /// let pool = Pool::builder().workers(1).build()?;
+    /// let pages = pool
+    ///     .job(fetch)
+    ///     .retries(5)
+    ///     .backoff(Backoff::none())
+    ///     .retry_if(|outcome| matches!(outcome, Ok(Err(_))))
+    ///     .map([7])?;
+    /// assert_eq!(pages, [Ok("page of 7".to_owned())]);
+    /// # Ok::<(), parproc::Error>(())
+    /// ```
+    pub fn retry_if<R>(
+        self,
+        retry: impl Fn(&Result<R, TaskError>) -> bool + Send + Sync + 'static,
+    ) -> Job<'pool, F, Retrying<R>> {
+        Job {
+            pool: self.pool,
+            settings: self.settings,
+            retry: Retrying(Box::new(retry)),
+            function: PhantomData,
+        }
+    }
+}
+
+impl<F, P> Job<'_, F, P> {
     /// How many items a worker is given at once, instead of what the pool finds right by measuring.
     ///
     /// 1 gives the fairest distribution of uneven items; larger values save work for tiny ones.
@@ -60,6 +174,59 @@ impl<'pool, F> Job<'pool, F> {
         self
     }
 
+    /// How long an item may run, from its start in the worker. Then its worker is killed, with
+    /// all that it started, and the item fails: see [`TaskError::is_timeout`]. Items that wait run elsewhere.
+    ///
+    /// It goes before what the function's `#[parallel(timeout = "…")]` and the pool say.
+    pub fn timeout(mut self, timeout: Duration) -> Self {
+        self.settings.rules.timeout = Some(timeout);
+        self
+    }
+
+    /// How much memory the worker, and all that it started, may use for an item, in bytes. When it uses
+    /// more it is killed, and the item fails: see [`TaskError::is_memory`].
+    ///
+    /// It goes before what the function's `#[parallel(memory_limit = "…")]` and the pool say. See
+    /// [`PoolBuilder::memory_limit`](crate::PoolBuilder::memory_limit) for what is counted.
+    pub fn memory_limit(mut self, bytes: u64) -> Self {
+        self.settings.rules.memory = Some(bytes);
+        self
+    }
+
+    /// By how much the memory limit of an item is multiplied when it is tried again because it passed
+    /// the limit; at least 1.
+    pub fn memory_growth(mut self, factor: f64) -> Self {
+        self.settings.rules.memory_growth = Some(factor);
+        self
+    }
+
+    /// How often an item is tried again that crashed its worker, ran too long or used too much memory.
+    ///
+    /// [`retry_if`](Job::retry_if) tries others again. [`reports`](Self::reports) tells how many attempts there were.
+    pub fn retries(mut self, retries: u32) -> Self {
+        self.settings.rules.retries = Some(retries);
+        self
+    }
+
+    /// The pauses before items are tried again.
+    pub fn backoff(mut self, backoff: Backoff) -> Self {
+        self.settings.rules.backoff = Some(backoff);
+        self
+    }
+
+    /// How long the whole call may take, from now on. Then items that are not done fail, those that run
+    /// are killed, and what is finished is kept: [`outcomes`](Self::outcomes) gives both.
+    pub fn deadline(mut self, limit: Duration) -> Self {
+        self.settings.limit = Some(limit);
+        self
+    }
+
+    /// Has the call end when the token is cancelled.
+    pub fn cancel_token(mut self, token: &CancelToken) -> Self {
+        self.settings.token = Some(token.clone());
+        self
+    }
+
     /// See [`Pool::map`].
     ///
     /// # Errors
@@ -68,6 +235,7 @@ impl<'pool, F> Job<'pool, F> {
     where
         F: Function<A, M>,
         I: IntoIterator<Item = A>,
+        P: Decide<F::Output>,
     {
         let items = items.into_iter();
         let expected = expected::<F::Output>(&items);
@@ -82,6 +250,7 @@ impl<'pool, F> Job<'pool, F> {
     where
         F: Function<A, M, Output = Result<T, E>>,
         I: IntoIterator<Item = A>,
+        P: Decide<F::Output>,
     {
         let items = items.into_iter();
         let expected = expected::<T>(&items);
@@ -96,6 +265,7 @@ impl<'pool, F> Job<'pool, F> {
     where
         F: Function<A, M>,
         I: IntoIterator<Item = A>,
+        P: Decide<F::Output>,
     {
         map::for_each(self.call(items.into_iter(), None)?)
     }
@@ -108,10 +278,35 @@ impl<'pool, F> Job<'pool, F> {
     where
         F: Function<A, M>,
         I: IntoIterator<Item = A>,
+        P: Decide<F::Output>,
     {
         let items = items.into_iter();
         let expected = expected::<F::Output>(&items);
-        map::outcomes(self.call(items, None)?, expected)
+        map::outcomes(self.for_every_item().call(items, None)?, expected)
+    }
+
+    /// As [`outcomes`](Self::outcomes), and tells how each result came about: after how many attempts,
+    /// from which worker.
+    ///
+    /// # Errors
+    /// As there, and when a setting is zero.
+    ///
+    /// # Panics
+    /// When the iterator of the items panics.
+    pub fn reports<A, M, I>(self, items: I) -> Result<Vec<Report<F::Output>>>
+    where
+        F: Function<A, M>,
+        I: IntoIterator<Item = A>,
+        P: Decide<F::Output>,
+    {
+        let items = items.into_iter();
+        let expected = expected::<Report<F::Output>>(&items);
+        map::reports(self.for_every_item().call(items, None)?, expected)
+    }
+
+    fn for_every_item(mut self) -> Self {
+        self.settings.every = true;
+        self
     }
 
     /// See [`Pool::imap`].
@@ -122,6 +317,7 @@ impl<'pool, F> Job<'pool, F> {
     where
         F: Function<A, M>,
         I: IntoIterator<Item = A>,
+        P: Decide<F::Output>,
     {
         Ok(Imap::new(self.call(items.into_iter(), Some(READ_AHEAD))?))
     }
@@ -134,6 +330,7 @@ impl<'pool, F> Job<'pool, F> {
     where
         F: Function<A, M>,
         I: IntoIterator<Item = A>,
+        P: Decide<F::Output>,
     {
         Ok(ImapUnordered::new(
             self.call(items.into_iter(), Some(READ_AHEAD))?,
@@ -144,6 +341,7 @@ impl<'pool, F> Job<'pool, F> {
     where
         F: Function<A, M>,
         I: Iterator<Item = A>,
+        P: Decide<F::Output>,
     {
         let mut settings = self.settings;
         if settings.chunk_size == Some(0) {
@@ -158,7 +356,33 @@ impl<'pool, F> Job<'pool, F> {
         }
         settings.read_ahead = read_ahead.map(|usual| settings.read_ahead.unwrap_or(usual));
         let function = self.pool.find::<F>()?;
-        Call::new(self.pool.shared(), function, &settings, items)
+        let Decision(retry_if) = self.retry.into_retry_if();
+        Call::new(self.pool.shared(), function, settings, retry_if, items)
+    }
+}
+
+impl<F> Job<'_, F> {
+    /// See [`Pool::spawn`].
+    ///
+    /// # Errors
+    /// As there, and when a setting is zero.
+    pub fn spawn<A, M>(self, arguments: A) -> Result<Task<F::Output>>
+    where
+        F: Function<A, M>,
+    {
+        let function = self.pool.find::<F>()?;
+        let shared = self.pool.shared();
+        let mut payload = Payload::default();
+        F::encode(arguments, Encoder(&mut payload))
+            .map_err(|failure| TaskError::failed(shared.table.name(function), 0, None, failure))?;
+        payload.shrink();
+        let spec = CallSpec {
+            rules: shared.rules(function, self.settings.rules)?,
+            deadline: self.settings.deadline(),
+            ..CallSpec::of(landing::<F::Output>)
+        };
+        let key = shared.submit_one(function, spec, self.settings.token.as_ref(), payload)?;
+        Ok(Task::new(shared, function, key))
     }
 }
 

@@ -3,7 +3,8 @@
 use std::collections::VecDeque;
 use std::sync::atomic::{Ordering, fence};
 
-use super::chunk::{Chunk, Delivery};
+use super::chunk::{Chunk, Delivery, Origin};
+use super::watch::Doom;
 use crate::shm::{
     CLAIMS, Claim, Consumer, Corrupt, Lane, Producer, ResultRing, Ringer, TaskRing, WorkerPark,
     claim_word,
@@ -38,12 +39,17 @@ pub(super) struct Link {
     pub(super) corrupt: bool,
     /// When it was given something last, by the state's clock.
     pub(super) used: u64,
+    /// Why it is being killed, if it is.
+    pub(super) doom: Option<Doom>,
+    /// Items done when it was last looked at for being overdue, and when that number was first seen.
+    pub(super) seen: (u64, u64),
 }
 
 #[derive(Debug)]
 pub(super) struct InFlight {
     pub(super) chunk: Chunk,
-    number: u64,
+    /// Counted from 1 for each worker.
+    pub(super) number: u64,
     /// Items whose records came.
     pub(super) done: u32,
     /// The worker was told to end it early.
@@ -100,6 +106,8 @@ impl Link {
             greeted: false,
             corrupt: false,
             used: 0,
+            doom: None,
+            seen: (0, 0),
         }
     }
 
@@ -126,11 +134,15 @@ impl Link {
             .in_flight
             .front()
             .map_or(self.next_number, |one| one.number);
-        !self.corrupt && self.writing.is_none() && self.next_number - oldest < CLAIMS as u64
+        !self.corrupt
+            && self.doom.is_none()
+            && self.writing.is_none()
+            && self.next_number - oldest < CLAIMS as u64
     }
 
-    /// Gives the worker a chunk. [`ring`](Self::ring) tells it.
-    pub(super) fn give(&mut self, chunk: Chunk) -> Result<(), Corrupt> {
+    /// Gives the worker a chunk; if `clocked`, it tells when it begins each item. [`ring`](Self::ring)
+    /// tells it.
+    pub(super) fn give(&mut self, chunk: Chunk, clocked: bool) -> Result<(), Corrupt> {
         let number = self.next_number;
         self.next_number += 1;
         // A chunk that a worker is waiting for is not taken back, which saves both sides the claim.
@@ -145,6 +157,7 @@ impl Link {
             count: chunk.count,
             bytes: chunk.payload.len() as u64,
             granted,
+            clocked,
         };
         self.writing = Some(Writing {
             header: header.to_bytes(),
@@ -234,9 +247,26 @@ impl Link {
         }
     }
 
+    /// The number of a chunk of the call that the worker still has, and whether it has begun it;
+    /// right after such chunks were revoked.
+    pub(super) fn holds(&self, call: usize) -> Option<(u64, bool)> {
+        let mut chunks = self.in_flight.iter().enumerate();
+        let (index, one) = chunks.find(|(_, one)| one.chunk.call == call)?;
+        Some((one.number, index == 0 || !self.is_unwritten(index)))
+    }
+
+    /// Where in the worker's queue a chunk is, from its number.
+    pub(super) fn position(&self, number: u64) -> Option<usize> {
+        self.in_flight.iter().position(|one| one.number == number)
+    }
+
+    /// A frame that is not written whole has to be written to its end.
+    fn is_unwritten(&self, index: usize) -> bool {
+        self.writing.is_some() && index + 1 == self.in_flight.len()
+    }
+
     fn revoke(&mut self, index: usize) -> bool {
-        // A frame that is not written whole has to be written to its end.
-        let unwritten = self.writing.is_some() && index + 1 == self.in_flight.len();
+        let unwritten = self.is_unwritten(index);
         let number = self.in_flight[index].number;
         let claim = &self.lane.worker.claims[number as usize % CLAIMS];
         // A chunk with results was begun, whatever its word says.
@@ -299,7 +329,10 @@ impl Link {
         self.items_done += 1;
         let delivery = Delivery::Large {
             index,
-            pid: self.pid,
+            origin: Origin {
+                pid: Some(self.pid),
+                attempt: front.chunk.history.attempt,
+            },
             landing: receiving.landing,
         };
         news.push(News::Mail(front.chunk.call, delivery));
@@ -401,7 +434,10 @@ impl Link {
         let delivery = Delivery::Records {
             first,
             count: items as usize,
-            pid: Some(self.pid),
+            origin: Origin {
+                pid: Some(self.pid),
+                attempt: front.chunk.history.attempt,
+            },
             bytes,
         };
         news.push(News::Mail(front.chunk.call, delivery));

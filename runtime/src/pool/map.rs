@@ -1,8 +1,10 @@
-//! Calls that run to their end: `map`, `try_map`, `for_each`, `outcomes`.
+//! Calls that run to their end: `map`, `try_map`, `for_each`, `outcomes`, `reports`.
 
 use std::ops::ControlFlow;
 
 use super::call::{Call, Results};
+use super::chunk::Origin;
+use super::report::Report;
 use crate::error::{Result, TaskError, TryMapError};
 use crate::registry::Function;
 
@@ -12,13 +14,18 @@ enum Stop<E> {
     Item(usize, E),
 }
 
+/// A result, and nothing else about it.
+fn plain<R>(result: Result<R, TaskError>, _index: usize, _origin: Origin) -> Result<R, TaskError> {
+    result
+}
+
 pub(super) fn map<F, A, M, I>(mut call: Call<F, A, M, I>, expected: usize) -> Result<Vec<F::Output>>
 where
     F: Function<A, M>,
     I: Iterator<Item = A>,
 {
     let mut results = Vec::with_capacity(expected);
-    let failed = call.run_in_order(Result::is_err, |_, result| match result {
+    let failed = call.run_in_order(plain, Result::is_err, |_, result| match result {
         Ok(value) => {
             results.push(value);
             ControlFlow::Continue(())
@@ -36,7 +43,7 @@ where
     F: Function<A, M>,
     I: Iterator<Item = A>,
 {
-    let failed = call.run_in_order(Result::is_err, |_, result| match result {
+    let failed = call.run_in_order(plain, Result::is_err, |_, result| match result {
         Ok(_) => ControlFlow::Continue(()),
         Err(error) => ControlFlow::Break(error),
     })?;
@@ -53,6 +60,7 @@ where
 {
     let mut results = Vec::with_capacity(expected);
     call.run_in_order(
+        plain,
         |_| false,
         |_, result| {
             results.push(result);
@@ -60,6 +68,26 @@ where
         },
     )?;
     Ok(results)
+}
+
+pub(super) fn reports<F, A, M, I>(
+    mut call: Call<F, A, M, I>,
+    expected: usize,
+) -> Result<Vec<Report<F::Output>>>
+where
+    F: Function<A, M>,
+    I: Iterator<Item = A>,
+{
+    let mut reports = Vec::with_capacity(expected);
+    call.run_in_order(
+        Report::new,
+        |_| false,
+        |_, report| {
+            reports.push(report);
+            ControlFlow::<()>::Continue(())
+        },
+    )?;
+    Ok(reports)
 }
 
 pub(super) fn try_map<F, A, M, I, T, E>(
@@ -72,6 +100,7 @@ where
 {
     let mut results = Vec::with_capacity(expected);
     let failed = call.run_in_order(
+        plain,
         |result| !matches!(result, Ok(Ok(_))),
         |index, result| match result {
             Ok(Ok(value)) => {

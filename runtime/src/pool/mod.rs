@@ -7,6 +7,7 @@
 
 mod builder;
 mod call;
+mod cancel;
 mod chunk;
 mod chunker;
 mod courier;
@@ -18,18 +19,27 @@ mod inline;
 mod job;
 mod link;
 mod map;
+mod order;
+mod report;
+mod results;
+mod rules;
 mod schedule;
+mod setup;
 mod shared;
 mod state;
 mod supervisor;
 mod task;
 mod wait;
+mod watch;
 
 pub use builder::PoolBuilder;
+pub use cancel::CancelToken;
 pub use global::par_map;
 pub use handle::Pool;
 pub use imap::{Imap, ImapUnordered};
-pub use job::Job;
+pub use job::{Decide, Decision, Final, Job, Retrying};
+pub use report::Report;
+pub use rules::Backoff;
 pub use task::Task;
 
 #[cfg(test)]

@@ -8,6 +8,7 @@ use super::link::{Link, News};
 use super::shared::Shared;
 use super::state::{Phase, State};
 use crate::shm::{Corrupt, RING_BYTES};
+use crate::sys::now_nanos;
 
 /// A worker has the next chunk before it ends the current one; more than that only if they are
 /// short, so that no worker is left with a long queue.
@@ -108,7 +109,18 @@ impl Shared {
             // The leader may have gone to sleep without a reason to look by itself.
             state.ringer.ring();
         }
-        match link.give(chunk) {
+        let rules = state
+            .calls
+            .get(chunk.call)
+            .and_then(|call| call.rules.as_ref());
+        let watched = rules.is_some_and(|rules| rules.is_watched());
+        if let Some(rules) = rules.filter(|_| watched) {
+            let soon = rules.memory.map(|_| 0);
+            let wait = soon.into_iter().chain(rules.timeout_nanos()).min();
+            let at = wait.map_or(u64::MAX, |wait| now_nanos().saturating_add(wait));
+            self.alarm(state, at);
+        }
+        match link.give(chunk, watched) {
             Ok(()) => link.ring(),
             Err(Corrupt) => self.condemn(state, link),
         }

@@ -1,19 +1,26 @@
 //! What all handles of a pool and its two threads share.
 
-use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
-use super::chunk::{Chunk, Delivery};
-use super::state::{Phase, State, Submitted};
+use super::cancel::CancelToken;
+use super::chunk::{Chunk, Delivery, Ending, Origin};
+use super::rules::{History, Retry, Rules};
+use super::setup::Setup;
+use super::state::{CallSpec, Phase, State, Submitted};
 use crate::error::{Error, ErrorKind, Result};
 use crate::registry::{FunctionId, Table};
 use crate::shm::PoolSide;
-use crate::sys::{Notify, Segment, forks};
-use crate::wire::{Landing, Payload};
+use crate::sys::{Notify, Segment, forks, now_nanos};
+use crate::wire::Payload;
 
 #[derive(Debug)]
 pub(super) struct Shared {
     pub(super) state: Mutex<State>,
     pub(super) table: &'static Table,
+    pub(super) setup: Setup,
+    /// The rules of calls that have none of their own; none if anything goes.
+    pub(super) usual_rules: Option<Arc<Rules>>,
     /// How many workers at most; 0 when everything runs in this process.
     pub(super) workers: usize,
     /// How often the process was forked when the pool was made.
@@ -47,18 +54,46 @@ impl Shared {
         self.workers == 0
     }
 
-    /// Opens a call; fails when the pool takes no more work.
+    /// The rules of a call of `function` whose job says `job`.
     ///
-    /// `whole` is true for a call that a thread waits for, from its first item to its last.
+    /// Fails when a setting is out of range.
+    pub(super) fn rules(&self, function: FunctionId, job: Rules) -> Result<Option<Arc<Rules>>> {
+        let limits = self.table.limits(function);
+        let own = job.or(Rules {
+            timeout: limits.timeout_nanos.map(Duration::from_nanos),
+            memory: limits.memory,
+            memory_growth: limits.memory_growth,
+            retries: limits.retries,
+            ..Rules::default()
+        });
+        if own == Rules::default() {
+            return Ok(self.usual_rules.clone());
+        }
+        own.check()?;
+        Ok(Some(Arc::new(own.or(self.setup.rules))))
+    }
+
+    /// Opens a call; fails when the pool takes no more work.
     pub(super) fn open_call(
-        &self,
-        landing: fn(usize) -> Option<Box<dyn Landing>>,
-        whole: bool,
+        self: &Arc<Self>,
+        spec: CallSpec,
+        token: Option<&CancelToken>,
     ) -> Result<usize> {
         self.check_fork()?;
         let mut state = self.lock();
         state.check_open()?;
-        Ok(state.open_call(landing, whole))
+        let deadline = spec.deadline;
+        let key = state.open_call(spec);
+        if let Some((at, _)) = deadline {
+            self.alarm(&mut state, at);
+        }
+        let serial = state.calls[key].serial;
+        // Not under our lock: cancelling takes the two locks the other way round.
+        drop(state);
+        if token.is_some_and(|token| !token.watch(self, key, serial)) {
+            self.end_call_with_serial(key, serial, Ending::Cancelled);
+        }
+        Ok(key)
     }
 
     /// Hands in a chunk of an open call.
@@ -77,62 +112,114 @@ impl Shared {
         Ok(state.submitted(key, function))
     }
 
+    /// Hands in an item that was tried before; gives the number of chunks that are out.
+    pub(super) fn submit_again(&self, item: Chunk) -> Result<usize> {
+        if self.is_inline() {
+            return Ok(self.run_inline(item)?.outstanding);
+        }
+        let mut state = self.lock();
+        if state.phase == Phase::Closed {
+            return Err(Error::new(ErrorKind::Closed));
+        }
+        let (key, function) = (item.call, item.function);
+        let rules = state.calls.get(key).and_then(|call| call.rules.as_deref());
+        let before = History {
+            attempt: item.history.attempt - 1,
+            ..item.history
+        };
+        match rules.map(|rules| rules.retry(before)) {
+            Some(Retry::After(pause)) if state.wants(key, item.first) => {
+                self.delay(&mut state, item, pause);
+            }
+            _ => self.enqueue(&mut state, item),
+        }
+        Ok(state.submitted(key, function).outstanding)
+    }
+
+    /// Has an item run after a pause.
+    pub(super) fn delay(&self, state: &mut State, item: Chunk, pause: Duration) {
+        let pause = u64::try_from(pause.as_nanos()).unwrap_or(u64::MAX);
+        let at = now_nanos().saturating_add(pause);
+        state.count_out(item.call);
+        state.delayed.push((at, item));
+        self.alarm(state, at);
+    }
+
     /// Opens a call of a single item and hands that in; gives the call's key.
     ///
     /// Fails when the pool takes no more work.
     pub(super) fn submit_one(
-        &self,
+        self: &Arc<Self>,
         function: FunctionId,
-        landing: fn(usize) -> Option<Box<dyn Landing>>,
+        spec: CallSpec,
+        token: Option<&CancelToken>,
         payload: Payload,
     ) -> Result<usize> {
-        self.check_fork()?;
-        let mut state = self.lock();
-        state.check_open()?;
-        let call = state.open_call(landing, false);
-        let chunk = Chunk {
+        let chunk = |call| Chunk {
             call,
             function,
             first: 0,
             count: 1,
             payload,
+            history: History::FIRST,
         };
-        if self.is_inline() {
-            drop(state);
-            self.run_inline(chunk)?;
-        } else {
-            self.enqueue(&mut state, chunk);
-            self.arm_courier(&mut state);
+        if token.is_some() || self.is_inline() {
+            let call = self.open_call(spec, token)?;
+            self.submit(chunk(call))?;
+            self.arm_courier(&mut self.lock());
+            return Ok(call);
         }
+        // Most tasks: everything under one lock.
+        self.check_fork()?;
+        let mut state = self.lock();
+        state.check_open()?;
+        let deadline = spec.deadline;
+        let call = state.open_call(spec);
+        if let Some((at, _)) = deadline {
+            self.alarm(&mut state, at);
+        }
+        self.enqueue(&mut state, chunk(call));
+        self.arm_courier(&mut state);
         Ok(call)
     }
 
     fn enqueue(&self, state: &mut State, chunk: Chunk) {
-        state.outstanding += 1;
-        if let Some(call) = state.calls.get_mut(chunk.call) {
-            call.outstanding += 1;
+        state.count_out(chunk.call);
+        if state.wants(chunk.call, chunk.first) {
+            state.queue.push_back(chunk);
+            self.feed(state);
+        } else {
+            state.drop_chunk(chunk);
         }
-        state.queue.push_back(chunk);
-        self.feed(state);
     }
 
     fn run_inline(&self, chunk: Chunk) -> Result<Submitted> {
-        self.lock().check_open()?;
+        let mut state = self.lock();
+        state.check_open()?;
+        if !state.wants(chunk.call, chunk.first) {
+            let (key, function) = (chunk.call, chunk.function);
+            state.count_out(key);
+            state.drop_chunk(chunk);
+            return Ok(state.submitted(key, function));
+        }
+        drop(state);
+        let attempt = chunk.history.attempt;
         let (first, count) = (chunk.first, chunk.count as usize);
         let (key, function) = (chunk.call, chunk.function);
         // Not under the lock: the function is the user's, and may use this very pool.
-        let (bytes, buffer) = super::inline::run(self.table, chunk);
+        let bytes = super::inline::run(self.table, &chunk);
         let mut state = self.lock();
+        let origin = Origin { pid: None, attempt };
         state.deliver(
             key,
             Delivery::Records {
                 first,
                 count,
-                pid: None,
+                origin,
                 bytes,
             },
         );
-        state.keep_buffer(buffer);
+        state.give_back(chunk);
         Ok(state.submitted(key, function))
     }
 

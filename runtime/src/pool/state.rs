@@ -1,13 +1,15 @@
 //! What the lock of a pool guards.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeSet, VecDeque};
 use std::sync::{Arc, Condvar};
+use std::time::Duration;
 
 use slab::Slab;
 
-use super::chunk::{Chunk, Delivery};
+use super::chunk::{Chunk, Delivery, Ending};
 use super::death::Barren;
 use super::link::{Link, News};
+use super::rules::Rules;
 use crate::error::{Error, ErrorKind, Result};
 use crate::registry::FunctionId;
 use crate::shm::{PoolPark, Ringer, Sleeper};
@@ -47,6 +49,12 @@ pub(super) struct State {
     pub(super) calls: Slab<Call>,
     /// Chunks that no worker has.
     pub(super) queue: VecDeque<Chunk>,
+    /// Items that wait until they are tried again, with the time in nanoseconds.
+    pub(super) delayed: Vec<(u64, Chunk)>,
+    /// When calls have to be done, in nanoseconds, and their keys.
+    pub(super) deadlines: BTreeSet<(u64, usize)>,
+    /// When the supervisor looks at the clock next, in nanoseconds.
+    pub(super) alarm: u64,
     pub(super) links: Vec<Link>,
     /// Chunks that are queued or with a worker.
     pub(super) outstanding: usize,
@@ -58,6 +66,12 @@ pub(super) struct State {
     pub(super) starting: usize,
     /// Workers that the supervisor shall kill.
     pub(super) condemned: Vec<u64>,
+    /// Workers whose chunk of this number nobody wants any more, and how long they have to end it.
+    pub(super) graces: Vec<Grace>,
+    /// Workers that items ended.
+    pub(super) crashes: u32,
+    /// Why the pool takes no more work though it was not closed.
+    pub(super) broken: Option<Error>,
     pub(super) barren: Barren,
     /// Nanoseconds that an item of each function took lately.
     pub(super) costs: Vec<Option<f64>>,
@@ -77,6 +91,15 @@ pub(super) struct State {
     pub(super) clock: u64,
 }
 
+/// A worker may end what it does, for a moment.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Grace {
+    pub(super) link: u64,
+    pub(super) number: u64,
+    /// In nanoseconds.
+    pub(super) until: u64,
+}
+
 /// What a caller learns when it hands in a chunk.
 #[derive(Debug)]
 pub(super) struct Submitted {
@@ -86,6 +109,32 @@ pub(super) struct Submitted {
     pub(super) outstanding: usize,
     /// What an item took lately, in nanoseconds.
     pub(super) cost: Option<f64>,
+    /// Whether the call was ended from outside.
+    pub(super) ended: Option<Ending>,
+}
+
+/// What a call begins with.
+#[derive(Debug)]
+pub(super) struct CallSpec {
+    pub(super) landing: fn(usize) -> Option<Box<dyn Landing>>,
+    /// True for a call that a thread waits for, from its first item to its last.
+    pub(super) whole: bool,
+    pub(super) rules: Option<Arc<Rules>>,
+    pub(super) deadline: Option<(u64, Duration)>,
+    pub(super) retained: bool,
+}
+
+impl CallSpec {
+    /// A call that may do anything, and is waited for item by item.
+    pub(super) fn of(landing: fn(usize) -> Option<Box<dyn Landing>>) -> Self {
+        Self {
+            landing,
+            whole: false,
+            rules: None,
+            deadline: None,
+            retained: false,
+        }
+    }
 }
 
 /// One call as its pool sees it.
@@ -97,9 +146,19 @@ pub(super) struct Call {
     pub(super) outstanding: u32,
     /// Nobody will fetch anything any more.
     detached: bool,
+    /// Keys are used again; this is not.
+    pub(super) serial: u64,
     /// Items from this one on are not wanted any more.
     end: usize,
-    /// See `Shared::open_call`.
+    /// Why, if the call was ended from outside.
+    pub(super) ending: Option<Ending>,
+    /// What its items may do; none if they may do anything.
+    pub(super) rules: Option<Arc<Rules>>,
+    /// When it has to be done, in nanoseconds, and how long that was.
+    pub(super) deadline: Option<(u64, Duration)>,
+    /// Its chunks are given back to the caller when they are done.
+    retained: bool,
+    /// See [`CallSpec`].
     pub(super) whole: bool,
     /// The thread that waits for the mail, while another one leads.
     pub(super) waiter: Option<Arc<Condvar>>,
@@ -118,12 +177,18 @@ impl State {
             silent: false,
             calls: Slab::new(),
             queue: VecDeque::new(),
+            delayed: Vec::new(),
+            deadlines: BTreeSet::new(),
+            alarm: u64::MAX,
             links: Vec::new(),
             outstanding: 0,
             maps: 0,
             wanted: 0,
             starting: 0,
             condemned: Vec::new(),
+            graces: Vec::new(),
+            crashes: 0,
+            broken: None,
             barren: Barren::default(),
             costs: vec![None; functions],
             led: false,
@@ -139,28 +204,46 @@ impl State {
 
     /// Fails when the pool takes no more work.
     pub(super) fn check_open(&self) -> Result<()> {
-        if self.phase == Phase::Open {
-            Ok(())
-        } else {
-            Err(Error::new(ErrorKind::Closed))
+        match &self.broken {
+            Some(error) => Err(error.again()),
+            None if self.phase == Phase::Open => Ok(()),
+            None => Err(Error::new(ErrorKind::Closed)),
         }
     }
 
-    pub(super) fn open_call(
-        &mut self,
-        landing: fn(usize) -> Option<Box<dyn Landing>>,
-        whole: bool,
-    ) -> usize {
+    pub(super) fn open_call(&mut self, spec: CallSpec) -> usize {
+        let CallSpec {
+            landing,
+            whole,
+            rules,
+            deadline,
+            retained,
+        } = spec;
         self.maps += usize::from(whole);
-        self.calls.insert(Call {
+        self.clock += 1;
+        let key = self.calls.insert(Call {
             whole,
             mail: Vec::new(),
             outstanding: 0,
             detached: false,
+            serial: self.clock,
             end: usize::MAX,
+            ending: None,
+            rules,
+            deadline,
+            retained,
             waiter: None,
             landing,
-        })
+        });
+        self.deadlines.extend(deadline.map(|(at, _)| (at, key)));
+        key
+    }
+
+    fn remove_call(&mut self, key: usize) {
+        let call = self.calls.remove(key);
+        if let Some((at, _)) = call.deadline {
+            self.deadlines.remove(&(at, key));
+        }
     }
 
     /// Nobody will ask for the call's results: what is queued is dropped, what runs is run in vain.
@@ -173,7 +256,7 @@ impl State {
             call.mail = Vec::new();
             self.maps -= usize::from(call.whole);
             if call.outstanding == 0 {
-                self.calls.remove(key);
+                self.remove_call(key);
             }
         }
         self.notify_if_idle();
@@ -191,21 +274,47 @@ impl State {
             call.end = call.end.min(end);
         }
         let concerned = |chunk: &Chunk| chunk.call == key && chunk.first >= end;
-        let mut dropped = Vec::new();
-        for chunk in std::mem::take(&mut self.queue) {
-            if concerned(&chunk) {
-                dropped.push(chunk);
-            } else {
-                self.queue.push_back(chunk);
-            }
-        }
+        let queue = std::mem::take(&mut self.queue).into_iter();
+        let (mut dropped, kept): (Vec<_>, Vec<_>) = queue.partition(&concerned);
+        self.queue = kept.into();
+        let delayed = self.delayed.extract_if(.., |(_, chunk)| concerned(chunk));
+        dropped.extend(delayed.map(|(_, chunk)| chunk));
         for link in &mut self.links {
             link.revoke_if(concerned, &mut dropped);
             link.cut(|chunk, done| chunk.call == key && chunk.first + done >= end);
         }
         for chunk in dropped {
-            self.finish(chunk);
+            self.drop_chunk(chunk);
         }
+    }
+
+    /// A chunk more is queued or with a worker.
+    pub(super) fn count_out(&mut self, key: usize) {
+        self.outstanding += 1;
+        if let Some(call) = self.calls.get_mut(key) {
+            call.outstanding += 1;
+        }
+    }
+
+    /// A chunk is not run; if its call was ended from outside, the caller is told so.
+    pub(super) fn drop_chunk(&mut self, chunk: Chunk) {
+        let ending = self.calls.get(chunk.call).and_then(|call| call.ending);
+        if let Some(ending) = ending {
+            let delivery = Delivery::Ended {
+                first: chunk.first,
+                count: chunk.count as usize,
+                ending,
+            };
+            self.deliver(chunk.call, delivery);
+        }
+        self.finish(chunk);
+    }
+
+    /// True while the call with this key and serial is not over.
+    pub(super) fn has_call(&self, key: usize, serial: u64) -> bool {
+        self.calls
+            .get(key)
+            .is_some_and(|call| call.serial == serial)
     }
 
     /// True when somebody still wants the item.
@@ -216,7 +325,8 @@ impl State {
     /// A chunk is done with, in whatever way.
     pub(super) fn finish(&mut self, chunk: Chunk) {
         self.outstanding -= 1;
-        if let Some(call) = self.calls.get_mut(chunk.call) {
+        let key = chunk.call;
+        if let Some(call) = self.calls.get_mut(key) {
             call.outstanding -= 1;
             if call.outstanding == 0 {
                 // Its caller may have fetched all results before the chunk's end came.
@@ -224,12 +334,21 @@ impl State {
                     waiter.notify_one();
                 }
                 if call.detached {
-                    self.calls.remove(chunk.call);
+                    self.remove_call(key);
                 }
             }
         }
-        self.keep_buffer(chunk.payload.into_buffer());
+        self.give_back(chunk);
         self.notify_if_idle();
+    }
+
+    /// What was in a chunk is not needed any more; its caller may try the items again.
+    pub(super) fn give_back(&mut self, chunk: Chunk) {
+        if self.calls.get(chunk.call).is_some_and(|call| call.retained) {
+            self.deliver(chunk.call, Delivery::Returned(chunk));
+        } else {
+            self.keep_buffer(chunk.payload.into_buffer());
+        }
     }
 
     /// Somebody may wait for the end of all work.
@@ -261,6 +380,9 @@ impl State {
         for chunk in std::mem::take(&mut self.queue) {
             self.finish(chunk);
         }
+        for (_, chunk) in std::mem::take(&mut self.delayed) {
+            self.finish(chunk);
+        }
         let keys: Vec<usize> = self.calls.iter().map(|(key, _)| key).collect();
         for key in keys {
             self.deliver(key, Delivery::Aborted(error.again()));
@@ -272,11 +394,11 @@ impl State {
 
     /// What the caller learns when it hands in a chunk.
     pub(super) fn submitted(&mut self, key: usize, function: FunctionId) -> Submitted {
-        let outstanding = self
-            .calls
-            .get(key)
-            .map_or(0, |call| call.outstanding as usize);
+        let call = self.calls.get(key);
+        let outstanding = call.map_or(0, |call| call.outstanding as usize);
+        let ended = call.and_then(|call| call.ending);
         Submitted {
+            ended,
             buffer: self.buffer(),
             outstanding,
             cost: self.cost(function),

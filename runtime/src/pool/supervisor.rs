@@ -4,49 +4,34 @@
 //! started it ends, and this one ends last, when the pool is closed or the program is gone.
 
 use std::io;
-use std::os::fd::{AsFd, OwnedFd};
-use std::panic::catch_unwind;
-use std::path::Path;
+use std::os::fd::AsFd;
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
-use ipc_channel::ipc::{IpcOneShotServer, IpcSender};
-use rustix::fs::{Access, Mode, OFlags};
-
+use super::death::End;
 use super::link::Link;
 use super::shared::Shared;
 use super::state::Phase;
-use crate::shm::{Lane, SEGMENT_BYTES};
-use crate::sys::{Child, ChildSpec, Exit, Segment, reserve_descriptors, wait_readable};
-use crate::wire::Greeting;
-use crate::worker::{Attach, descriptor_path};
+use crate::shm::{Lane, READY, REFUSED, SEGMENT_BYTES};
+use crate::sys::{
+    Child, ChildSpec, Exit, Segment, environment_with, now_nanos, oom_kills, wait_readable,
+};
+use crate::worker::Attach;
 
-/// A worker that has not greeted after this time is given up: constructors of the program or of its
+/// A worker that is not ready after this time is given up: constructors of the program or of its
 /// libraries hang.
 const START_LIMIT: Duration = Duration::from_secs(60);
 /// Idle workers run their exit handlers when the pool closes, for as long as this.
 const END_LIMIT: Duration = Duration::from_secs(2);
-
-/// Behind it come the library's folder and the socket, and the kernel takes 107 bytes.
-const LONGEST_FOLDER: usize = 80;
 /// The pause after a failed start; it doubles with each further one.
 const FIRST_PAUSE: Duration = Duration::from_millis(10);
-/// Descriptors that starting a worker takes, for a moment or longer.
-const DESCRIPTORS: usize = 10;
 
 /// A worker as the supervisor knows it.
 struct Ward {
     id: u64,
     child: Child,
-    /// Until the worker has greeted.
-    birth: Option<Birth>,
-}
-
-struct Birth {
-    server: IpcOneShotServer<Greeting>,
-    /// Its socket, which has no name any more.
-    socket: OwnedFd,
-    limit: Instant,
+    /// Until when it has to be ready; none once it is.
+    birth: Option<Instant>,
 }
 
 impl Shared {
@@ -54,6 +39,7 @@ impl Shared {
     pub(super) fn supervise(&self) {
         let mut wards: Vec<Ward> = Vec::new();
         let mut next_id = 0;
+        let mut oom_kills_before = oom_kills();
         // When the next worker may be started, after one could not.
         let mut retry = None;
         loop {
@@ -80,9 +66,10 @@ impl Shared {
                     continue;
                 }
             }
-            self.wait_for_news(&wards, retry);
+            let look = self.watch();
+            self.wait_for_news(&wards, retry, look);
             self.greet(&mut wards);
-            if self.reap(&mut wards) {
+            if self.reap(&mut wards, &mut oom_kills_before) {
                 retry = retry.or(self.pause());
             }
         }
@@ -118,13 +105,15 @@ impl Shared {
         Some(Instant::now() + FIRST_PAUSE * 2_u32.pow(doublings))
     }
 
-    fn wait_for_news(&self, wards: &[Ward], retry: Option<Instant>) {
-        let limits = wards
-            .iter()
-            .filter_map(|ward| ward.birth.as_ref())
-            .map(|birth| birth.limit);
+    /// Waits until something happens, but not beyond the time of the next start, or of the next look
+    /// at the clock in nanoseconds.
+    fn wait_for_news(&self, wards: &[Ward], retry: Option<Instant>, look: u64) {
+        let limits = wards.iter().filter_map(|ward| ward.birth);
         let next = limits.chain(retry).min();
         let left = next.map(|time| time.saturating_duration_since(Instant::now()));
+        let look =
+            (look != u64::MAX).then(|| Duration::from_nanos(look.saturating_sub(now_nanos())));
+        let left = left.into_iter().chain(look).min();
         let fds: Vec<_> = std::iter::once(self.notify.as_fd())
             .chain(wards.iter().map(|ward| ward.child.as_fd()))
             .collect();
@@ -133,10 +122,8 @@ impl Shared {
         self.notify.clear();
     }
 
-    /// Starts one worker. It can be given chunks at once, before it has greeted.
+    /// Starts one worker. It can be given chunks at once, before it is ready.
     fn start(&self, id: u64) -> io::Result<(Ward, Link)> {
-        // The channel library panics when it finds no free descriptor half-way.
-        reserve_descriptors(DESCRIPTORS).map_err(|error| said("no descriptors are left", error))?;
         let segment = Segment::new(SEGMENT_BYTES)
             .map_err(|error| said("shared memory could not be made", error))?;
         let lane = Lane::map(&segment, true)
@@ -144,77 +131,82 @@ impl Shared {
         lane.parent
             .fingerprint
             .store(self.table.fingerprint(), Ordering::Release);
-        let (server, socket) = greeting_server()?;
-        let attach = Attach::new(&segment, &self.pool_segment, &self.notify, &socket);
+        let attach = Attach::new(&segment, &self.pool_segment, &self.notify);
+        let (name, value) = attach.to_variable();
         let child = Child::spawn(&ChildSpec {
-            variable: attach.to_variable(),
+            arguments: std::env::args_os().collect(),
+            environment: environment_with(name, &value),
             inherit: vec![
                 segment.as_fd(),
                 self.pool_segment.as_fd(),
                 self.notify.as_fd(),
-                socket.as_fd(),
             ],
+            ..ChildSpec::default()
         })
         .map_err(|error| said("this program could not be executed again", error))?;
         let link = Link::new(id, child.pid(), lane);
-        let birth = Birth {
-            server,
-            socket,
-            limit: Instant::now() + START_LIMIT,
+        let ward = Ward {
+            id,
+            child,
+            birth: Some(Instant::now() + START_LIMIT),
         };
-        Ok((
-            Ward {
-                id,
-                child,
-                birth: Some(birth),
-            },
-            link,
-        ))
+        Ok((ward, link))
     }
 
-    /// Takes the greetings of workers that are ready.
+    /// Takes note of the workers that are ready, and gives up those that will not be.
     fn greet(&self, wards: &mut [Ward]) {
-        for ward in wards.iter_mut().filter(|ward| ward.birth.is_some()) {
+        for ward in wards {
+            let Some(limit) = ward.birth else {
+                continue;
+            };
             let mut state = self.lock();
             let Some(link) = state.links.iter_mut().find(|link| link.id == ward.id) else {
                 continue;
             };
-            let ready = link.lane.worker.ready.load(Ordering::Acquire) != 0;
-            link.greeted |= ready;
+            let words = &link.lane.worker;
+            let ready = words.ready.load(Ordering::Acquire) == READY;
+            let agreed = words.fingerprint.load(Ordering::Relaxed) == self.table.fingerprint();
+            link.greeted |= ready && agreed;
             drop(state);
-            let late = ward
-                .birth
-                .as_ref()
-                .is_some_and(|birth| birth.limit <= Instant::now());
-            if late && !ready {
+            if ready && agreed {
+                ward.birth = None;
+            } else if ready || limit <= Instant::now() {
                 ward.child.kill();
-            } else if ready && let Some(birth) = ward.birth.take() {
-                // It is there already: the worker says that it is ready after it was sent.
-                let agreed = birth.server.accept().is_ok_and(|(_, greeting)| {
-                    greeting.refusal.is_none() && greeting.fingerprint == self.table.fingerprint()
-                });
-                if !agreed {
-                    ward.child.kill();
-                }
             }
         }
     }
 
     /// Buries the workers that have ended; says whether there were any.
-    fn reap(&self, wards: &mut Vec<Ward>) -> bool {
+    fn reap(&self, wards: &mut Vec<Ward>, oom_kills_before: &mut Option<u64>) -> bool {
         let before = wards.len();
         let mut index = 0;
         while index < wards.len() {
-            let Some(exit) = wards[index].child.try_wait() else {
+            let Some((exit, usage)) = wards[index].child.try_wait() else {
                 index += 1;
                 continue;
             };
             let ward = wards.swap_remove(index);
-            let reason = ward.birth.map(|birth| birth.last_words(exit));
+            let mut out_of_memory = false;
+            if exit == Exit::KILLED {
+                let kills = oom_kills();
+                out_of_memory = kills > *oom_kills_before;
+                *oom_kills_before = kills;
+            }
             let mut state = self.lock();
+            let reason = ward.birth.and_then(|_| {
+                let link = state.links.iter().find(|link| link.id == ward.id)?;
+                Some(last_words(link, exit))
+            });
             // When the program ends, nobody is told anything any more.
             if !state.silent {
-                self.bury(&mut state, ward.id, exit, reason);
+                let end = End {
+                    exit,
+                    usage,
+                    stderr: String::new(),
+                    out_of_memory,
+                    reason,
+                };
+                self.bury(&mut state, ward.id, end);
             }
         }
         wards.len() < before
@@ -237,7 +229,7 @@ impl Shared {
         while !wards.is_empty() && Instant::now() < limit {
             let fds: Vec<_> = wards.iter().map(|ward| ward.child.as_fd()).collect();
             let _ = wait_readable(&fds, Some(limit.saturating_duration_since(Instant::now())));
-            self.reap(&mut wards);
+            self.reap(&mut wards, &mut None);
         }
         for ward in &wards {
             ward.child.kill();
@@ -248,57 +240,16 @@ impl Shared {
     }
 }
 
-/// A server for one greeting, and its socket.
-///
-/// The library makes the socket in a folder of its own below the one for temporary files. Both are
-/// removed at once, so that nothing is left however this program ends: a worker connects through
-/// the descriptor.
-fn greeting_server() -> io::Result<(IpcOneShotServer<Greeting>, OwnedFd)> {
-    let what = "a socket could not be made in the folder for temporary files";
-    let folder = std::env::temp_dir();
-    // The library would cut a longer path, and panics without the folder.
-    if folder.as_os_str().len() > LONGEST_FOLDER {
-        let error = io::Error::new(io::ErrorKind::InvalidFilename, "its path is too long");
-        return Err(said(what, error));
-    }
-    rustix::fs::access(&folder, Access::WRITE_OK | Access::EXEC_OK)
-        .map_err(|error| said(what, error.into()))?;
-    let made = catch_unwind(IpcOneShotServer::<Greeting>::new);
-    let (server, path) = made
-        .unwrap_or_else(|_| Err(io::Error::other("no folder could be made there")))
-        .map_err(|error| said(what, error))?;
-    let flags = OFlags::PATH | OFlags::CLOEXEC;
-    let socket = rustix::fs::open(&path, flags, Mode::empty())
-        .map_err(|error| said("a socket could not be opened", error.into()))?;
-    let path = Path::new(&path);
-    // What is not removed here goes with the server.
-    let _ = std::fs::remove_file(path);
-    let _ = path.parent().map(std::fs::remove_dir);
-    Ok((server, socket))
-}
-
 fn said(what: &str, error: io::Error) -> io::Error {
     io::Error::new(error.kind(), format!("{what}: {error}"))
 }
 
-impl Birth {
-    /// Why a worker ended before it was ready: what it said, or else how it ended.
-    fn last_words(self, exit: Exit) -> String {
-        // `accept` has no time limit. A greeting of our own, behind that of the worker if it sent
-        // one, keeps it from waiting for ever.
-        let own = IpcSender::connect(descriptor_path(&self.socket)).and_then(|sender| {
-            let greeting = Greeting {
-                fingerprint: 0,
-                refusal: None,
-            };
-            sender
-                .send(greeting)
-                .map_err(|error| io::Error::other(error.to_string()))
-        });
-        let said = own.ok().and_then(|()| self.server.accept().ok());
-        match said.and_then(|(_, greeting)| greeting.refusal) {
-            Some(refusal) => refusal,
-            None => format!("a new worker {exit} before it was ready"),
-        }
+/// Why a worker ended before it was ready: what it said, or else how it ended.
+fn last_words(link: &Link, exit: Exit) -> String {
+    let refused = link.lane.worker.ready.load(Ordering::Acquire) == REFUSED;
+    let text = link.lane.last_words().get().filter(|_| refused);
+    match text {
+        Some(text) => String::from_utf8_lossy(&text).into_owned(),
+        None => format!("a new worker {exit} before it was ready"),
     }
 }

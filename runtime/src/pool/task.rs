@@ -5,8 +5,8 @@ use std::marker::PhantomData;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use super::call::{open_large, open_record};
-use super::chunk::Delivery;
+use super::chunk::{Delivery, Ending};
+use super::results::{open_large, open_record};
 use super::shared::Shared;
 use crate::error::{Error, ErrorKind, Result};
 use crate::registry::FunctionId;
@@ -65,6 +65,18 @@ impl<R: Output> Task<R> {
         self.wait(Instant::now().checked_add(timeout))
     }
 
+    /// Ends the task: if it waits it is dropped, if it runs its worker is killed.
+    ///
+    /// [`join`](Task::join) then gives an error for which [`Error::is_cancelled`] is true, once the worker is
+    /// gone; or the result, if that was there already.
+    pub fn cancel(&self) {
+        if !self.joined && self.shared.check_fork().is_ok() {
+            let mut state = self.shared.lock();
+            self.shared
+                .end_call(&mut state, self.key, Ending::Cancelled);
+        }
+    }
+
     /// True once the result, or the failure, is there: [`join`](Task::join) will not wait.
     #[must_use]
     pub fn is_finished(&self) -> bool {
@@ -105,14 +117,17 @@ impl<R: Output> Task<R> {
         drop(state);
         self.joined = true;
         match delivery {
-            Some(Delivery::Records { pid, bytes, .. }) => match Records(&bytes).next() {
-                Some((status, value)) => Ok(open_record(name, 0, pid, status, value)?),
+            Some(Delivery::Records { origin, bytes, .. }) => match Records(&bytes).next() {
+                Some((status, value)) => Ok(open_record(name, 0, origin, status, value)?),
                 None => Err(Error::new(ErrorKind::Closed)),
             },
-            Some(Delivery::Large { pid, landing, .. }) => Ok(open_large(name, 0, pid, landing)?),
+            Some(Delivery::Large {
+                origin, landing, ..
+            }) => Ok(open_large(name, 0, origin, landing)?),
             Some(Delivery::Failed(error)) => Err(error.into()),
+            Some(Delivery::Ended { ending, .. }) => Err(ending.error(name, 0).into()),
             Some(Delivery::Aborted(error)) => Err(error),
-            None => Err(Error::new(ErrorKind::Closed)),
+            Some(Delivery::Returned(_)) | None => Err(Error::new(ErrorKind::Closed)),
         }
     }
 }

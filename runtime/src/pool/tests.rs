@@ -7,12 +7,15 @@ use proptest::prelude::*;
 
 use super::Pool;
 use super::chunk::{Chunk, Delivery};
+use super::death::End;
 use super::link::Link;
+use super::rules::History;
+use super::setup::Setup;
 use super::shared::Shared;
-use super::state::State;
+use super::state::{CallSpec, State};
 use crate::registry::FunctionId;
 use crate::shm::{Lane, Producer, ResultRing, SEGMENT_BYTES};
-use crate::sys::{Exit, Segment};
+use crate::sys::{Exit, Segment, Usage};
 use crate::wire::{LONGEST_HEADER, Payload, Status, encode_argument, landing, write_header};
 
 /// A pool with one worker that this test plays.
@@ -27,14 +30,16 @@ struct Stage {
 impl Stage {
     /// The worker was given `chunks` chunks of three items.
     fn new(chunks: usize) -> Self {
-        let pool = Pool::start(1).unwrap();
+        let pool = Pool::start(1, Setup::default()).unwrap();
         let shared = Arc::clone(pool.shared());
         let segment = Segment::new(SEGMENT_BYTES).unwrap();
         let mut link = Link::new(1, 1, Lane::map(&segment, true).unwrap());
         link.greeted = true;
         let worker = Lane::map(&segment, false).unwrap();
         let results = Producer::new(worker.results());
-        let call = shared.open_call(landing::<u64>, false).unwrap();
+        let call = shared
+            .open_call(CallSpec::of(landing::<u64>), None)
+            .unwrap();
         let mut state = shared.lock();
         for chunk in 0..chunks {
             let mut payload = Payload::default();
@@ -48,10 +53,10 @@ impl Stage {
                 first: 3 * chunk,
                 count: 3,
                 payload,
+                history: History::FIRST,
             };
-            state.outstanding += 1;
-            state.calls[call].outstanding += 1;
-            link.give(chunk).unwrap();
+            state.count_out(call);
+            link.give(chunk, false).unwrap();
         }
         state.links.push(link);
         drop(state);
@@ -89,7 +94,14 @@ impl Stage {
 
     fn die(&self) -> MutexGuard<'_, State> {
         let mut state = self.shared.lock();
-        self.shared.bury(&mut state, 1, Exit::Signal(11), None);
+        let end = End {
+            exit: Exit::Signal(11),
+            usage: Usage::default(),
+            stderr: String::new(),
+            out_of_memory: false,
+            reason: None,
+        };
+        self.shared.bury(&mut state, 1, end);
         state
     }
 }
@@ -150,8 +162,8 @@ proptest! {
                 Deed::TaskHead(value) => words.task_head.0.store(value, Ordering::Release),
                 Deed::Started(value) => words.started.0.store(value, Ordering::Release),
                 Deed::PanicText(len, text) => {
-                    stage.worker.panic_text().put(&text);
-                    words.panic_len.store(len, Ordering::Release);
+                    stage.worker.last_words().put(&text);
+                    words.text_len.store(len, Ordering::Release);
                 }
                 Deed::Fault(signal) => words.fault.signal.store(signal, Ordering::Release),
                 Deed::Claim(index, word) => words.claims[index].store(word, Ordering::Release),
@@ -167,7 +179,8 @@ proptest! {
         let told: usize = state.calls[stage.call].mail.iter().map(|delivery| match delivery {
             Delivery::Records { count, .. } => *count,
             Delivery::Large { .. } | Delivery::Failed(_) => 1,
-            Delivery::Aborted(_) => 0,
+            Delivery::Ended { count, .. } => *count,
+            Delivery::Returned(_) | Delivery::Aborted(_) => 0,
         }).sum();
         prop_assert_eq!(queued + told, 3 * chunks);
         prop_assert_eq!(state.outstanding, state.queue.len());

@@ -80,7 +80,6 @@ impl Table {
     }
 
     /// What the function's attribute says about time, memory and attempts.
-    #[cfg_attr(not(test), expect(dead_code, reason = "the pool is about to ask"))]
     pub(crate) fn limits(&self, id: FunctionId) -> Limits {
         self.get(id)
             .map_or_else(Limits::default, |entry| entry.limits)

@@ -1,0 +1,29 @@
+//! What is told of an item besides its result.
+
+use super::chunk::Origin;
+use crate::error::TaskError;
+
+/// The result of one item, and how it came about: from [`Job::reports`](crate::Job::reports).
+#[derive(Debug, Clone)]
+#[non_exhaustive]
+pub struct Report<R> {
+    /// The position of the item in the input, from 0.
+    pub index: usize,
+    /// What the function returned, or why it did not.
+    pub result: Result<R, TaskError>,
+    /// How often the item was tried: 1, or more if it was tried again.
+    pub attempts: u32,
+    /// The process id of the worker that ran the last attempt; none if no worker did.
+    pub worker: Option<u32>,
+}
+
+impl<R> Report<R> {
+    pub(super) fn new(result: Result<R, TaskError>, index: usize, origin: Origin) -> Self {
+        Self {
+            index,
+            result,
+            attempts: origin.attempt,
+            worker: origin.pid,
+        }
+    }
+}
