@@ -116,6 +116,47 @@ impl PoolBuilder {
         self
     }
 
+    /// How many items a worker runs at most; then it ends and another one takes its place.
+    ///
+    /// For functions, or libraries behind them, that leak.
+    pub fn max_tasks_per_worker(mut self, tasks: usize) -> Self {
+        self.setup.lifespan.items = Some(tasks);
+        self
+    }
+
+    /// How much memory, in bytes, a worker may have in use; with more it ends when it is done with the
+    /// item that it runs, and another one takes its place.
+    ///
+    /// Nothing fails: it is for workers that grow slowly. [`memory_limit`](Self::memory_limit) is for items
+    /// that use too much.
+    pub fn max_memory_per_worker(mut self, bytes: u64) -> Self {
+        self.setup.lifespan.memory = Some(bytes);
+        self
+    }
+
+    /// How old a worker becomes; then it ends when it is done with the items that it has begun, and another
+    /// one takes its place.
+    pub fn max_age_per_worker(mut self, age: Duration) -> Self {
+        self.setup.lifespan.age = Some(age);
+        self
+    }
+
+    /// How long a worker may have nothing to do before it ends. It is started again when there is work.
+    /// Without this it stays until the pool ends.
+    pub fn idle_timeout(mut self, idle: Duration) -> Self {
+        self.setup.lifespan.idle = Some(idle);
+        self
+    }
+
+    /// How many workers are kept ready besides those that work, so that one that crashes or is killed is
+    /// replaced without the time that a start takes; 0 unless set.
+    ///
+    /// They are started with the first work.
+    pub fn spares(mut self, workers: usize) -> Self {
+        self.setup.spares = workers;
+        self
+    }
+
     /// Makes the pool. No worker is started yet.
     ///
     /// In a worker every pool is [inline](PoolBuilder::inline): tasks that use pools themselves
@@ -127,12 +168,7 @@ impl PoolBuilder {
     /// threads.
     pub fn build(self) -> Result<Pool> {
         let workers = match self.workers {
-            Some(0) => return Err(Error::invalid("a pool of 0 workers: it needs at least 1")),
-            Some(workers) if workers > MOST_WORKERS => {
-                let what = format!("a pool of {workers} workers: {MOST_WORKERS} is the most");
-                return Err(Error::invalid(what));
-            }
-            Some(workers) => workers,
+            Some(workers) => check_workers(workers)?,
             None => match std::env::var_os(WORKERS).filter(|value| !value.is_empty()) {
                 Some(value) => parse_workers(&value.to_string_lossy())?,
                 None => cpus(),
@@ -140,7 +176,19 @@ impl PoolBuilder {
         };
         let inline = self.inline || is_worker() || std::env::var(INLINE).is_ok_and(|v| v == "1");
         self.setup.rules.check()?;
+        self.setup.lifespan.check()?;
         Pool::start(if inline { 0 } else { workers }, self.setup)
+    }
+}
+
+/// Fails when the number is out of range.
+pub(super) fn check_workers(workers: usize) -> Result<usize> {
+    match workers {
+        0 => Err(Error::invalid("a pool of 0 workers: it needs at least 1")),
+        1..=MOST_WORKERS => Ok(workers),
+        _ => Err(Error::invalid(format!(
+            "a pool of {workers} workers: {MOST_WORKERS} is the most"
+        ))),
     }
 }
 

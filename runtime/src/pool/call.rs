@@ -102,7 +102,7 @@ where
             read_ahead: settings.read_ahead.unwrap_or(usize::MAX),
             out: 0,
             cost: shared.cost(function),
-            chunker: Chunker::new(settings.chunk_size, shared.workers),
+            chunker: Chunker::new(settings.chunk_size, shared.workers()),
             buffer: Vec::new(),
             used: Vec::new(),
             inbox: VecDeque::new(),
@@ -165,7 +165,7 @@ where
     /// Reads and hands in items as long as workers have use for them.
     fn read_items(&mut self) -> Result<()> {
         // News that wait count too: a failure among them may be the end of the call.
-        let window = 2 * self.shared.workers + 1;
+        let window = 2 * self.shared.workers() + 1;
         while !self.exhausted
             && self.ended.is_none()
             && self.out + self.inbox.len() < window

@@ -2,9 +2,11 @@
 
 use std::fmt;
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::atomic::AtomicUsize;
 use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::thread::JoinHandle;
 
+use super::builder::check_workers;
 use super::call::Results;
 use super::chunk::Ending;
 use super::rules::Rules;
@@ -69,7 +71,7 @@ impl Pool {
             table,
             usual_rules: (setup.rules != Rules::default()).then(|| Arc::new(setup.rules)),
             setup,
-            workers,
+            size: AtomicUsize::new(workers),
             generation: forks(),
             cpus: cpus(),
             pool,
@@ -86,7 +88,7 @@ impl Pool {
     /// How many workers the pool has at most; 1 if it runs everything in this process.
     #[must_use]
     pub fn workers(&self) -> usize {
-        self.shared.workers.max(1)
+        self.shared.workers().max(1)
     }
 
     /// True when everything runs in this process: see [`inline`](PoolBuilder::inline).
@@ -306,6 +308,22 @@ impl Pool {
         }
         drop(state);
         self.join_threads();
+    }
+
+    /// Changes how many workers the pool has at most.
+    ///
+    /// More are started when there is work for them. When there are too many, idle ones end at once and
+    /// others when they are done with the items that they have begun. Pools that run
+    /// everything in this process stay as they are.
+    ///
+    /// # Errors
+    /// When `workers` is 0 or more than 4096.
+    pub fn resize(&self, workers: usize) -> Result<()> {
+        check_workers(workers)?;
+        if !self.is_inline() {
+            self.shared.resize(workers);
+        }
+        Ok(())
     }
 
     /// Drops all work and ends the workers; they are gone when this returns.

@@ -9,7 +9,7 @@ use crate::shm::{
     CLAIMS, Claim, Consumer, Corrupt, Lane, Producer, ResultRing, Ringer, TaskRing, WorkerPark,
     claim_word,
 };
-use crate::sys::advise_huge;
+use crate::sys::{advise_huge, now_nanos};
 use crate::wire::{FrameHeader, Header, Landing, Status, parse_header};
 
 /// Values from this size on are received into memory of their own.
@@ -39,6 +39,17 @@ pub(super) struct Link {
     pub(super) corrupt: bool,
     /// When it was given something last, by the state's clock.
     pub(super) used: u64,
+    /// How many items it may still be given.
+    pub(super) quota: u64,
+    /// When it was started, and when it had nothing to do any more, in nanoseconds.
+    pub(super) born: u64,
+    pub(super) idle_since: u64,
+    /// It is given no more.
+    pub(super) leaving: bool,
+    /// When it was told to end, in nanoseconds.
+    pub(super) dismissed: Option<u64>,
+    /// Items that it had done when its memory was looked at last.
+    pub(super) measured: u64,
     /// Why it is being killed, if it is.
     pub(super) doom: Option<Doom>,
     /// Items done when it was last looked at for being overdue, and when that number was first seen.
@@ -90,7 +101,14 @@ pub(super) enum News {
 
 impl Link {
     pub(super) fn new(id: u64, pid: u32, lane: Lane) -> Self {
+        let now = now_nanos();
         Self {
+            quota: u64::MAX,
+            born: now,
+            idle_since: now,
+            leaving: false,
+            dismissed: None,
+            measured: 0,
             id,
             pid,
             tasks: Producer::new(lane.tasks()),
@@ -116,6 +134,16 @@ impl Link {
         self.in_flight.is_empty()
     }
 
+    /// True when it ends as soon as it is done with what it has.
+    pub(super) fn is_leaving(&self) -> bool {
+        self.leaving || self.quota == 0
+    }
+
+    /// True when it is there for chunks to come.
+    pub(super) fn stays(&self) -> bool {
+        !self.corrupt && !self.is_leaving() && self.doom.is_none()
+    }
+
     /// True when it has written something that was not read.
     pub(super) fn has_news(&self) -> bool {
         self.results.has_news()
@@ -134,10 +162,7 @@ impl Link {
             .in_flight
             .front()
             .map_or(self.next_number, |one| one.number);
-        !self.corrupt
-            && self.doom.is_none()
-            && self.writing.is_none()
-            && self.next_number - oldest < CLAIMS as u64
+        self.stays() && self.writing.is_none() && self.next_number - oldest < CLAIMS as u64
     }
 
     /// Gives the worker a chunk; if `clocked`, it tells when it begins each item. [`ring`](Self::ring)
@@ -145,6 +170,7 @@ impl Link {
     pub(super) fn give(&mut self, chunk: Chunk, clocked: bool) -> Result<(), Corrupt> {
         let number = self.next_number;
         self.next_number += 1;
+        self.quota = self.quota.saturating_sub(chunk.count.into());
         // A chunk that a worker is waiting for is not taken back, which saves both sides the claim.
         let granted = self.in_flight.is_empty();
         if !granted {
@@ -215,7 +241,9 @@ impl Link {
         let mut index = 0;
         while index < self.in_flight.len() {
             if concerned(&self.in_flight[index].chunk) && self.revoke(index) {
-                out.extend(self.in_flight.remove(index).map(|taken| taken.chunk));
+                let taken = self.in_flight.remove(index).map(|taken| taken.chunk);
+                self.took_back(taken.as_ref());
+                out.extend(taken);
             } else {
                 index += 1;
             }
@@ -226,10 +254,15 @@ impl Link {
     pub(super) fn revoke_newest(&mut self) -> Option<Chunk> {
         let newest = self.in_flight.len().checked_sub(1)?;
         let revoked = self.revoke(newest);
-        revoked
-            .then(|| self.in_flight.pop_back())
-            .flatten()
-            .map(|taken| taken.chunk)
+        let taken = revoked.then(|| self.in_flight.pop_back()).flatten();
+        let taken = taken.map(|taken| taken.chunk);
+        self.took_back(taken.as_ref());
+        taken
+    }
+
+    fn took_back(&mut self, chunk: Option<&Chunk>) {
+        let items = chunk.map_or(0, |chunk| chunk.count.into());
+        self.quota = self.quota.saturating_add(items);
     }
 
     /// Has the worker end the chunk that it runs after the current item, if `concerned` says so of

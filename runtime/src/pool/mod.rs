@@ -17,6 +17,7 @@ mod handle;
 mod imap;
 mod inline;
 mod job;
+mod lifespan;
 mod link;
 mod map;
 mod order;

@@ -56,6 +56,9 @@ impl Shared {
                 }
             }
         }
+        if came && link.idle() {
+            self.note_life(state, link);
+        }
         state.news = news;
         came
     }
@@ -81,25 +84,51 @@ impl Shared {
             }
         }
         while let Some(next) = state.queue.front()
-            && let Some(index) = choose(state, &links, next)
+            && let Some(index) = choose(state, &links, next, self.may_begin(&links))
             && let Some(chunk) = state.queue.pop_front()
         {
+            let chunk = self.fit(state, &links[index], chunk);
             self.give(state, &mut links[index], chunk);
         }
         // Nothing queued, but a worker idle: it takes what another one has not begun.
         while state.queue.is_empty()
+            && self.may_begin(&links)
             && let Some(idle) = links
                 .iter()
                 .position(|link| link.idle() && link.takes_more())
             && let Some(chunk) = steal(&mut links)
         {
+            let chunk = self.fit(state, &links[idle], chunk);
             self.give(state, &mut links[idle], chunk);
         }
-        let busy = links.iter().filter(|link| !link.idle()).count();
-        let spin = if busy < self.cpus { SPIN_NANOS } else { 0 };
+        for link in links.iter_mut().filter(|link| link.is_leaving()) {
+            self.dismiss(state, link);
+        }
+        let spin = if busy(&links) < self.cpus {
+            SPIN_NANOS
+        } else {
+            0
+        };
         self.pool.words.spin.0.store(spin, Ordering::Relaxed);
         state.links = links;
         self.want_workers(state);
+    }
+
+    /// True when an idle worker may be given something: spare ones are more than may work at once.
+    fn may_begin(&self, links: &[Link]) -> bool {
+        busy(links) < self.workers()
+    }
+
+    /// The part of a chunk that a worker can still take; the rest is queued.
+    fn fit(&self, state: &mut State, link: &Link, mut chunk: Chunk) -> Chunk {
+        if link.quota >= chunk.count.into() {
+            return chunk;
+        }
+        let arguments = self.table.arguments(chunk.function);
+        let part = chunk.take_items(link.quota as u32, arguments);
+        state.count_out(chunk.call);
+        state.queue.push_front(chunk);
+        part
     }
 
     fn give(&self, state: &mut State, link: &mut Link, chunk: Chunk) {
@@ -120,16 +149,23 @@ impl Shared {
             let at = wait.map_or(u64::MAX, |wait| now_nanos().saturating_add(wait));
             self.alarm(state, at);
         }
+        if self.setup.lifespan.memory.is_some() {
+            self.note_life(state, link);
+        }
         match link.give(chunk, watched) {
             Ok(()) => link.ring(),
             Err(Corrupt) => self.condemn(state, link),
         }
     }
 
-    /// As many workers as there are chunks, up to the pool's size.
+    /// As many workers as there are chunks, up to the pool's size, and the spare ones.
     fn want_workers(&self, state: &mut State) {
-        let have = state.links.len() + state.starting + state.wanted;
-        let useful = self.workers.min(state.outstanding);
+        if state.outstanding == 0 {
+            return;
+        }
+        let staying = state.links.iter().filter(|link| link.stays()).count();
+        let have = staying + state.starting + state.wanted;
+        let useful = self.workers().min(state.outstanding) + self.setup.spares;
         if useful > have {
             state.wanted += useful - have;
             self.notify.notify();
@@ -138,13 +174,13 @@ impl Shared {
 
     /// True when a thread of ours may spin without taking the core of a worker.
     pub(super) fn may_spin(&self, state: &State) -> bool {
-        state.links.iter().filter(|link| !link.idle()).count() < self.cpus
+        busy(&state.links) < self.cpus
     }
 }
 
 /// The worker that the next chunk goes to: of the idle ones the one that was busy last, since its
 /// core is awake; else the one with the least to do, if it has not enough already.
-fn choose(state: &State, links: &[Link], next: &Chunk) -> Option<usize> {
+fn choose(state: &State, links: &[Link], next: &Chunk, may_begin: bool) -> Option<usize> {
     let able = || {
         links
             .iter()
@@ -152,7 +188,7 @@ fn choose(state: &State, links: &[Link], next: &Chunk) -> Option<usize> {
             .filter(|(_, link)| link.takes_more())
     };
     let idle = able()
-        .filter(|(_, link)| link.idle())
+        .filter(|(_, link)| may_begin && link.idle())
         .max_by_key(|(_, link)| link.used);
     if let Some((index, _)) = idle {
         return Some(index);
@@ -170,7 +206,9 @@ fn choose(state: &State, links: &[Link], next: &Chunk) -> Option<usize> {
     able()
         .filter(|(_, link)| {
             let queued = link.in_flight.len();
-            queued < 2 || queued < DEEP && load(link).is_some_and(|nanos| nanos < DEEP_NANOS)
+            // An idle one is for the case above.
+            queued == 1
+                || (1..DEEP).contains(&queued) && load(link).is_some_and(|nanos| nanos < DEEP_NANOS)
         })
         .min_by_key(|(_, link)| link.in_flight.len())
         .map(|(index, _)| index)
@@ -184,4 +222,9 @@ fn steal(links: &mut [Link]) -> Option<Chunk> {
         .collect();
     victims.sort_by_key(|link| std::cmp::Reverse(link.in_flight.len()));
     victims.into_iter().find_map(Link::revoke_newest)
+}
+
+/// How many workers have something to do.
+fn busy(links: &[Link]) -> usize {
+    links.iter().filter(|link| !link.idle()).count()
 }

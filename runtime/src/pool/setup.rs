@@ -1,6 +1,9 @@
 //! What a pool was built with.
 
+use std::time::Duration;
+
 use super::rules::Rules;
+use crate::error::{Error, Result};
 
 /// The settings of a pool that hold for its whole life.
 #[derive(Debug, Clone)]
@@ -11,6 +14,37 @@ pub(super) struct Setup {
     pub(super) crash_budget: Option<u32>,
     /// Lines of standard error that are kept for an error.
     pub(super) stderr_lines: usize,
+    pub(super) lifespan: Lifespan,
+    /// Workers that are kept ready besides those that work.
+    pub(super) spares: usize,
+}
+
+/// When a worker is replaced though nothing is wrong with it; never where nothing is said.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct Lifespan {
+    /// Items that it runs at most.
+    pub(super) items: Option<usize>,
+    /// Bytes that it may have in use between two chunks.
+    pub(super) memory: Option<u64>,
+    pub(super) age: Option<Duration>,
+    /// How long it may have nothing to do.
+    pub(super) idle: Option<Duration>,
+}
+
+impl Lifespan {
+    pub(super) fn check(&self) -> Result<()> {
+        let zero = [
+            (self.items == Some(0), "tasks"),
+            (self.memory == Some(0), "bytes of memory"),
+            (self.age == Some(Duration::ZERO), "seconds"),
+        ];
+        match zero.iter().find(|(zero, _)| *zero) {
+            Some((_, unit)) => Err(Error::invalid(format!(
+                "a worker's life of 0 {unit}: it would do nothing"
+            ))),
+            None => Ok(()),
+        }
+    }
 }
 
 impl Default for Setup {
@@ -19,6 +53,8 @@ impl Default for Setup {
             rules: Rules::default(),
             crash_budget: None,
             stderr_lines: 20,
+            lifespan: Lifespan::default(),
+            spares: 0,
         }
     }
 }

@@ -1,5 +1,6 @@
 //! What all handles of a pool and its two threads share.
 
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -21,8 +22,8 @@ pub(super) struct Shared {
     pub(super) setup: Setup,
     /// The rules of calls that have none of their own; none if anything goes.
     pub(super) usual_rules: Option<Arc<Rules>>,
-    /// How many workers at most; 0 when everything runs in this process.
-    pub(super) workers: usize,
+    /// How many workers work at once, at most; 0 when everything runs in this process.
+    pub(super) size: AtomicUsize,
     /// How often the process was forked when the pool was made.
     pub(super) generation: u32,
     /// How many CPUs there are for all of us.
@@ -51,7 +52,21 @@ impl Shared {
     }
 
     pub(super) fn is_inline(&self) -> bool {
-        self.workers == 0
+        self.workers() == 0
+    }
+
+    /// How many workers work at once, at most; 0 when everything runs in this process.
+    pub(super) fn workers(&self) -> usize {
+        self.size.load(Ordering::Relaxed)
+    }
+
+    /// Has more workers work from now on, or fewer as soon as they are done with what they have.
+    pub(super) fn resize(&self, workers: usize) {
+        let mut state = self.lock();
+        self.size.store(workers, Ordering::Relaxed);
+        state.wanted = 0;
+        self.dismiss_surplus(&mut state);
+        self.feed(&mut state);
     }
 
     /// The rules of a call of `function` whose job says `job`.

@@ -9,6 +9,7 @@ use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
 use super::death::End;
+use super::lifespan::END_LIMIT;
 use super::link::Link;
 use super::shared::Shared;
 use super::state::Phase;
@@ -21,8 +22,6 @@ use crate::worker::Attach;
 /// A worker that is not ready after this time is given up: constructors of the program or of its
 /// libraries hang.
 const START_LIMIT: Duration = Duration::from_secs(60);
-/// Idle workers run their exit handlers when the pool closes, for as long as this.
-const END_LIMIT: Duration = Duration::from_secs(2);
 /// The pause after a failed start; it doubles with each further one.
 const FIRST_PAUSE: Duration = Duration::from_millis(10);
 
@@ -85,6 +84,7 @@ impl Shared {
             Ok((ward, link)) => {
                 wards.push(ward);
                 state.links.push(link);
+                self.dismiss_surplus(&mut state);
                 self.feed(&mut state);
                 // The leader counts the workers before it spins or sleeps.
                 state.ringer.ring();
@@ -144,7 +144,9 @@ impl Shared {
             ..ChildSpec::default()
         })
         .map_err(|error| said("this program could not be executed again", error))?;
-        let link = Link::new(id, child.pid(), lane);
+        let mut link = Link::new(id, child.pid(), lane);
+        let most = self.setup.lifespan.items;
+        link.quota = most.map_or(u64::MAX, |items| items as u64);
         let ward = Ward {
             id,
             child,
@@ -216,14 +218,15 @@ impl Shared {
     fn end(&self, mut wards: Vec<Ward>) {
         {
             let mut state = self.lock();
-            for link in &mut state.links {
+            let mut links = std::mem::take(&mut state.links);
+            for link in &mut links {
                 if link.idle() && link.greeted {
-                    link.lane.parent.closing.0.store(1, Ordering::Release);
-                    link.ring();
+                    self.dismiss(&mut state, link);
                 } else if let Some(ward) = wards.iter().find(|ward| ward.id == link.id) {
                     ward.child.kill();
                 }
             }
+            state.links = links;
         }
         let limit = Instant::now() + END_LIMIT;
         while !wards.is_empty() && Instant::now() < limit {

@@ -81,6 +81,7 @@ impl Shared {
         next = next.min(self.end_graces(&mut state, now));
         next = next.min(self.send_delayed(&mut state, now));
         next = next.min(self.doom_late(&mut state, now));
+        next = next.min(self.end_lives(&mut state, now));
         let suspects = self.suspects(&state);
         if !suspects.is_empty() {
             // Reading what the kernel says takes its time.

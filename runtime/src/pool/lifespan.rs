@@ -1,0 +1,115 @@
+//! The end of workers that nothing is wrong with: too old, too large, idle, or too many.
+
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+
+use super::link::Link;
+use super::shared::Shared;
+use super::state::State;
+use super::watch::Doom;
+use crate::sys::{now_nanos, tree_memory};
+
+/// Workers that were told to end run their exit handlers, for as long as this.
+pub(super) const END_LIMIT: Duration = Duration::from_secs(2);
+/// How often the memory of workers that may not grow for ever is looked at while they work.
+const LOOK_AT_MEMORY: u64 = 50_000_000;
+
+impl Shared {
+    /// Tells an idle worker to end, once it is ready; others later.
+    pub(super) fn dismiss(&self, state: &mut State, link: &mut Link) {
+        if link.idle() && link.greeted && link.dismissed.is_none() {
+            let now = now_nanos();
+            link.dismissed = Some(now);
+            link.lane.parent.closing.0.store(1, Ordering::Release);
+            link.ring();
+            self.alarm(state, now.saturating_add(nanos(END_LIMIT)));
+        }
+    }
+
+    /// Has as many workers leave as there are too many: idle ones first.
+    pub(super) fn dismiss_surplus(&self, state: &mut State) {
+        let staying = state.links.iter().filter(|link| link.stays()).count();
+        let room = self.workers() + self.setup.spares;
+        let mut surplus = staying.saturating_sub(room);
+        for idle in [true, false] {
+            for link in state.links.iter_mut().filter(|link| link.stays()) {
+                if surplus > 0 && link.idle() == idle {
+                    link.leaving = true;
+                    surplus -= 1;
+                }
+            }
+        }
+        take_back_from_leaving(state);
+    }
+
+    /// Has workers leave whose time has come. Gives the time of the next look, in nanoseconds.
+    pub(super) fn end_lives(&self, state: &mut State, now: u64) -> u64 {
+        let lifespan = self.setup.lifespan;
+        let mut next = u64::MAX;
+        let mut overdue = Vec::new();
+        for link in &mut state.links {
+            if let Some(told) = link.dismissed {
+                match told.saturating_add(nanos(END_LIMIT)) {
+                    end if end > now => next = next.min(end),
+                    _ => overdue.push(link.id),
+                }
+                continue;
+            }
+            let of_age = lifespan.age.map(|age| link.born.saturating_add(nanos(age)));
+            let idle = lifespan.idle.filter(|_| link.idle());
+            let of_idleness = idle.map(|idle| link.idle_since.saturating_add(nanos(idle)));
+            match of_age.into_iter().chain(of_idleness).min() {
+                Some(end) if end <= now => link.leaving = true,
+                Some(end) => next = next.min(end),
+                None => {}
+            }
+        }
+        if let Some(limit) = lifespan.memory {
+            let mut busy = false;
+            for link in state.links.iter_mut().filter(|link| link.stays()) {
+                busy |= !link.idle();
+                // One that has done nothing since has not grown.
+                if link.measured != link.items_done || !link.idle() {
+                    link.measured = link.items_done;
+                    link.leaving = tree_memory(link.pid, limit).is_some();
+                }
+            }
+            if busy {
+                next = next.min(now.saturating_add(LOOK_AT_MEMORY));
+            }
+        }
+        take_back_from_leaving(state);
+        for id in overdue {
+            self.doom(state, id, Doom::Unwanted);
+        }
+        next
+    }
+
+    /// A worker that has become idle, or was given something, changes when to look next.
+    pub(super) fn note_life(&self, state: &mut State, link: &mut Link) {
+        let lifespan = self.setup.lifespan;
+        if lifespan.memory.is_some() {
+            self.alarm(state, now_nanos().saturating_add(LOOK_AT_MEMORY));
+        }
+        if let Some(idle) = lifespan.idle.filter(|_| link.idle()) {
+            link.idle_since = now_nanos();
+            self.alarm(state, link.idle_since.saturating_add(nanos(idle)));
+        }
+    }
+}
+
+/// What a worker that leaves has not begun goes to others.
+fn take_back_from_leaving(state: &mut State) {
+    let mut back = Vec::new();
+    // One that has used up its quota runs what it has; it is more only if something is taken back.
+    for link in state.links.iter_mut().filter(|link| link.leaving) {
+        link.revoke_if(|_| true, &mut back);
+    }
+    for chunk in back.into_iter().rev() {
+        state.queue.push_front(chunk);
+    }
+}
+
+fn nanos(time: Duration) -> u64 {
+    u64::try_from(time.as_nanos()).unwrap_or(u64::MAX)
+}
