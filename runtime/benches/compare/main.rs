@@ -9,6 +9,7 @@
 
 mod child;
 mod echo;
+mod failure;
 mod map;
 mod measure;
 mod memory;
@@ -26,13 +27,14 @@ use table::Table;
 
 type Section = fn(Scale, &mut Table) -> Outcome<()>;
 
-const SECTIONS: [(&str, Section); 6] = [
+const SECTIONS: [(&str, Section); 7] = [
     ("round-trip", round_trip::run),
     ("map", map::run),
     ("echo", echo::run),
     ("start", start::run),
     ("uneven", uneven::run),
     ("memory", memory::run),
+    ("failure", failure::run),
 ];
 
 fn main() -> ExitCode {

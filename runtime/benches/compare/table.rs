@@ -34,6 +34,8 @@ pub(crate) enum Bar {
     None,
     /// At most so many times the other's cost.
     Ratio(f64),
+    /// At most so many nanoseconds.
+    Nanos(f64),
     /// At most so many nanoseconds an item.
     NanosAnItem(f64),
 }
@@ -123,6 +125,7 @@ impl Table {
 fn bar_met(bar: Bar, unit: Unit, cost: f64, ratio: &Ratio) -> String {
     let (wanted, met) = match (bar, unit) {
         (Bar::Ratio(most), _) => (format!("ratio {most}"), ratio.median <= most),
+        (Bar::Nanos(most), _) => (format!("{} ms", most / 1e6), cost <= most),
         (Bar::NanosAnItem(most), Unit::NanosAnItem(items)) => {
             (format!("{most} ns"), cost / items as f64 <= most)
         }
