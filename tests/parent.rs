@@ -5,6 +5,7 @@
 use std::os::unix::process::{CommandExt, ExitStatusExt};
 use std::panic;
 use std::process::{self, Output};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use parproc::{Pool, Task, parallel};
@@ -24,6 +25,16 @@ fn work(meeting: &str, word: u64, endless: bool) {
             std::hint::spin_loop();
         }
     }
+}
+
+/// Comes to the meeting if it is the first item.
+#[parallel]
+fn hold_first(meeting: &str, word: u64, first: bool) -> u64 {
+    if first {
+        meet(meeting, WORKERS + 1);
+    }
+    std::thread::sleep(Duration::from_millis(1));
+    word
 }
 
 /// The program whose end is watched: it has workers, and waits to be told how to end.
@@ -48,6 +59,10 @@ fn program_with_workers() {
         "panic" => {
             panic::set_hook(Box::new(|_| {}));
             panic!("as asked for");
+        }
+        "items" => {
+            let items = (0..10_000).map(|word| (meeting, word, word == 0));
+            let _ = pool.job(hold_first).chunk_size(1).map(items);
         }
         "raise" => kill_process(getpid(), Signal::TERM).unwrap(),
         "return" => {}
@@ -163,6 +178,84 @@ fn the_parent_is_terminated() {
         for busy in ["idle", "busy"] {
             assert_eq!(ends("raise", busy, drop).status.signal(), Some(15));
         }
+    });
+}
+
+#[test]
+fn the_terminal_of_the_parent_hangs_up() {
+    in_time(|| {
+        for busy in ["idle", "busy"] {
+            let hang_up = |parent: Guest| parent.process.signal(Signal::HUP);
+            let output = ends("exit", busy, hang_up);
+            assert_eq!(output.status.signal(), Some(1));
+        }
+    });
+}
+
+#[test]
+fn ctrl_c_while_ten_thousand_items_run() {
+    in_time(|| {
+        let meeting = Meeting::new();
+        let mut command = program(
+            "program_with_workers",
+            format!("{} items idle", meeting.name()),
+        );
+        command.env("PARPROC_WORKERS", WORKERS.to_string());
+        let child = command.process_group(0).spawn().unwrap();
+        let (parent, workers) = gather(&meeting);
+        drop(parent);
+        let first = meeting.wait();
+        assert_eq!(first.word, WORKERS + 1);
+        let group = i32::try_from(child.id()).ok().and_then(Pid::from_raw);
+        let begin = Instant::now();
+        kill_process_group(group.unwrap(), Signal::INT).unwrap();
+        let output = child.wait_with_output().unwrap();
+        let ended = begin.elapsed();
+        assert!(workers.iter().all(|worker| worker.ends_within(SOON)));
+        println!(
+            "parent and workers were gone after {ended:?} and {:?}",
+            begin.elapsed()
+        );
+        assert_eq!(output.status.signal(), Some(2));
+        assert_eq!(String::from_utf8_lossy(&output.stderr), "");
+    });
+}
+
+#[test]
+fn a_parent_that_handles_ctrl_c_keeps_its_workers() {
+    const TEST: &str = "a_parent_that_handles_ctrl_c_keeps_its_workers";
+    static INTERRUPTED: AtomicBool = AtomicBool::new(false);
+    extern "C" fn interrupted(_signal: i32) {
+        INTERRUPTED.store(true, Ordering::Relaxed);
+    }
+    in_time(|| {
+        let Some(meeting) = role() else {
+            let meeting = Meeting::new();
+            let mut command = program(TEST, meeting.name());
+            let child = command.process_group(0).spawn().unwrap();
+            let worker = meeting.wait();
+            let group = i32::try_from(child.id()).ok().and_then(Pid::from_raw);
+            kill_process_group(group.unwrap(), Signal::INT).unwrap();
+            let parent = meeting.wait();
+            assert_eq!(parent.process.id, child.id());
+            drop((worker, parent));
+            let output = child.wait_with_output().unwrap();
+            let errors = String::from_utf8_lossy(&output.stderr);
+            assert!(output.status.success(), "{errors}");
+            return;
+        };
+        let handler: extern "C" fn(i32) = interrupted;
+        // SAFETY: the handler only stores to an atomic.
+        unsafe { libc::signal(libc::SIGINT, handler as libc::sighandler_t) };
+        let task = Pool::global()
+            .unwrap()
+            .spawn(work, (meeting.as_str(), 1, false))
+            .unwrap();
+        while !INTERRUPTED.load(Ordering::Relaxed) {
+            std::thread::yield_now();
+        }
+        meet(&meeting, 2);
+        task.join().unwrap();
     });
 }
 
