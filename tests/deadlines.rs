@@ -134,6 +134,58 @@ fn a_worker_that_stands_still_before_it_begins_is_replaced_and_the_item_runs() {
 }
 
 #[test]
+fn results_that_nobody_takes_are_no_reason_to_kill() {
+    #[parallel]
+    fn large(x: u8) -> Vec<u8> {
+        vec![x; 300_000]
+    }
+    in_time(|| {
+        let pool = pool(1);
+        let job = pool.job(large).timeout(SHORT / 2).chunk_size(20);
+        let mut results = job.imap_unordered(0..60).unwrap();
+        let mut count = 0;
+        while let Some((index, result)) = results.next() {
+            assert_eq!(result.unwrap(), vec![index as u8; 300_000]);
+            count += 1;
+            if count % 20 == 1 {
+                // The ring is full of results long before this is over.
+                thread::sleep(2 * SHORT);
+            }
+        }
+        assert_eq!(count, 60);
+    });
+}
+
+#[test]
+fn the_time_does_not_run_while_an_argument_waits_to_be_sent() {
+    #[parallel]
+    fn length(bytes: &[u8]) -> usize {
+        bytes.len()
+    }
+    in_time(|| {
+        let pool = pool(1);
+        let bytes = vec![7_u8; 64 << 20];
+        // Behind another one, and larger than the ring.
+        let first = pool.spawn(sleeps, 2 * SHORT).unwrap();
+        let job = pool.job(length).timeout(10 * SHORT);
+        let second = job.spawn(bytes.as_slice()).unwrap();
+        first.join().unwrap();
+        assert_eq!(second.join().unwrap(), bytes.len());
+    });
+}
+
+#[test]
+fn an_inline_pool_ends_a_late_call_between_two_items() {
+    in_time(|| {
+        let pool = parproc_tests::inline_pool();
+        let job = pool.job(sleeps).deadline(SHORT);
+        let outcomes = job.outcomes([SHORT, SHORT, SHORT]).unwrap();
+        assert!(outcomes[0].is_ok());
+        assert!(outcomes[2].as_ref().unwrap_err().is_timeout());
+    });
+}
+
+#[test]
 fn a_limit_of_nothing_is_refused() {
     let error = pool(1)
         .job(sleeps)

@@ -52,7 +52,7 @@ pub(super) struct Link {
     pub(super) measured: u64,
     /// Why it is being killed, if it is.
     pub(super) doom: Option<Doom>,
-    /// Items done when it was last looked at for being overdue, and when that number was first seen.
+    /// Its progress when it was last looked at for being overdue, and when that was first seen.
     pub(super) seen: (u64, u64),
 }
 
@@ -229,6 +229,16 @@ impl Link {
             self.tasks.publish();
         }
         Ok(wrote)
+    }
+
+    /// Grows with every byte that is given to the worker or taken from it, and is never 0 then.
+    pub(super) fn progress(&self) -> u64 {
+        self.tasks.position().wrapping_add(self.results.position())
+    }
+
+    /// True while the chunk that it runs is not written whole, or a large result is not read whole.
+    pub(super) fn is_transferring(&self) -> bool {
+        self.receiving.is_some() || self.writing.is_some() && self.in_flight.len() == 1
     }
 
     /// Wakes the worker if it sleeps.

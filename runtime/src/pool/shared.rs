@@ -211,6 +211,11 @@ impl Shared {
     fn run_inline(&self, chunk: Chunk) -> Result<Submitted> {
         let mut state = self.lock();
         state.check_open()?;
+        // There is no supervisor that looks at the clock.
+        let deadline = state.calls.get(chunk.call).and_then(|call| call.deadline);
+        if let Some((_, limit)) = deadline.filter(|(at, _)| *at <= now_nanos()) {
+            self.end_call(&mut state, chunk.call, Ending::TimedOut(limit));
+        }
         if !state.wants(chunk.call, chunk.first) {
             let (key, function) = (chunk.call, chunk.function);
             state.count_out(key);

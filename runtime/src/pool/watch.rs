@@ -21,6 +21,9 @@ const STALL_NANOS: u64 = 1_000_000_000;
 /// GiB a second, so this is a few MiB.
 const LOOK_AT_MEMORY: u64 = 4_000_000;
 
+/// A worker that was waiting for room for its results gets so long to write on.
+const BLOCKED_NANOS: u64 = 5_000_000;
+
 /// Why a worker is killed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Doom {
@@ -148,9 +151,17 @@ impl Shared {
                 continue;
             };
             if end <= now {
-                // It may have ended the item just now.
+                // It may have ended the item just now, or waits for us to take what it writes.
+                let waits = link.lane.worker.wants_room.load(Ordering::Relaxed) != 0;
+                let before = link.progress();
                 self.read(state, link);
-                end = time_of(state, link, now).map_or(u64::MAX, |(_, end)| end);
+                end = match time_of(state, link, now) {
+                    Some(_) if waits && link.progress() != before => {
+                        now.saturating_add(BLOCKED_NANOS)
+                    }
+                    Some((_, end)) => end,
+                    None => u64::MAX,
+                };
             }
             if end <= now {
                 let started = link.lane.worker.started.0.load(Ordering::Acquire);
@@ -210,8 +221,18 @@ fn time_of(state: &State, link: &mut Link, now: u64) -> Option<(u64, u64)> {
     let chunk = &link.in_flight.front()?.chunk;
     let rules = state.calls.get(chunk.call)?.rules.as_ref()?;
     let limit = rules.timeout_nanos()?;
-    if link.seen.0 != link.items_done + 1 {
-        link.seen = (link.items_done + 1, now);
+    let progress = link.progress();
+    if link.seen.0 != progress {
+        link.seen = (progress, now);
+    }
+    let stall = link
+        .seen
+        .1
+        .saturating_add(limit)
+        .saturating_add(STALL_NANOS);
+    if link.is_transferring() {
+        // The item cannot begin, or has returned.
+        return Some((limit, stall));
     }
     let words = &link.lane.worker;
     let running = words.started.0.load(Ordering::Acquire) > link.items_done;
@@ -221,11 +242,6 @@ fn time_of(state: &State, link: &mut Link, now: u64) -> Option<(u64, u64)> {
     } else {
         now.saturating_add(limit)
     };
-    let stall = link
-        .seen
-        .1
-        .saturating_add(limit)
-        .saturating_add(STALL_NANOS);
     Some((limit, end.min(stall)))
 }
 

@@ -48,6 +48,11 @@ impl<M: Memory> Producer<M> {
         }
     }
 
+    /// How many bytes were ever written.
+    pub(crate) fn position(&self) -> u64 {
+        self.tail
+    }
+
     /// How many bytes [`write`](Self::write) would take now.
     pub(crate) fn room(&mut self) -> Result<usize, Corrupt> {
         let head = self.memory.head().load(Ordering::Acquire);
