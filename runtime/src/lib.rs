@@ -42,6 +42,48 @@
 //! # Ok::<(), parproc::Error>(())
 //! ```
 //!
+//! # Failure
+//!
+//! | what an item does | what its outcome says | what the pool does |
+//! | --- | --- | --- |
+//! | returns an `Err` | the value, as any other | nothing |
+//! | panics | [`TaskError::is_panic`]: message, place, backtrace | keeps the worker |
+//! | faults, aborts, overflows its stack, exits, is killed | [`TaskError::is_crash`]: signal or exit code, address | replaces the worker |
+//! | runs past its [`timeout`](Job::timeout) | [`TaskError::is_timeout`] | kills the worker and what that started |
+//! | passes its [`memory_limit`](Job::memory_limit), or exhausts the machine | [`TaskError::is_memory`] | the same |
+//! | is cancelled, or its call runs out of time | [`TaskError::is_cancelled`], [`TaskError::is_timeout`] | drops it, or kills the worker that runs it |
+//! | has a value that cannot be encoded or decoded | [`TaskError::is_encode`], [`TaskError::is_decode`] | keeps the worker |
+//!
+//! Other items are never affected: those that a dead worker had not begun run elsewhere, once. Items
+//! that end their worker can be tried again: [`retries`](Job::retries).
+//!
+//! ```
+//! use std::time::Duration;
+//! use parproc::{Pool, parallel};
+//!
+//! #[parallel(timeout = "100ms", memory_limit = "1GiB")]
+//! fn steps(start: u64) -> u32 {
+//!     let mut n = start;
+//!     let mut steps = 0;
+//!     while n != 1 {
+//!         n = if n % 2 == 0 { n / 2 } else { 3 * n + 1 };
+//!         steps += 1;
+//!     }
+//!     steps
+//! }
+//!
+//! let outcomes = Pool::global()?.outcomes(steps, [27, 0, 1])?;
+//! assert_eq!(*outcomes[0].as_ref().unwrap(), 111);
+//! let error = outcomes[1].as_ref().unwrap_err(); // half of 0 is 0, for ever
+//! assert_eq!(error.time_limit(), Some(Duration::from_millis(100)));
+//! assert_eq!(*outcomes[2].as_ref().unwrap(), 0);
+//! # Ok::<(), parproc::Error>(())
+//! ```
+//!
+//! A task has the rights of the program: nothing keeps it from deleting files or killing other
+//! processes. When a worker is killed, all processes below it are killed too. One that ends by itself
+//! leaves behind what it started and what then left its process group.
+//!
 //! # What to use
 //!
 //! | you want | call |
@@ -52,7 +94,9 @@
 //! | results one by one from a long or endless input | [`Pool::imap`], [`Pool::imap_unordered`] |
 //! | effects only | [`Pool::for_each`] |
 //! | one call in the background | [`Pool::spawn`] |
+//! | how many attempts each item took | [`Job::reports`] |
 //! | to set something for one call | [`Pool::job`] |
+//! | to end calls from elsewhere | [`CancelToken`], [`Task::cancel`], [`Pool::kill`] |
 //! | a pool of your own | [`Pool::builder`] |
 //!
 //! Threads (rayon, say) are the better choice for work that cannot crash or hang and shares large
