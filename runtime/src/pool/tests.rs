@@ -2,6 +2,7 @@
 
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, MutexGuard};
+use std::time::Duration;
 
 use proptest::prelude::*;
 
@@ -9,7 +10,7 @@ use super::Pool;
 use super::chunk::{Chunk, Delivery};
 use super::death::End;
 use super::link::Link;
-use super::rules::History;
+use super::rules::{History, Rules};
 use super::setup::Setup;
 use super::shared::Shared;
 use super::state::{CallSpec, State};
@@ -30,6 +31,10 @@ struct Stage {
 impl Stage {
     /// The worker was given `chunks` chunks of three items.
     fn new(chunks: usize) -> Self {
+        Self::with_rules(chunks, Rules::default())
+    }
+
+    fn with_rules(chunks: usize, rules: Rules) -> Self {
         let pool = Pool::start(1, Setup::default()).unwrap();
         let shared = Arc::clone(pool.shared());
         let segment = Segment::new(SEGMENT_BYTES).unwrap();
@@ -37,9 +42,11 @@ impl Stage {
         link.greeted = true;
         let worker = Lane::map(&segment, false).unwrap();
         let results = Producer::new(worker.results());
-        let call = shared
-            .open_call(CallSpec::of(landing::<u64>), None)
-            .unwrap();
+        let spec = CallSpec {
+            rules: Some(Arc::new(rules)),
+            ..CallSpec::of(landing::<u64>)
+        };
+        let call = shared.open_call(spec, None).unwrap();
         let mut state = shared.lock();
         for chunk in 0..chunks {
             let mut payload = Payload::default();
@@ -93,9 +100,13 @@ impl Stage {
     }
 
     fn die(&self) -> MutexGuard<'_, State> {
+        self.die_of(Exit::Signal(11))
+    }
+
+    fn die_of(&self, exit: Exit) -> MutexGuard<'_, State> {
         let mut state = self.shared.lock();
         let end = End {
-            exit: Exit::Signal(11),
+            exit,
             usage: Usage::default(),
             stderr: String::new(),
             out_of_memory: false,
@@ -118,7 +129,12 @@ enum Deed {
     PanicText(u64, Vec<u8>),
     Fault(u64),
     Claim(usize, u64),
+    Began(u64),
+    WantsRoom(u32),
+    Ready(u32, u64),
     Read,
+    /// The parent looks at the clock.
+    Watch,
 }
 
 fn deeds() -> impl Strategy<Value = Deed> {
@@ -132,7 +148,11 @@ fn deeds() -> impl Strategy<Value = Deed> {
         (any::<u64>(), any::<Vec<u8>>()).prop_map(|(len, text)| Deed::PanicText(len, text)),
         any::<u64>().prop_map(Deed::Fault),
         (0..64_usize, any::<u64>()).prop_map(|(index, word)| Deed::Claim(index, word)),
+        any::<u64>().prop_map(Deed::Began),
+        any::<u32>().prop_map(Deed::WantsRoom),
+        (any::<u32>(), any::<u64>()).prop_map(|(ready, table)| Deed::Ready(ready, table)),
         Just(Deed::Read),
+        Just(Deed::Watch),
     ]
 }
 
@@ -143,8 +163,15 @@ proptest! {
     fn a_worker_that_writes_anything_loses_its_items_and_no_more(
         deeds in prop::collection::vec(deeds(), 0..20),
         chunks in 0..4_usize,
+        timeout in prop_oneof![Just(None), Just(Some(1)), Just(Some(u64::MAX))],
+        retries in 0..2_u32,
+        killed: bool,
     ) {
-        let mut stage = Stage::new(chunks);
+        let mut stage = Stage::with_rules(chunks, Rules {
+            timeout: timeout.map(Duration::from_nanos),
+            retries: Some(retries),
+            ..Rules::default()
+        });
         for deed in deeds {
             let words = &stage.worker.worker;
             match deed {
@@ -167,15 +194,26 @@ proptest! {
                 }
                 Deed::Fault(signal) => words.fault.signal.store(signal, Ordering::Release),
                 Deed::Claim(index, word) => words.claims[index].store(word, Ordering::Release),
+                Deed::Began(time) => words.began.store(time, Ordering::Relaxed),
+                Deed::WantsRoom(value) => words.wants_room.store(value, Ordering::Relaxed),
+                Deed::Ready(ready, table) => {
+                    words.fingerprint.store(table, Ordering::Relaxed);
+                    words.ready.store(ready, Ordering::Release);
+                }
                 Deed::Read => {
                     stage.read();
+                }
+                Deed::Watch => {
+                    stage.shared.watch();
                 }
             }
         }
         stage.read();
-        let state = stage.die();
-        // Every item is accounted for: it has a result, or an error, or is queued again.
-        let queued: usize = state.queue.iter().map(|chunk| chunk.count as usize).sum();
+        let state = stage.die_of(if killed { Exit::KILLED } else { Exit::Signal(11) });
+        // Every item is accounted for: it has a result, or an error, or is queued or waits to be
+        // tried again.
+        let waiting = state.delayed.iter().map(|(_, chunk)| chunk);
+        let queued: usize = state.queue.iter().chain(waiting).map(|chunk| chunk.count as usize).sum();
         let told: usize = state.calls[stage.call].mail.iter().map(|delivery| match delivery {
             Delivery::Records { count, .. } => *count,
             Delivery::Large { .. } | Delivery::Failed(_) => 1,
@@ -183,7 +221,7 @@ proptest! {
             Delivery::Returned(_) | Delivery::Aborted(_) => 0,
         }).sum();
         prop_assert_eq!(queued + told, 3 * chunks);
-        prop_assert_eq!(state.outstanding, state.queue.len());
+        prop_assert_eq!(state.outstanding, state.queue.len() + state.delayed.len());
         prop_assert!(state.links.is_empty());
     }
 }
