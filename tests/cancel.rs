@@ -137,6 +137,58 @@ fn what_is_done_when_a_token_is_cancelled_is_given() {
 }
 
 #[test]
+fn no_item_is_missing_when_a_call_ends_in_the_middle_of_a_chunk() {
+    #[parallel]
+    fn takes_a_moment(x: u64) -> u64 {
+        let begin = Instant::now();
+        while begin.elapsed() < Duration::from_micros(50) {}
+        x
+    }
+    in_time(|| {
+        let pool = pool(2);
+        for round in 0..30 {
+            let token = CancelToken::new();
+            let job = pool
+                .job(takes_a_moment)
+                .chunk_size(1000)
+                .cancel_token(&token);
+            thread::scope(|scope| {
+                let call = scope.spawn(|| job.outcomes(0..10_000));
+                thread::sleep(Duration::from_millis(round));
+                token.cancel();
+                let outcomes = call.join().unwrap().unwrap();
+                assert_eq!(outcomes.len(), 10_000);
+                for (x, outcome) in (0..).zip(outcomes) {
+                    match outcome {
+                        Ok(value) => assert_eq!(value, x),
+                        Err(error) => {
+                            assert_eq!((error.index() as u64, error.is_cancelled()), (x, true))
+                        }
+                    }
+                }
+            });
+        }
+    });
+}
+
+#[test]
+fn an_iterator_that_never_ends_does_not_hold_up_the_end() {
+    in_time(|| {
+        let pool = pool(1);
+        let limit = Duration::from_millis(100);
+        let outcomes = pool
+            .job(twice)
+            .deadline(limit)
+            .outcomes((0..).filter(|x| x % 2 == 0));
+        let outcomes = outcomes.unwrap();
+        assert!(outcomes.first().unwrap().is_ok());
+        assert!(outcomes.last().unwrap().as_ref().unwrap_err().is_timeout());
+        let error = pool.job(twice).deadline(limit).for_each(0..).unwrap_err();
+        assert!(error.task().unwrap().is_timeout(), "{error}");
+    });
+}
+
+#[test]
 fn a_lazy_call_that_is_dropped_ends_what_it_runs() {
     in_time(|| {
         let pool = pool(1);

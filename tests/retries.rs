@@ -187,6 +187,11 @@ fn a_storm_of_crashes_ends_when_the_budget_is_used_up() {
         assert!(error.is_crash_budget(), "{error}");
         assert!(error.to_string().contains("budget of 5 crashes"), "{error}");
         assert!(error.to_string().contains("`retries::aborts`"), "{error}");
+        let again = pool.job(aborts).for_each(0..).unwrap_err();
+        assert!(again.is_crash_budget(), "{again}");
+        let pool = Pool::builder().workers(1).crash_budget(0).build().unwrap();
+        let endless = pool.for_each(aborts, 0..).unwrap_err();
+        assert!(endless.is_crash_budget(), "{endless}");
         let again = pool.map(aborts, [1]).unwrap_err();
         assert!(again.is_crash_budget(), "{again}");
     });

@@ -60,6 +60,9 @@ where
     marker: PhantomData<fn(F, M)>,
 }
 
+/// When a call ends early, an iterator that claims to have more items left is not believed.
+const MOST_UNREAD: usize = 1 << 24;
+
 /// Says which results are to be tried again.
 pub(super) type RetryIf<R> = Box<dyn Fn(&Result<R, TaskError>) -> bool + Send + Sync>;
 
@@ -254,10 +257,11 @@ where
     fn end_unread(&mut self) -> Option<Delivery> {
         let ending = self.ended.filter(|_| !self.exhausted)?;
         self.exhausted = true;
-        let count = if self.every {
-            self.items.by_ref().count()
-        } else {
-            usize::from(self.items.next().is_some())
+        // The iterator may block, or have no end: it is not read any more.
+        let count = match self.items.size_hint() {
+            (_, Some(0)) => 0,
+            (least, Some(most)) if least == most && self.every => least.min(MOST_UNREAD),
+            _ => 1,
         };
         let first = self.next;
         self.next += count;

@@ -216,12 +216,15 @@ impl<F, P> Job<'_, F, P> {
 
     /// How long the whole call may take, from now on. Then items that are not done fail, those that run
     /// are killed, and what is finished is kept: [`outcomes`](Self::outcomes) gives both.
+    ///
+    /// The iterator of the items is not read any more then. If it knows how many are left, `outcomes` and
+    /// [`reports`](Self::reports) give an error for each of them; else one error, for the first.
     pub fn deadline(mut self, limit: Duration) -> Self {
         self.settings.limit = Some(limit);
         self
     }
 
-    /// Has the call end when the token is cancelled.
+    /// Has the call end when the token is cancelled, as with [`deadline`](Self::deadline).
     pub fn cancel_token(mut self, token: &CancelToken) -> Self {
         self.settings.token = Some(token.clone());
         self

@@ -95,8 +95,8 @@ struct Sorted {
 pub(super) enum News {
     /// For the call with this key.
     Mail(usize, Delivery),
-    /// A chunk ended after so many nanoseconds.
-    Done(Chunk, u64),
+    /// A chunk ended; so many of its items are done, and took so many nanoseconds.
+    Done(Chunk, u32, u64),
 }
 
 impl Link {
@@ -432,7 +432,7 @@ impl Link {
                 let nanos = u64::from_ne_bytes(nanos.try_into().map_err(|_| Corrupt)?);
                 self.mail(sorted, taken + len as usize, spare, news);
                 let done = self.in_flight.pop_front().ok_or(Corrupt)?;
-                news.push(News::Done(done.chunk, nanos));
+                news.push(News::Done(done.chunk, done.done, nanos));
             } else if large {
                 let len = usize::try_from(len).map_err(|_| Corrupt)?;
                 let mut landing = landing(front.chunk.call, len).ok_or(Corrupt)?;

@@ -49,10 +49,18 @@ impl Shared {
         for one in news.drain(..) {
             match one {
                 News::Mail(call, delivery) => state.deliver(call, delivery),
-                News::Done(chunk, nanos) => {
+                News::Done(mut chunk, done, nanos) => {
                     state.barren = Barren::default();
-                    state.learn_cost(chunk.function, nanos as f64 / f64::from(chunk.count.max(1)));
-                    state.finish(chunk);
+                    state.learn_cost(chunk.function, nanos as f64 / f64::from(done.max(1)));
+                    if done < chunk.count {
+                        // It was cut: nobody wants the rest.
+                        let arguments = self.table.arguments(chunk.function);
+                        let ran = chunk.take_items(done, arguments);
+                        state.give_back(ran);
+                        state.drop_chunk(chunk);
+                    } else {
+                        state.finish(chunk);
+                    }
                 }
             }
         }

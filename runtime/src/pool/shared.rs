@@ -120,9 +120,7 @@ impl Shared {
         }
         let (key, function) = (chunk.call, chunk.function);
         let mut state = self.lock();
-        if state.phase == Phase::Closed {
-            return Err(Error::new(ErrorKind::Closed));
-        }
+        state.check_alive()?;
         self.enqueue(&mut state, chunk);
         Ok(state.submitted(key, function))
     }
@@ -133,9 +131,7 @@ impl Shared {
             return Ok(self.run_inline(item)?.outstanding);
         }
         let mut state = self.lock();
-        if state.phase == Phase::Closed {
-            return Err(Error::new(ErrorKind::Closed));
-        }
+        state.check_alive()?;
         let (key, function) = (item.call, item.function);
         let rules = state.calls.get(key).and_then(|call| call.rules.as_deref());
         let before = History {

@@ -211,6 +211,15 @@ impl State {
         }
     }
 
+    /// Fails when work that was begun cannot go on.
+    pub(super) fn check_alive(&self) -> Result<()> {
+        match (&self.broken, self.phase) {
+            (Some(error), _) => Err(error.again()),
+            (None, Phase::Closed) => Err(Error::new(ErrorKind::Closed)),
+            (None, Phase::Open | Phase::Closing) => Ok(()),
+        }
+    }
+
     pub(super) fn open_call(&mut self, spec: CallSpec) -> usize {
         let CallSpec {
             landing,
