@@ -91,6 +91,7 @@ where
                 rules,
                 deadline: settings.deadline(),
                 retained: retry_if.is_some(),
+                single: false,
             },
             settings.token.as_ref(),
         )?;

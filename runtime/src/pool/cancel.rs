@@ -123,6 +123,10 @@ impl fmt::Debug for CancelToken {
 impl Shared {
     /// Ends a call, unless its key belongs to another one by now.
     pub(super) fn end_call_with_serial(&self, key: usize, serial: u64, ending: Ending) {
+        // In a copy of the process that `fork` made, the workers are not ours.
+        if self.check_fork().is_err() {
+            return;
+        }
         let mut state = self.lock();
         if state.has_call(key, serial) {
             self.end_call(&mut state, key, ending);
@@ -146,9 +150,33 @@ impl Shared {
                 waiter.notify_one();
             }
         }
-        state.cancel_after(key, None);
+        if call.single && call.outstanding == 1 && !state.links.iter().any(|link| link.has(key)) {
+            // It waits in a queue that may be long: its chunk is dropped when its turn comes.
+            state.end_waiting_task(key);
+        } else {
+            state.cancel_after(key, None);
+            self.end_running(state, |call| call == key);
+        }
+        self.feed(state);
+        state.ringer.ring();
+    }
+
+    /// Ends all calls.
+    pub(super) fn end_all_calls(&self, state: &mut State, ending: Ending) {
+        self.pump(state);
+        for (_, call) in &mut state.calls {
+            call.ending.get_or_insert(ending);
+        }
+        state.cancel_all();
+        self.end_running(state, |_| true);
+        self.feed(state);
+        state.ringer.ring();
+    }
+
+    /// Kills the workers that run something of such calls.
+    fn end_running(&self, state: &mut State, concerned: impl Fn(usize) -> bool) {
         let holders = state.links.iter().filter_map(|link| {
-            let (number, begun) = link.holds(key)?;
+            let (number, begun) = link.holds(&concerned)?;
             Some((link.id, number, begun))
         });
         for (id, number, begun) in holders.collect::<Vec<_>>() {
@@ -158,14 +186,12 @@ impl Shared {
                 self.grace(state, id, number);
             }
         }
-        self.feed(state);
-        state.ringer.ring();
     }
 
     /// What runs of a call that nobody waits for is killed, unless it ends in a moment.
     pub(super) fn end_soon(&self, state: &mut State, key: usize) {
         let holders = state.links.iter();
-        let holders = holders.filter_map(|link| Some((link.id, link.holds(key)?.0)));
+        let holders = holders.filter_map(|link| Some((link.id, link.holds(|call| call == key)?.0)));
         for (id, number) in holders.collect::<Vec<_>>() {
             self.grace(state, id, number);
         }

@@ -12,6 +12,7 @@ use super::watch::Doom;
 use crate::error::{
     Circumstances, Error, ErrorKind, Fault, MemoryExceeded, PanicReport, TaskError, TaskErrorKind,
 };
+use crate::shm::READY;
 use crate::sys::{Exit, Usage, now_nanos};
 
 /// Workers that ended one after the other before they had begun an item, and starts that failed.
@@ -42,6 +43,10 @@ impl Barren {
     }
 }
 
+/// When so many workers end while an item is first in line, though they say that they have not begun
+/// it, it is not believed any more that the item has nothing to do with it.
+const SPARED: u32 = 10;
+
 /// Pages at the end of a stack that a function may jump over before it touches one.
 const STACK_REACH: u64 = 64 << 10;
 
@@ -67,16 +72,23 @@ impl Shared {
         let mut link = state.links.remove(index);
         // All that it published before its end counts.
         self.read(state, &mut link);
-        let begun = link.lane.worker.started.0.load(Ordering::Acquire);
-        let running = begun > link.items_done || link.corrupt;
-        let barren = begun == 0 && link.items_done == 0 && (!link.greeted || !link.idle());
+        let words = &link.lane.worker;
+        let begun = words.started.0.load(Ordering::Acquire);
+        // It cannot have begun fewer items than it has done.
+        let running = begun != link.items_done || link.corrupt;
+        let was_ready = link.greeted || words.ready.load(Ordering::Acquire) == READY;
+        let barren = !was_ready && link.items_done == 0;
 
         let mut unfinished: Vec<InFlight> = link.in_flight.drain(..).collect();
         if let Some(front) = unfinished.first_mut()
-            && running
             && front.done < front.chunk.count
+            && was_ready
         {
-            self.settle(state, &link, front, &end);
+            let uncalled_for = link.doom.is_none() && state.phase != Phase::Closed;
+            front.chunk.history.spared += u32::from(!running && uncalled_for);
+            if running || front.chunk.history.spared >= SPARED {
+                self.settle(state, &link, front, &end);
+            }
         }
         for one in unfinished.into_iter().rev() {
             self.put_back(state, one);
@@ -155,10 +167,7 @@ impl Shared {
     /// The pool takes no more work; what waits is dropped.
     pub(super) fn break_down(&self, state: &mut State, error: Error) {
         state.abort_calls(&error);
-        let keys: Vec<usize> = state.calls.iter().map(|(key, _)| key).collect();
-        for key in keys {
-            state.cancel_after(key, None);
-        }
+        state.cancel_all();
         state.broken = Some(error);
         state.wanted = 0;
     }

@@ -78,6 +78,7 @@ impl Pool {
             pool_segment,
             notify: Notify::new().map_err(os)?,
             courier: Condvar::new(),
+            gauge: Condvar::new(),
         };
         Ok(Self {
             shared: Arc::new(shared),
@@ -279,6 +280,7 @@ impl Pool {
     /// # Errors
     /// When the pool was shut down before.
     pub fn shutdown(&self) -> Result<()> {
+        self.shared.check_fork()?;
         let mut state = self.shared.lock();
         state.check_open()?;
         state.phase = Phase::Closing;
@@ -296,12 +298,12 @@ impl Pool {
     /// Every call and task that was not done gives an error for which
     /// [`Error::is_cancelled`] is true, in whatever thread it is waited for. The pool takes no more work.
     pub fn kill(&self) {
+        if self.shared.check_fork().is_err() {
+            return;
+        }
         let mut state = self.shared.lock();
         if state.phase != Phase::Closed {
-            let keys: Vec<usize> = state.calls.iter().map(|(key, _)| key).collect();
-            for key in keys {
-                self.shared.end_call(&mut state, key, Ending::Killed);
-            }
+            self.shared.end_all_calls(&mut state, Ending::Killed);
             state.broken.get_or_insert(Error::new(ErrorKind::Killed));
             state.phase = Phase::Closed;
             state.abort_calls(&Error::new(ErrorKind::Killed));
@@ -320,6 +322,7 @@ impl Pool {
     /// When `workers` is 0 or more than 4096.
     pub fn resize(&self, workers: usize) -> Result<()> {
         check_workers(workers)?;
+        self.shared.check_fork()?;
         if !self.is_inline() {
             self.shared.resize(workers);
         }

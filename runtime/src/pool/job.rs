@@ -382,6 +382,7 @@ impl<F> Job<'_, F> {
         let spec = CallSpec {
             rules: shared.rules(function, self.settings.rules)?,
             deadline: self.settings.deadline(),
+            single: true,
             ..CallSpec::of(landing::<F::Output>)
         };
         let key = shared.submit_one(function, spec, self.settings.token.as_ref(), payload)?;

@@ -7,13 +7,10 @@ use super::link::Link;
 use super::shared::Shared;
 use super::state::State;
 use super::watch::Doom;
-use crate::sys::{now_nanos, tree_memory};
+use crate::sys::now_nanos;
 
 /// Workers that were told to end run their exit handlers, for as long as this.
 pub(super) const END_LIMIT: Duration = Duration::from_secs(2);
-/// How often the memory of workers that may not grow for ever is looked at while they work.
-const LOOK_AT_MEMORY: u64 = 50_000_000;
-
 impl Shared {
     /// Tells an idle worker to end, once it is ready; others later.
     pub(super) fn dismiss(&self, state: &mut State, link: &mut Link) {
@@ -39,7 +36,7 @@ impl Shared {
                 }
             }
         }
-        take_back_from_leaving(state);
+        self.take_back_from_leaving(state);
     }
 
     /// Has workers leave whose time has come. Gives the time of the next look, in nanoseconds.
@@ -47,6 +44,17 @@ impl Shared {
         let lifespan = self.setup.lifespan;
         let mut next = u64::MAX;
         let mut overdue = Vec::new();
+        // Spare ones stay as long as there is work.
+        let idle = state
+            .links
+            .iter()
+            .filter(|link| link.stays() && link.idle());
+        let needed = if state.outstanding > 0 {
+            self.setup.spares
+        } else {
+            0
+        };
+        let mut dispensable = idle.count().saturating_sub(needed);
         for link in &mut state.links {
             if let Some(told) = link.dismissed {
                 match told.saturating_add(nanos(END_LIMIT)) {
@@ -55,58 +63,48 @@ impl Shared {
                 }
                 continue;
             }
+            if !link.stays() {
+                continue;
+            }
             let of_age = lifespan.age.map(|age| link.born.saturating_add(nanos(age)));
-            let idle = lifespan.idle.filter(|_| link.idle());
+            let idle = lifespan.idle.filter(|_| link.idle() && dispensable > 0);
             let of_idleness = idle.map(|idle| link.idle_since.saturating_add(nanos(idle)));
             match of_age.into_iter().chain(of_idleness).min() {
-                Some(end) if end <= now => link.leaving = true,
+                Some(end) if end <= now => {
+                    link.leaving = true;
+                    dispensable -= usize::from(link.idle() && dispensable > 0);
+                }
                 Some(end) => next = next.min(end),
                 None => {}
             }
         }
-        if let Some(limit) = lifespan.memory {
-            let mut busy = false;
-            for link in state.links.iter_mut().filter(|link| link.stays()) {
-                busy |= !link.idle();
-                // One that has done nothing since has not grown.
-                if link.measured != link.items_done || !link.idle() {
-                    link.measured = link.items_done;
-                    link.leaving = tree_memory(link.pid, limit).is_some();
-                }
-            }
-            if busy {
-                next = next.min(now.saturating_add(LOOK_AT_MEMORY));
-            }
-        }
-        take_back_from_leaving(state);
+        self.take_back_from_leaving(state);
         for id in overdue {
             self.doom(state, id, Doom::Unwanted);
         }
         next
     }
 
-    /// A worker that has become idle, or was given something, changes when to look next.
+    /// A worker that has become idle changes when to look next.
     pub(super) fn note_life(&self, state: &mut State, link: &mut Link) {
         let lifespan = self.setup.lifespan;
-        if lifespan.memory.is_some() {
-            self.alarm(state, now_nanos().saturating_add(LOOK_AT_MEMORY));
-        }
         if let Some(idle) = lifespan.idle.filter(|_| link.idle()) {
             link.idle_since = now_nanos();
             self.alarm(state, link.idle_since.saturating_add(nanos(idle)));
         }
     }
-}
 
-/// What a worker that leaves has not begun goes to others.
-fn take_back_from_leaving(state: &mut State) {
-    let mut back = Vec::new();
-    // One that has used up its quota runs what it has; it is more only if something is taken back.
-    for link in state.links.iter_mut().filter(|link| link.leaving) {
-        link.revoke_if(|_| true, &mut back);
-    }
-    for chunk in back.into_iter().rev() {
-        state.queue.push_front(chunk);
+    /// What a worker that leaves has not begun goes to others, and it ends if it is idle.
+    pub(super) fn take_back_from_leaving(&self, state: &mut State) {
+        let mut back = Vec::new();
+        // One that has used up its quota runs what it has.
+        for link in state.links.iter_mut().filter(|link| link.leaving) {
+            link.revoke_if(|_| true, &mut back);
+        }
+        for chunk in back.into_iter().rev() {
+            state.queue.push_front(chunk);
+        }
+        self.feed(state);
     }
 }
 

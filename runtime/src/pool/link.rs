@@ -236,11 +236,6 @@ impl Link {
         self.tasks.position().wrapping_add(self.results.position())
     }
 
-    /// True while the chunk that it runs is not written whole, or a large result is not read whole.
-    pub(super) fn is_transferring(&self) -> bool {
-        self.receiving.is_some() || self.writing.is_some() && self.in_flight.len() == 1
-    }
-
     /// Wakes the worker if it sleeps.
     pub(super) fn ring(&mut self) {
         self.worker.ring();
@@ -290,11 +285,16 @@ impl Link {
         }
     }
 
-    /// The number of a chunk of the call that the worker still has, and whether it has begun it;
+    /// True while the worker has a chunk of the call.
+    pub(super) fn has(&self, call: usize) -> bool {
+        self.in_flight.iter().any(|one| one.chunk.call == call)
+    }
+
+    /// The number of a chunk of such calls that the worker still has, and whether it has begun it;
     /// right after such chunks were revoked.
-    pub(super) fn holds(&self, call: usize) -> Option<(u64, bool)> {
+    pub(super) fn holds(&self, concerned: impl Fn(usize) -> bool) -> Option<(u64, bool)> {
         let mut chunks = self.in_flight.iter().enumerate();
-        let (index, one) = chunks.find(|(_, one)| one.chunk.call == call)?;
+        let (index, one) = chunks.find(|(_, one)| concerned(one.chunk.call))?;
         Some((one.number, index == 0 || !self.is_unwritten(index)))
     }
 

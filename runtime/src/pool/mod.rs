@@ -3,7 +3,8 @@
 //! One lock guards the [state](state::State). Nothing of the user's runs under it: items are
 //! encoded and results are decoded by the thread that called. Whoever waits for results moves them
 //! for everybody (see [`wait`]); two threads of the pool's own start, greet and bury workers (the
-//! [supervisor]) and move results when nobody waits (the [courier]).
+//! [supervisor]) and move results when nobody waits (the [courier]). A third one looks at the memory of
+//! workers while that is limited (the [gauge]).
 
 mod builder;
 mod call;
@@ -12,6 +13,7 @@ mod chunk;
 mod chunker;
 mod courier;
 mod death;
+mod gauge;
 mod global;
 mod handle;
 mod imap;

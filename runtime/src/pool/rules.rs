@@ -62,10 +62,17 @@ impl Backoff {
 
     /// The pause after `failures` failed attempts.
     fn pause(&self, failures: u32) -> Duration {
+        if self.first.is_zero() {
+            return Duration::ZERO;
+        }
         let exponent = i32::try_from(failures.saturating_sub(1)).unwrap_or(i32::MAX);
         let seconds = self.first.as_secs_f64() * self.factor.powi(exponent);
-        let seconds = seconds.min(self.limit.as_secs_f64());
-        Duration::from_secs_f64(seconds * (1.0 - self.jitter * fastrand::f64()))
+        // More than a `Duration` can say is more than any limit.
+        let pause =
+            Duration::try_from_secs_f64(seconds).map_or(self.limit, |pause| pause.min(self.limit));
+        pause
+            .mul_f64(1.0 - self.jitter * fastrand::f64())
+            .min(pause)
     }
 
     fn check(&self) -> Result<()> {
@@ -113,6 +120,8 @@ pub(super) struct History {
     pub(super) kills: u32,
     /// How often it passed its memory limit.
     pub(super) exceeded: u32,
+    /// Workers that ended before they had begun it, as they said.
+    pub(super) spared: u32,
 }
 
 /// Whether an item that ended its worker is tried again.
@@ -130,6 +139,7 @@ impl History {
         attempt: 1,
         kills: 0,
         exceeded: 0,
+        spared: 0,
     };
 }
 
@@ -212,7 +222,7 @@ mod tests {
         History {
             attempt,
             kills,
-            exceeded: 0,
+            ..History::FIRST
         }
     }
 
@@ -230,7 +240,14 @@ mod tests {
             let pause = varied.pause(4).as_secs_f64();
             assert!((0.05..=0.1).contains(&pause), "{pause}");
         }
-        assert_eq!(Backoff::none().pause(7), Duration::ZERO);
+        for failures in [1, 7, 5000, u32::MAX] {
+            assert_eq!(
+                Backoff::none().factor(1e200).pause(failures),
+                Duration::ZERO
+            );
+            let longest = Backoff::new(Duration::MAX / 2).limit(Duration::MAX / 2);
+            assert!(longest.pause(failures) <= Duration::MAX / 2);
+        }
     }
 
     #[test]

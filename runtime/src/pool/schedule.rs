@@ -92,11 +92,21 @@ impl Shared {
             }
         }
         while let Some(next) = state.queue.front()
+            && !state.wants(next.call, next.first)
+            && let Some(chunk) = state.queue.pop_front()
+        {
+            state.drop_chunk(chunk);
+        }
+        while let Some(next) = state.queue.front()
             && let Some(index) = choose(state, &links, next, self.may_begin(&links))
             && let Some(chunk) = state.queue.pop_front()
         {
-            let chunk = self.fit(state, &links[index], chunk);
-            self.give(state, &mut links[index], chunk);
+            if state.wants(chunk.call, chunk.first) {
+                let chunk = self.fit(state, &links[index], chunk);
+                self.give(state, &mut links[index], chunk);
+            } else {
+                state.drop_chunk(chunk);
+            }
         }
         // Nothing queued, but a worker idle: it takes what another one has not begun.
         while state.queue.is_empty()
@@ -146,19 +156,16 @@ impl Shared {
             // The leader may have gone to sleep without a reason to look by itself.
             state.ringer.ring();
         }
-        let rules = state
-            .calls
-            .get(chunk.call)
-            .and_then(|call| call.rules.as_ref());
+        let call = state.calls.get(chunk.call);
+        let rules = call.and_then(|call| call.rules.as_ref());
         let watched = rules.is_some_and(|rules| rules.is_watched());
-        if let Some(rules) = rules.filter(|_| watched) {
-            let soon = rules.memory.map(|_| 0);
-            let wait = soon.into_iter().chain(rules.timeout_nanos()).min();
-            let at = wait.map_or(u64::MAX, |wait| now_nanos().saturating_add(wait));
-            self.alarm(state, at);
+        let timeout = rules.and_then(|rules| rules.timeout_nanos());
+        let limited = rules.is_some_and(|rules| rules.memory.is_some());
+        if limited || self.setup.lifespan.memory.is_some() {
+            self.wake_gauge(state);
         }
-        if self.setup.lifespan.memory.is_some() {
-            self.note_life(state, link);
+        if let Some(timeout) = timeout {
+            self.alarm(state, now_nanos().saturating_add(timeout));
         }
         match link.give(chunk, watched) {
             Ok(()) => link.ring(),
@@ -168,12 +175,14 @@ impl Shared {
 
     /// As many workers as there are chunks, up to the pool's size, and the spare ones.
     fn want_workers(&self, state: &mut State) {
-        if state.outstanding == 0 {
+        // What waits to be tried again needs nobody yet.
+        let work = state.outstanding - state.delayed.len();
+        if work == 0 {
             return;
         }
         let staying = state.links.iter().filter(|link| link.stays()).count();
         let have = staying + state.starting + state.wanted;
-        let useful = self.workers().min(state.outstanding) + self.setup.spares;
+        let useful = self.workers().min(work) + self.setup.spares;
         if useful > have {
             state.wanted += useful - have;
             self.notify.notify();

@@ -37,6 +37,7 @@ impl Lifespan {
             (self.items == Some(0), "tasks"),
             (self.memory == Some(0), "bytes of memory"),
             (self.age == Some(Duration::ZERO), "seconds"),
+            (self.idle == Some(Duration::ZERO), "idle seconds"),
         ];
         match zero.iter().find(|(zero, _)| *zero) {
             Some((_, unit)) => Err(Error::invalid(format!(

@@ -8,7 +8,7 @@ use super::cancel::CancelToken;
 use super::chunk::{Chunk, Delivery, Ending, Origin};
 use super::rules::{History, Retry, Rules};
 use super::setup::Setup;
-use super::state::{CallSpec, Phase, State, Submitted};
+use super::state::{CallSpec, State, Submitted};
 use crate::error::{Error, ErrorKind, Result};
 use crate::registry::{FunctionId, Table};
 use crate::shm::PoolSide;
@@ -34,6 +34,8 @@ pub(super) struct Shared {
     pub(super) notify: Notify,
     /// Wakes the courier.
     pub(super) courier: Condvar,
+    /// Wakes the gauge.
+    pub(super) gauge: Condvar,
 }
 
 impl Shared {

@@ -8,6 +8,7 @@ use slab::Slab;
 
 use super::chunk::{Chunk, Delivery, Ending};
 use super::death::Barren;
+use super::gauge::Gauge;
 use super::link::{Link, News};
 use super::rules::Rules;
 use crate::error::{Error, ErrorKind, Result};
@@ -84,6 +85,7 @@ pub(super) struct State {
     /// Threads that wait while another one leads.
     pub(super) followers: Vec<Arc<Condvar>>,
     pub(super) courier: Courier,
+    pub(super) gauge: Gauge,
     pub(super) buffers: Vec<Vec<u8>>,
     /// Empty; the memory is used at each look at a worker.
     pub(super) news: Vec<News>,
@@ -122,6 +124,8 @@ pub(super) struct CallSpec {
     pub(super) rules: Option<Arc<Rules>>,
     pub(super) deadline: Option<(u64, Duration)>,
     pub(super) retained: bool,
+    /// It has one item.
+    pub(super) single: bool,
 }
 
 impl CallSpec {
@@ -133,6 +137,7 @@ impl CallSpec {
             rules: None,
             deadline: None,
             retained: false,
+            single: false,
         }
     }
 }
@@ -150,6 +155,10 @@ pub(super) struct Call {
     pub(super) serial: u64,
     /// Items from this one on are not wanted any more.
     end: usize,
+    /// It has one item.
+    pub(super) single: bool,
+    /// The caller was told that it was ended; a chunk of it may still be queued.
+    told: bool,
     /// Why, if the call was ended from outside.
     pub(super) ending: Option<Ending>,
     /// What its items may do; none if they may do anything.
@@ -196,6 +205,7 @@ impl State {
             ringer,
             followers: Vec::new(),
             courier: Courier::Idle,
+            gauge: Gauge::Absent,
             buffers: Vec::new(),
             news: Vec::new(),
             clock: 0,
@@ -227,6 +237,7 @@ impl State {
             rules,
             deadline,
             retained,
+            single,
         } = spec;
         self.maps += usize::from(whole);
         self.clock += 1;
@@ -238,6 +249,8 @@ impl State {
             serial: self.clock,
             end: usize::MAX,
             ending: None,
+            single,
+            told: false,
             rules,
             deadline,
             retained,
@@ -282,18 +295,55 @@ impl State {
         if let Some(call) = self.calls.get_mut(key) {
             call.end = call.end.min(end);
         }
-        let concerned = |chunk: &Chunk| chunk.call == key && chunk.first >= end;
+        self.drop_unwanted(
+            |chunk| chunk.call == key && chunk.first >= end,
+            |chunk, done| chunk.call == key && chunk.first + done >= end,
+        );
+    }
+
+    /// Drops the items of all calls as far as nobody has begun them.
+    pub(super) fn cancel_all(&mut self) {
+        for (_, call) in &mut self.calls {
+            call.end = 0;
+        }
+        self.drop_unwanted(|_| true, |_, _| true);
+    }
+
+    /// Drops the chunks that nobody has begun and `whole` is true for, and has workers end the chunk
+    /// that they run early if `rest` is true for it and the number of its items that are done.
+    fn drop_unwanted(
+        &mut self,
+        whole: impl Fn(&Chunk) -> bool,
+        rest: impl Fn(&Chunk, usize) -> bool,
+    ) {
         let queue = std::mem::take(&mut self.queue).into_iter();
-        let (mut dropped, kept): (Vec<_>, Vec<_>) = queue.partition(&concerned);
+        let (mut dropped, kept): (Vec<_>, Vec<_>) = queue.partition(&whole);
         self.queue = kept.into();
-        let delayed = self.delayed.extract_if(.., |(_, chunk)| concerned(chunk));
+        let delayed = self.delayed.extract_if(.., |(_, chunk)| whole(chunk));
         dropped.extend(delayed.map(|(_, chunk)| chunk));
         for link in &mut self.links {
-            link.revoke_if(concerned, &mut dropped);
-            link.cut(|chunk, done| chunk.call == key && chunk.first + done >= end);
+            link.revoke_if(&whole, &mut dropped);
+            link.cut(&rest);
         }
         for chunk in dropped {
             self.drop_chunk(chunk);
+        }
+    }
+
+    /// Ends a task whose only chunk is queued, and will be dropped when its turn comes.
+    pub(super) fn end_waiting_task(&mut self, key: usize) {
+        let Some(call) = self.calls.get_mut(key) else {
+            return;
+        };
+        call.end = 0;
+        call.told = true;
+        if let Some(ending) = call.ending {
+            let delivery = Delivery::Ended {
+                first: 0,
+                count: 1,
+                ending,
+            };
+            self.deliver(key, delivery);
         }
     }
 
@@ -307,8 +357,8 @@ impl State {
 
     /// A chunk is not run; if its call was ended from outside, the caller is told so.
     pub(super) fn drop_chunk(&mut self, chunk: Chunk) {
-        let ending = self.calls.get(chunk.call).and_then(|call| call.ending);
-        if let Some(ending) = ending {
+        let call = self.calls.get(chunk.call).filter(|call| !call.told);
+        if let Some(ending) = call.and_then(|call| call.ending) {
             let delivery = Delivery::Ended {
                 first: chunk.first,
                 count: chunk.count as usize,

@@ -5,10 +5,13 @@
 
 use std::io;
 use std::os::fd::AsFd;
+use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::sync::atomic::Ordering;
+use std::thread::{Builder, Scope};
 use std::time::{Duration, Instant};
 
 use super::death::End;
+use super::gauge::Gauge;
 use super::lifespan::END_LIMIT;
 use super::link::Link;
 use super::shared::Shared;
@@ -36,6 +39,18 @@ struct Ward {
 impl Shared {
     /// The supervisor's life; all workers are gone when it returns.
     pub(super) fn supervise(&self) {
+        std::thread::scope(|scope| {
+            let life = catch_unwind(AssertUnwindSafe(|| self.supervise_within(scope)));
+            if life.is_err() {
+                // The gauge must not be waited for in vain.
+                self.lock().phase = Phase::Closed;
+            }
+            self.gauge.notify_all();
+            life.unwrap_or_else(|panic| resume_unwind(panic));
+        });
+    }
+
+    fn supervise_within<'scope>(&'scope self, scope: &'scope Scope<'scope, '_>) {
         let mut wards: Vec<Ward> = Vec::new();
         let mut next_id = 0;
         let mut oom_kills_before = oom_kills();
@@ -46,6 +61,16 @@ impl Shared {
                 let mut state = self.lock();
                 if state.phase == Phase::Closed {
                     break;
+                }
+                if state.gauge == Gauge::Wanted {
+                    // If there is no thread to be had now, there may be one for the next item.
+                    let gauge = Builder::new().name("parproc-gauge".to_owned());
+                    let started = gauge.spawn_scoped(scope, || {
+                        if catch_unwind(AssertUnwindSafe(|| self.measure())).is_err() {
+                            self.abandon("the thread parproc-gauge ended by a panic");
+                        }
+                    });
+                    state.gauge = started.map_or(Gauge::Absent, |_| Gauge::Looks);
                 }
                 if retry.is_some_and(|time| time <= Instant::now()) {
                     retry = None;

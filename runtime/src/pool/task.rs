@@ -80,7 +80,7 @@ impl<R: Output> Task<R> {
     /// True once the result, or the failure, is there: [`join`](Task::join) will not wait.
     #[must_use]
     pub fn is_finished(&self) -> bool {
-        if self.joined {
+        if self.joined || self.shared.check_fork().is_err() {
             return true;
         }
         let mut state = self.shared.lock();

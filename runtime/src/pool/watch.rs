@@ -1,5 +1,5 @@
-//! What the supervisor's clock is for: time limits of items and calls, memory limits, and items that
-//! wait to be tried again.
+//! What the supervisor's clock is for: time limits of items and calls, the lives of workers, and items
+//! that wait to be tried again.
 //!
 //! A worker says when it began the item that it runs. That is as trustworthy as the worker: who
 //! writes a later time there lives longer, but not for ever, since the parent also knows by its own
@@ -12,18 +12,11 @@ use std::time::Duration;
 use super::link::Link;
 use super::shared::Shared;
 use super::state::{Phase, State};
-use crate::sys::{now_nanos, tree_memory};
+use crate::sys::now_nanos;
 
 /// So much longer than an item may run is a worker left alone that shows no progress but claims to
 /// have begun an item late.
 const STALL_NANOS: u64 = 1_000_000_000;
-/// How often the memory of workers that have a limit is looked at. Memory comes into use at a few
-/// GiB a second, so this is a few MiB.
-const LOOK_AT_MEMORY: u64 = 4_000_000;
-
-/// A worker that was waiting for room for its results gets so long to write on.
-const BLOCKED_NANOS: u64 = 5_000_000;
-
 /// Why a worker is killed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Doom {
@@ -33,14 +26,6 @@ pub(super) enum Doom {
     Large { started: u64, limit: u64, peak: u64 },
     /// What it runs is not wanted any more.
     Unwanted,
-}
-
-/// A worker whose memory is to be looked at.
-struct Suspect {
-    id: u64,
-    pid: u32,
-    started: u64,
-    limit: u64,
 }
 
 impl Shared {
@@ -85,17 +70,6 @@ impl Shared {
         next = next.min(self.send_delayed(&mut state, now));
         next = next.min(self.doom_late(&mut state, now));
         next = next.min(self.end_lives(&mut state, now));
-        let suspects = self.suspects(&state);
-        if !suspects.is_empty() {
-            // Reading what the kernel says takes its time.
-            drop(state);
-            let large = measure(suspects);
-            next = next.min(now.saturating_add(LOOK_AT_MEMORY));
-            state = self.lock();
-            for (id, doom) in large {
-                self.doom_large(&mut state, id, doom);
-            }
-        }
         self.feed(&mut state);
         state.alarm = state.alarm.min(next);
         state.alarm
@@ -151,17 +125,9 @@ impl Shared {
                 continue;
             };
             if end <= now {
-                // It may have ended the item just now, or waits for us to take what it writes.
-                let waits = link.lane.worker.wants_room.load(Ordering::Relaxed) != 0;
-                let before = link.progress();
+                // It may have ended the item just now.
                 self.read(state, link);
-                end = match time_of(state, link, now) {
-                    Some(_) if waits && link.progress() != before => {
-                        now.saturating_add(BLOCKED_NANOS)
-                    }
-                    Some((_, end)) => end,
-                    None => u64::MAX,
-                };
+                end = time_of(state, link, now).map_or(u64::MAX, |(_, end)| end);
             }
             if end <= now {
                 let started = link.lane.worker.started.0.load(Ordering::Acquire);
@@ -176,38 +142,6 @@ impl Shared {
             self.doom(state, id, doom);
         }
         next
-    }
-
-    fn suspects(&self, state: &State) -> Vec<Suspect> {
-        let links = state.links.iter().filter(|link| link.doom.is_none());
-        let suspects = links.filter_map(|link| {
-            let chunk = &link.in_flight.front()?.chunk;
-            let rules = state.calls.get(chunk.call)?.rules.as_ref()?;
-            Some(Suspect {
-                id: link.id,
-                pid: link.pid,
-                started: link.lane.worker.started.0.load(Ordering::Acquire),
-                limit: rules.memory_for(chunk.history)?,
-            })
-        });
-        suspects.collect()
-    }
-
-    /// Dooms a worker that uses too much memory, unless the item is done meanwhile.
-    fn doom_large(&self, state: &mut State, id: u64, doom: Doom) {
-        let mut links = std::mem::take(&mut state.links);
-        let same = links
-            .iter_mut()
-            .find(|link| link.id == id)
-            .is_some_and(|link| {
-                self.read(state, link);
-                let begun = link.lane.worker.started.0.load(Ordering::Acquire);
-                matches!(doom, Doom::Large { started, .. } if started == begun) && !link.idle()
-            });
-        state.links = links;
-        if same {
-            self.doom(state, id, doom);
-        }
     }
 }
 
@@ -230,37 +164,14 @@ fn time_of(state: &State, link: &mut Link, now: u64) -> Option<(u64, u64)> {
         .1
         .saturating_add(limit)
         .saturating_add(STALL_NANOS);
-    if link.is_transferring() {
-        // The item cannot begin, or has returned.
-        return Some((limit, stall));
-    }
     let words = &link.lane.worker;
     let running = words.started.0.load(Ordering::Acquire) > link.items_done;
     let began = words.began.load(Ordering::Relaxed);
+    // 0 also while it waits for us, in the middle of a large argument or result.
     let end = if running && began != 0 {
         began.min(now).saturating_add(limit)
     } else {
         now.saturating_add(limit)
     };
     Some((limit, end.min(stall)))
-}
-
-/// The workers that use too much, and how much that is.
-fn measure(suspects: Vec<Suspect>) -> Vec<(u64, Doom)> {
-    let large = suspects.into_iter().filter_map(|suspect| {
-        let Suspect {
-            id,
-            pid,
-            started,
-            limit,
-        } = suspect;
-        let peak = tree_memory(pid, limit)?;
-        let doom = Doom::Large {
-            started,
-            limit,
-            peak,
-        };
-        Some((id, doom))
-    });
-    large.collect()
 }

@@ -72,7 +72,7 @@ pub(crate) struct WorkerWords {
     /// between two items.
     pub(crate) started: Line<AtomicU64>,
     /// When it began the one that it is running, in nanoseconds of the monotonic clock; 0 between
-    /// chunks (relaxed). For runs of tiny items it is refreshed now and then only, unless the chunk's
+    /// chunks, and while it waits for its parent (relaxed). For runs of tiny items it is refreshed now and then only, unless the chunk's
     /// header asks for every item.
     pub(crate) began: AtomicU64,
     /// Nanoseconds of processor time that it had used about then: at most a millisecond before

@@ -48,6 +48,9 @@ fn enter(prepare: impl FnOnce()) {
             if crate::sys::end_with_parent(attach.parent).is_err() {
                 std::process::exit(1);
             }
+            // What tasks start and leave behind can be found below this process then. Old kernels do
+            // without.
+            let _ = crate::sys::become_subreaper();
             prepare();
             serve(&attach)
         }

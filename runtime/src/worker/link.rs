@@ -106,7 +106,16 @@ impl Link {
 
     fn wait_for_tasks(&mut self) {
         self.tell_parent();
-        self.wait(|link| Ok(link.tasks.available()? > 0));
+        self.wait_for_parent(|link| Ok(link.tasks.available()? > 0));
+    }
+
+    /// Waits in the middle of an item, whose time does not run meanwhile.
+    fn wait_for_parent(&mut self, ready: impl Fn(&mut Self) -> Result<bool, Corrupt>) {
+        let began = self.lane.worker.began.swap(0, Ordering::Relaxed);
+        self.wait(ready);
+        if began != 0 {
+            self.lane.worker.began.store(now_nanos(), Ordering::Relaxed);
+        }
     }
 
     fn write_all(&mut self, mut bytes: &[u8]) {
@@ -117,7 +126,7 @@ impl Link {
                 self.results.publish();
                 self.tell_parent();
                 self.lane.worker.wants_room.store(1, Ordering::Relaxed);
-                self.wait(|link| Ok(link.results.room()? > 0));
+                self.wait_for_parent(|link| Ok(link.results.room()? > 0));
                 self.lane.worker.wants_room.store(0, Ordering::Relaxed);
             }
         }
