@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use parproc::{Pool, Task, TaskError, parallel};
 use parproc_tests::{
-    Guest, LIMIT, Meeting, Process, Tally, in_time, inline_pool, meet, note, pool, within,
+    Guest, LIMIT, Meeting, Process, Tally, in_time, inline_pool, meet, note, pool, settled, within,
 };
 use rustix::process::Signal;
 
@@ -311,6 +311,31 @@ fn dropping_a_task_detaches_it() {
         let counts = tally.counts();
         assert_eq!(counts.len(), 100);
         assert!(counts.values().all(|count| *count == 1));
+    });
+}
+
+#[test]
+fn detached_tasks_run_after_a_wait_for_all_work() {
+    in_time(|| {
+        let pool = pool(1);
+        for _ in 0..3 {
+            let meeting = Meeting::new();
+            let running = pool.spawn(wait_at, (meeting.name(), 7)).unwrap();
+            let waiting = pool.spawn(wait_at, (meeting.name(), 8)).unwrap();
+            let join = thread::spawn(|| (running.join().unwrap(), waiting.join().unwrap()));
+            let guest = meeting.wait();
+            // Time for the pool's own thread to see that another one moves the results.
+            thread::sleep(Duration::from_millis(20));
+            drop(guest);
+            drop(meeting.wait());
+            assert_eq!(join.join().unwrap(), (7, 8));
+
+            let tally = Tally::new();
+            for word in 0..100 {
+                drop(pool.spawn(noted, (tally.path(), word)).unwrap());
+            }
+            assert_eq!(settled(&100, || tally.total()), 100);
+        }
     });
 }
 

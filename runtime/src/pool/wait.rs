@@ -62,10 +62,10 @@ impl Shared {
         if !state.led {
             match state.followers.first() {
                 Some(next) => next.notify_one(),
-                None if state.courier == Courier::Relieved && state.outstanding > 0 => {
-                    self.courier.notify_one();
-                }
-                None => {}
+                None if state.courier != Courier::Relieved => {}
+                None if state.outstanding > 0 => self.courier.notify_one(),
+                // It is asleep, and is woken when there is work for it again.
+                None => state.courier = Courier::Idle,
             }
         }
         (state, reached)
