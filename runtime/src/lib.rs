@@ -94,6 +94,8 @@
 //! | results one by one from a long or endless input | [`Pool::imap`], [`Pool::imap_unordered`] |
 //! | effects only | [`Pool::for_each`] |
 //! | one call in the background | [`Pool::spawn`] |
+//! | its end without waiting, or in async code | [`Task::try_join`], [`Task::on_done`], `task.await` |
+//! | the first of several such calls, all, or each as it ends | [`wait_any`], [`wait_all`], [`as_completed`] |
 //! | how many attempts each item took | [`Job::reports`] |
 //! | to set something for one call | [`Pool::job`] |
 //! | to end calls from elsewhere | [`CancelToken`], [`Task::cancel`], [`Pool::kill`] |
@@ -128,7 +130,8 @@ mod worker;
 
 pub use error::{Error, Result, TaskError, TryMapError};
 pub use pool::{
-    Backoff, CancelToken, Imap, ImapUnordered, Job, Pool, PoolBuilder, Report, Task, par_map,
+    AsCompleted, Backoff, CancelToken, Imap, ImapUnordered, Job, Pool, PoolBuilder, Report, Task,
+    as_completed, par_map, wait_all, wait_all_timeout, wait_any, wait_any_timeout,
 };
 pub use registry::{Function, FunctionInfo, functions};
 pub use worker::init;

@@ -1,7 +1,9 @@
-//! The thread that moves results while work is out and nobody waits for it.
+//! The thread that moves results while work is out and nobody waits for it here.
 //!
 //! Without it, tasks that were spawned and not joined would stop as soon as the rings are full. It
 //! holds back for a moment, since usually somebody does wait, and that thread is faster without it.
+//!
+//! For [observers](super::observer), who cannot lead, it leads at once, and it calls the wakers.
 
 use std::sync::PoisonError;
 use std::time::Duration;
@@ -23,25 +25,41 @@ impl Shared {
         }
     }
 
+    /// An observer waits that needs the courier.
+    pub(super) fn summon_courier(&self, state: &mut State) {
+        match state.courier {
+            Courier::Idle if state.is_led() => state.courier = Courier::Relieved,
+            Courier::Idle | Courier::Armed => {
+                state.courier = Courier::Armed;
+                self.courier.notify_one();
+            }
+            // The thread that leads tells it when it stops.
+            Courier::Relieved | Courier::Leading => {}
+        }
+    }
+
     /// The courier's life.
     pub(super) fn carry(&self) {
         let mut state = self.lock();
-        while state.phase != Phase::Closed {
-            if state.outstanding == 0 {
+        loop {
+            state = self.wake_due(state);
+            if state.phase == Phase::Closed {
+                return;
+            }
+            if !state.has_work() {
                 state.courier = Courier::Idle;
-            } else if state.courier != Courier::Idle && (state.led || !state.followers.is_empty()) {
+            } else if state.courier != Courier::Idle && state.is_led() {
                 // The thread that leads moves the results; it tells when it stops.
                 state.courier = Courier::Relieved;
             } else if state.courier == Courier::Armed {
-                let waited = self.courier.wait_timeout(state, HOLD_BACK);
-                state = waited.unwrap_or_else(PoisonError::into_inner).0;
-                if state.outstanding > 0 && !state.led && state.phase != Phase::Closed {
-                    let relieved = |state: &State| {
-                        state.outstanding == 0
-                            || !state.followers.is_empty()
-                            || state.phase == Phase::Closed
-                    };
+                if !state.observers.are_waiting() {
+                    let waited = self.courier.wait_timeout(state, HOLD_BACK);
+                    state = waited.unwrap_or_else(PoisonError::into_inner).0;
+                }
+                if !state.led && !relieved(&state) {
+                    state.courier = Courier::Leading;
                     state = self.wait_until(state, None, None, relieved).0;
+                    state.courier = Courier::Armed;
                 }
                 continue;
             }
@@ -54,4 +72,19 @@ impl Shared {
             }
         }
     }
+}
+
+impl State {
+    /// True when a thread moves the results, or is about to.
+    fn is_led(&self) -> bool {
+        self.led || !self.followers.is_empty()
+    }
+}
+
+/// True when the courier has something else to do than to lead.
+fn relieved(state: &State) -> bool {
+    !state.has_work()
+        || !state.followers.is_empty()
+        || state.observers.is_due()
+        || state.phase == Phase::Closed
 }

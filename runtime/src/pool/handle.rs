@@ -8,6 +8,7 @@ use std::thread::JoinHandle;
 
 use super::builder::check_workers;
 use super::call::Results;
+use super::callbacks::join_others;
 use super::chunk::Ending;
 use super::rules::Rules;
 use super::setup::Setup;
@@ -66,6 +67,7 @@ impl Pool {
             Sleeper::new(pool.park()),
             Ringer::new(pool.park()),
         );
+        let courier = Arc::clone(&state.observers.courier);
         let shared = Shared {
             state: Mutex::new(state),
             table,
@@ -77,7 +79,7 @@ impl Pool {
             pool,
             pool_segment,
             notify: Notify::new().map_err(os)?,
-            courier: Condvar::new(),
+            courier,
             gauge: Condvar::new(),
         };
         Ok(Self {
@@ -310,6 +312,7 @@ impl Pool {
         }
         drop(state);
         self.join_threads();
+        self.shared.end_callbacks();
     }
 
     /// Changes how many workers the pool has at most.
@@ -338,6 +341,7 @@ impl Pool {
         }
         drop(state);
         self.join_threads();
+        self.shared.end_callbacks();
     }
 
     /// Ends the workers with the program. Threads that wait for results go on waiting, until the
@@ -354,15 +358,11 @@ impl Pool {
         self.shared.lock().ringer.ring();
         self.shared.notify.notify();
         self.shared.courier.notify_all();
-        for thread in self
-            .threads
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .drain(..)
-        {
-            // A panic there is a fault of ours that was reported by its own message.
-            let _ = thread.join();
-        }
+        // What they call may ask for them, so the list is not locked while they end.
+        let mut threads = self.threads.lock().unwrap_or_else(PoisonError::into_inner);
+        let ending = std::mem::take(&mut *threads);
+        drop(threads);
+        join_others(ending);
     }
 
     pub(super) fn shared(&self) -> &Arc<Shared> {
@@ -395,6 +395,7 @@ impl Pool {
                 // Only a fault of ours can end here early; nobody shall wait for ever then.
                 if catch_unwind(AssertUnwindSafe(|| life(&shared))).is_err() {
                     shared.abandon(&format!("the thread {name} ended by a panic"));
+                    drop(shared.wake_due(shared.lock()));
                 }
             });
             threads.push(

@@ -3,11 +3,13 @@
 //! One lock guards the [state](state::State). Nothing of the user's runs under it: items are
 //! encoded and results are decoded by the thread that called. Whoever waits for results moves them
 //! for everybody (see [`wait`]); two threads of the pool's own start, greet and bury workers (the
-//! [supervisor]) and move results when nobody waits (the [courier]). A third one looks at the memory of
-//! workers while that is limited (the [gauge]).
+//! [supervisor]) and move results when nobody waits (the [courier]). Two more are started when they are
+//! needed: one looks at the memory of workers while that is limited (the [gauge]), one calls the
+//! [callbacks] of tasks.
 
 mod builder;
 mod call;
+mod callbacks;
 mod cancel;
 mod chunk;
 mod chunker;
@@ -22,11 +24,13 @@ mod job;
 mod lifespan;
 mod link;
 mod map;
+mod observer;
 mod order;
 mod report;
 mod results;
 mod rules;
 mod schedule;
+mod select;
 mod setup;
 mod shared;
 mod state;
@@ -43,6 +47,9 @@ pub use imap::{Imap, ImapUnordered};
 pub use job::{Decide, Decision, Final, Job, Retrying};
 pub use report::Report;
 pub use rules::Backoff;
+pub use select::{
+    AsCompleted, as_completed, wait_all, wait_all_timeout, wait_any, wait_any_timeout,
+};
 pub use task::Task;
 
 #[cfg(test)]

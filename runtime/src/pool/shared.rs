@@ -33,7 +33,7 @@ pub(super) struct Shared {
     /// Wakes the supervisor.
     pub(super) notify: Notify,
     /// Wakes the courier.
-    pub(super) courier: Condvar,
+    pub(super) courier: Arc<Condvar>,
     /// Wakes the gauge.
     pub(super) gauge: Condvar,
 }

@@ -6,10 +6,12 @@ use std::time::Duration;
 
 use slab::Slab;
 
+use super::callbacks::Callbacks;
 use super::chunk::{Chunk, Delivery, Ending};
 use super::death::Barren;
 use super::gauge::Gauge;
 use super::link::{Link, News};
+use super::observer::{Observer, Observers};
 use super::rules::Rules;
 use crate::error::{Error, ErrorKind, Result};
 use crate::registry::FunctionId;
@@ -36,8 +38,10 @@ pub(super) enum Phase {
 pub(super) enum Courier {
     /// No work was left to it.
     Idle,
-    /// It looks after the work soon, or does already.
+    /// It looks after the work soon.
     Armed,
+    /// It moves the results.
+    Leading,
     /// Another thread leads, and tells it when it stops.
     Relieved,
 }
@@ -86,6 +90,8 @@ pub(super) struct State {
     pub(super) followers: Vec<Arc<Condvar>>,
     pub(super) courier: Courier,
     pub(super) gauge: Gauge,
+    pub(super) observers: Observers,
+    pub(super) callbacks: Callbacks,
     pub(super) buffers: Vec<Vec<u8>>,
     /// Empty; the memory is used at each look at a worker.
     pub(super) news: Vec<News>,
@@ -171,6 +177,8 @@ pub(super) struct Call {
     pub(super) whole: bool,
     /// The thread that waits for the mail, while another one leads.
     pub(super) waiter: Option<Arc<Condvar>>,
+    /// Who else is told when the first mail comes.
+    pub(super) observers: Vec<Observer>,
     /// Makes room for a large result.
     pub(super) landing: fn(usize) -> Option<Box<dyn Landing>>,
 }
@@ -206,6 +214,8 @@ impl State {
             followers: Vec::new(),
             courier: Courier::Idle,
             gauge: Gauge::Absent,
+            observers: Observers::default(),
+            callbacks: Callbacks::default(),
             buffers: Vec::new(),
             news: Vec::new(),
             clock: 0,
@@ -255,6 +265,7 @@ impl State {
             deadline,
             retained,
             waiter: None,
+            observers: Vec::new(),
             landing,
         });
         self.deadlines.extend(deadline.map(|(at, _)| (at, key)));
@@ -430,6 +441,9 @@ impl State {
             call.mail.push(delivery);
             if let Some(waiter) = &call.waiter {
                 waiter.notify_one();
+            }
+            if !call.observers.is_empty() {
+                self.tell(key);
             }
         }
     }

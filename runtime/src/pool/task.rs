@@ -2,13 +2,19 @@
 
 use std::fmt;
 use std::marker::PhantomData;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::pin::Pin;
 use std::sync::Arc;
+use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
 
+use super::callbacks::Callback;
 use super::chunk::{Delivery, Ending};
+use super::observer::Observer;
 use super::results::{open_large, open_record};
+use super::select::Selection;
 use super::shared::Shared;
-use crate::error::{Error, ErrorKind, Result};
+use crate::error::{Error, ErrorKind, Failure, Result, Step, TaskError};
 use crate::registry::FunctionId;
 use crate::wire::{Output, Records};
 
@@ -27,11 +33,38 @@ use crate::wire::{Output, Records};
 /// assert_eq!(task.join()?, 3);
 /// # Ok::<(), parproc::Error>(())
 /// ```
+///
+/// # In async code
+///
+/// A task is a future with the same output as [`join`](Task::join), on any runtime. It runs whether
+/// it is polled or not, and dropping the future detaches it, as in a `select` that it lost. Polling
+/// it again after its end gives an error.
+///
+/// ```
+/// # use parproc::{Pool, parallel};
+/// #[parallel]
+/// fn words(text: &str) -> usize {
+///     text.split_whitespace().count()
+/// }
+///
+/// async fn both(pool: &Pool) -> parproc::Result<usize> {
+///     let (one, two) = (pool.spawn(words, "a b c")?, pool.spawn(words, "d e")?);
+///     Ok(one.await? + two.await?)
+/// }
+///
+/// let pool = Pool::global()?;
+/// assert_eq!(futures_lite::future::block_on(both(pool))?, 5);
+/// # Ok::<(), parproc::Error>(())
+/// ```
+///
+/// Several tasks are waited for with [`wait_any`](crate::wait_any), [`wait_all`](crate::wait_all)
+/// and [`as_completed`](crate::as_completed).
 #[must_use = "dropping a task detaches it: it runs, and its result is lost"]
 pub struct Task<R> {
     shared: Arc<Shared>,
     function: FunctionId,
     key: usize,
+    /// The result was handed out, or is for a callback: the call is over, or not ours any more.
     joined: bool,
     marker: PhantomData<fn() -> R>,
 }
@@ -77,65 +110,240 @@ impl<R: Output> Task<R> {
         }
     }
 
+    /// As [`join`](Task::join), but does not wait: gives `None` while the task is not done.
+    ///
+    /// ```
+    /// # use parproc::{Pool, parallel};
+    /// #[parallel]
+    /// fn halve(x: u32) -> u32 {
+    ///     x / 2
+    /// }
+    ///
+    /// let mut task = Pool::global()?.spawn(halve, 42)?;
+    /// let half = loop {
+    ///     if let Some(half) = task.try_join()? {
+    ///         break half;
+    ///     }
+    ///     // Here the program does something else.
+    /// };
+    /// assert_eq!(half, 21);
+    /// # Ok::<(), parproc::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// As for `join`. A result is given out once: later calls are errors.
+    pub fn try_join(&mut self) -> Result<Option<R>> {
+        self.check()?;
+        if self.is_finished() {
+            self.wait(None).map(Some)
+        } else {
+            Ok(None)
+        }
+    }
+
     /// True once the result, or the failure, is there: [`join`](Task::join) will not wait.
     #[must_use]
     pub fn is_finished(&self) -> bool {
-        if self.joined || self.shared.check_fork().is_err() {
+        if self.check().is_err() {
             return true;
         }
         let mut state = self.shared.lock();
-        if !state.led {
+        if !state.led && !state.is_done(self.key) {
             self.shared.pump(&mut state);
         }
-        state
-            .calls
-            .get(self.key)
-            .is_none_or(|call| !call.mail.is_empty())
+        state.is_done(self.key)
+    }
+
+    /// Has `callback` called with the task's result, or its failure, once that is there.
+    ///
+    /// ```
+    /// # use parproc::{Pool, parallel};
+    /// #[parallel]
+    /// fn cube(x: i64) -> i64 {
+    ///     x.pow(3)
+    /// }
+    ///
+    /// let (sender, results) = std::sync::mpsc::channel();
+    /// let pool = Pool::builder().workers(2).build()?;
+    /// for x in 1..=3 {
+    ///     let sender = sender.clone();
+    ///     pool.spawn(cube, x)?.on_done(move |result| {
+    ///         let _ = sender.send(result);
+    ///     });
+    /// }
+    /// drop(pool); // waits for the callbacks: those of unfinished tasks get an error
+    /// assert_eq!(results.try_iter().count(), 3);
+    /// # Ok::<(), parproc::Error>(())
+    /// ```
+    ///
+    /// It is called exactly once, by a thread of the pool that calls the callbacks of all its tasks
+    /// one after the other, in the order in which the pool learns of their ends; also if the task is
+    /// done already, has failed, or its pool was dropped. It may use the pool: submit tasks, wait for
+    /// them, even drop it. What it must not wait for is a later callback of the same pool. A panic in
+    /// it ends it, and nothing else.
+    ///
+    /// Who drops a pool, [shuts it down](crate::Pool::shutdown) or [kills](crate::Pool::kill) it waits
+    /// until its callbacks were called, unless it is one of them that does so. When the program ends, those of the
+    /// [global pool](crate::Pool::global) are not called any more.
+    ///
+    /// In an [inline](crate::PoolBuilder::inline) pool the task is done already, and `callback` is
+    /// called here. If the operating system refuses the pool a thread for callbacks, the task is
+    /// waited for and `callback` called here too.
+    pub fn on_done(mut self, callback: impl FnOnce(Result<R>) + Send + 'static) {
+        let name = self.name();
+        let callback = Callback::new(move |delivery| {
+            // Decoding runs code of the user's as well, and is not to cost the call.
+            let opened = catch_unwind(AssertUnwindSafe(|| open(name, delivery)));
+            callback(opened.unwrap_or_else(|_| {
+                let failure = Failure::of::<R>(Step::DecodeResult, "decoding it panicked".into());
+                Err(TaskError::failed(name, 0, None, failure).into())
+            }));
+        });
+        let here = self.shared.is_inline() || self.shared.check_fork().is_err();
+        let refused = if here {
+            Err(callback)
+        } else {
+            let call = self.check().map(|()| self.key);
+            self.shared.call_when_done(call, callback)
+        };
+        match refused {
+            Ok(()) => self.joined = true,
+            Err(callback) => callback.call(self.fetch(None)),
+        }
+    }
+
+    /// Has the selection told of the task's end, as that of its task at `place`.
+    pub(super) fn select(&self, selection: &Arc<Selection>, place: usize) {
+        if self.check().is_err() {
+            return selection.add(place);
+        }
+        let mut state = self.shared.lock();
+        if state.is_done(self.key) {
+            selection.add(place);
+        } else {
+            state.observe(self.key, Observer::Selection(Arc::clone(selection), place));
+            if !selection.leads {
+                self.shared.summon_courier(&mut state);
+            }
+        }
+    }
+
+    /// Takes the task out of the selection.
+    pub(super) fn unselect(&self, selection: &Arc<Selection>) {
+        if self.check().is_ok() {
+            let mut state = self.shared.lock();
+            state.unobserve(self.key, |observer| {
+                matches!(observer, Observer::Selection(one, _) if Arc::ptr_eq(one, selection))
+            });
+        }
+    }
+
+    /// Waits until the result is there; says whether that was in time.
+    pub(super) fn wait_until_done(&self, deadline: Option<Instant>) -> bool {
+        self.check().is_err() || {
+            let state = self.shared.lock();
+            self.shared.wait_for_mail(state, self.key, deadline).1
+        }
+    }
+
+    /// True when the result was handed out.
+    pub(super) fn is_joined(&self) -> bool {
+        self.joined
+    }
+
+    pub(super) fn shared(&self) -> &Arc<Shared> {
+        &self.shared
+    }
+
+    fn name(&self) -> &'static str {
+        self.shared.table.name(self.function)
+    }
+
+    /// Fails when there is no result to wait for.
+    fn check(&self) -> Result<()> {
+        self.shared.check_fork()?;
+        if self.joined {
+            return Err(Error::new(ErrorKind::AlreadyJoined {
+                function: self.name().to_owned(),
+            }));
+        }
+        Ok(())
     }
 
     fn wait(&mut self, deadline: Option<Instant>) -> Result<R> {
-        self.shared.check_fork()?;
-        let name = self.shared.table.name(self.function);
-        if self.joined {
-            return Err(Error::new(ErrorKind::AlreadyJoined {
-                function: name.to_owned(),
-            }));
+        let delivery = self.fetch(deadline);
+        open(self.name(), delivery)
+    }
+
+    /// Waits for the result, or gives the reason why there is none.
+    fn fetch(&mut self, deadline: Option<Instant>) -> Delivery {
+        if let Err(error) = self.check() {
+            return Delivery::Aborted(error);
         }
-        let (mut state, come) = self
-            .shared
-            .wait_for_mail(self.shared.lock(), self.key, deadline);
+        let state = self.shared.lock();
+        let (mut state, come) = self.shared.wait_for_mail(state, self.key, deadline);
         if !come {
-            let what = format!("the task of `{name}`");
-            return Err(Error::new(ErrorKind::TimedOut { what }));
+            let what = format!("the task of `{}`", self.name());
+            return Delivery::Aborted(Error::new(ErrorKind::TimedOut { what }));
         }
-        // A closed pool may have written behind the result.
-        let mail = state
-            .calls
-            .get_mut(self.key)
-            .map(|call| std::mem::take(&mut call.mail));
-        let delivery = mail.and_then(|mail| mail.into_iter().next());
+        let delivery = state.take_result(self.key);
         drop(state);
         self.joined = true;
-        match delivery {
-            Some(Delivery::Records { origin, bytes, .. }) => match Records(&bytes).next() {
-                Some((status, value)) => Ok(open_record(name, 0, origin, status, value)?),
-                None => Err(Error::new(ErrorKind::Closed)),
-            },
-            Some(Delivery::Large {
-                origin, landing, ..
-            }) => Ok(open_large(name, 0, origin, landing)?),
-            Some(Delivery::Failed(error)) => Err(error.into()),
-            Some(Delivery::Ended { ending, .. }) => Err(ending.error(name, 0).into()),
-            Some(Delivery::Aborted(error)) => Err(error),
-            Some(Delivery::Returned(_)) | None => Err(Error::new(ErrorKind::Closed)),
+        delivery
+    }
+}
+
+/// Makes the result of a task's only item.
+fn open<R: Output>(name: &'static str, delivery: Delivery) -> Result<R> {
+    match delivery {
+        Delivery::Records { origin, bytes, .. } => match Records(&bytes).next() {
+            Some((status, value)) => Ok(open_record(name, 0, origin, status, value)?),
+            None => Err(Error::new(ErrorKind::Closed)),
+        },
+        Delivery::Large {
+            origin, landing, ..
+        } => Ok(open_large(name, 0, origin, landing)?),
+        Delivery::Failed(error) => Err(error.into()),
+        Delivery::Ended { ending, .. } => Err(ending.error(name, 0).into()),
+        Delivery::Aborted(error) => Err(error),
+        Delivery::Returned(_) => Err(Error::new(ErrorKind::Closed)),
+    }
+}
+
+impl<R: Output> Future for Task<R> {
+    type Output = Result<R>;
+
+    fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Result<R>> {
+        loop {
+            if let Some(result) = self.try_join().transpose() {
+                return Poll::Ready(result);
+            }
+            // Cloned and dropped without the lock: what a waker does is not ours.
+            let waker = context.waker().clone();
+            let mut state = self.shared.lock();
+            if state.is_done(self.key) {
+                continue;
+            }
+            let before =
+                state.unobserve(self.key, |observer| matches!(observer, Observer::Waker(_)));
+            state.observe(self.key, Observer::Waker(waker));
+            self.shared.summon_courier(&mut state);
+            drop(state);
+            drop(before);
+            return Poll::Pending;
         }
     }
 }
 
 impl<R> Drop for Task<R> {
     fn drop(&mut self) {
-        if self.shared.check_fork().is_ok() {
-            self.shared.lock().detach_call(self.key, true);
+        if !self.joined && self.shared.check_fork().is_ok() {
+            let mut state = self.shared.lock();
+            let observers = state.unobserve(self.key, |_| true);
+            state.detach_call(self.key, true);
+            drop(state);
+            // What dropping a waker does is not ours.
+            drop(observers);
         }
     }
 }

@@ -11,11 +11,24 @@ use std::time::{Duration, Instant};
 
 use super::link::Link;
 use super::schedule::SPIN_NANOS;
+use super::select::Selection;
 use super::shared::Shared;
 use super::state::{Courier, State};
 
 /// How often to look for news before the lock is given to others, which is after about 1 µs.
 const LOOKS: u32 = 96;
+
+/// What wakes a thread that waits while another one leads, besides the end of all work.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Interest<'a> {
+    Nothing,
+    /// Mail of the call, and the end of its last chunk.
+    Call(usize),
+    /// The end of a task of the selection.
+    Selection(&'a Selection),
+    /// A callback to be called.
+    Callbacks,
+}
 
 impl Shared {
     /// Waits for mail of the call, or until `deadline`; says whether there is any.
@@ -25,20 +38,28 @@ impl Shared {
         key: usize,
         deadline: Option<Instant>,
     ) -> (MutexGuard<'a, State>, bool) {
-        let come = |state: &State| {
-            state
-                .calls
-                .get(key)
-                .is_none_or(|call| !call.mail.is_empty())
-        };
-        self.wait_until(state, Some(key), deadline, come)
+        self.wait_for(state, Interest::Call(key), deadline, |state| {
+            state.is_done(key)
+        })
     }
 
     /// Moves results for everybody until `done`, or until `deadline`; says which it was.
     pub(super) fn wait_until<'a>(
         &'a self,
-        mut state: MutexGuard<'a, State>,
+        state: MutexGuard<'a, State>,
         key: Option<usize>,
+        deadline: Option<Instant>,
+        done: impl Fn(&State) -> bool,
+    ) -> (MutexGuard<'a, State>, bool) {
+        let interest = key.map_or(Interest::Nothing, Interest::Call);
+        self.wait_for(state, interest, deadline, done)
+    }
+
+    /// As `wait_until`, for other interests than a call too.
+    pub(super) fn wait_for<'a>(
+        &'a self,
+        mut state: MutexGuard<'a, State>,
+        interest: Interest<'_>,
         deadline: Option<Instant>,
         done: impl Fn(&State) -> bool,
     ) -> (MutexGuard<'a, State>, bool) {
@@ -54,7 +75,7 @@ impl Shared {
                 break false;
             }
             state = if state.led {
-                self.follow(state, key, left)
+                self.follow(state, interest, left)
             } else {
                 self.lead(state, left, &done)
             };
@@ -63,7 +84,7 @@ impl Shared {
             match state.followers.first() {
                 Some(next) => next.notify_one(),
                 None if state.courier != Courier::Relieved => {}
-                None if state.outstanding > 0 => self.courier.notify_one(),
+                None if state.has_work() => self.courier.notify_one(),
                 // It is asleep, and is woken when there is work for it again.
                 None => state.courier = Courier::Idle,
             }
@@ -74,12 +95,12 @@ impl Shared {
     fn follow<'a>(
         &'a self,
         mut state: MutexGuard<'a, State>,
-        key: Option<usize>,
+        interest: Interest<'_>,
         left: Option<Duration>,
     ) -> MutexGuard<'a, State> {
         let condvar = Arc::new(Condvar::new());
         state.followers.push(Arc::clone(&condvar));
-        set_waiter(&mut state, key, Some(&condvar));
+        interest.set_waiter(&mut state, Some(&condvar));
         state = match left {
             None => condvar.wait(state).unwrap_or_else(PoisonError::into_inner),
             Some(left) => {
@@ -89,7 +110,7 @@ impl Shared {
                     .0
             }
         };
-        set_waiter(&mut state, key, None);
+        interest.set_waiter(&mut state, None);
         state
             .followers
             .retain(|follower| !Arc::ptr_eq(follower, &condvar));
@@ -163,8 +184,18 @@ impl Shared {
     }
 }
 
-fn set_waiter(state: &mut State, key: Option<usize>, waiter: Option<&Arc<Condvar>>) {
-    if let Some(call) = key.and_then(|key| state.calls.get_mut(key)) {
-        call.waiter = waiter.map(Arc::clone);
+impl Interest<'_> {
+    fn set_waiter(self, state: &mut State, waiter: Option<&Arc<Condvar>>) {
+        let waiter = waiter.map(Arc::clone);
+        match self {
+            Self::Nothing => {}
+            Self::Call(key) => {
+                if let Some(call) = state.calls.get_mut(key) {
+                    call.waiter = waiter;
+                }
+            }
+            Self::Selection(selection) => selection.set_waiter(waiter),
+            Self::Callbacks => state.callbacks.waiter = waiter,
+        }
     }
 }

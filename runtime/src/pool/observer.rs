@@ -1,0 +1,156 @@
+//! Who learns of a call's end without sleeping in the pool: wakers, selections and callbacks.
+//!
+//! Observers hang at their call until its first mail comes. Under the lock nothing of the user's is
+//! run: selections and callbacks are told in data of ours, and wakers are collected, to be called
+//! and dropped by the courier without the lock. For the same reason an observer that is taken from
+//! a call is given out, to be dropped by the caller when it holds no lock.
+
+use std::sync::{Arc, Condvar, MutexGuard};
+use std::task::Waker;
+
+use super::callbacks::{Callback, contain};
+use super::chunk::Delivery;
+use super::select::Selection;
+use super::shared::Shared;
+use super::state::{Courier, State};
+use crate::error::{Error, ErrorKind};
+
+#[derive(Debug)]
+pub(super) enum Observer {
+    /// Of a task that was polled.
+    Waker(Waker),
+    /// The task has this place in the selection.
+    Selection(Arc<Selection>, usize),
+    /// It takes the result over.
+    Callback(Callback),
+}
+
+/// What the courier does for observers.
+#[derive(Debug, Default)]
+pub(super) struct Observers {
+    /// Observers for which nobody moves results unless the courier does.
+    waiting: usize,
+    /// Wakers to be called.
+    due: Vec<Waker>,
+    /// Wakes the courier.
+    pub(super) courier: Arc<Condvar>,
+}
+
+impl Observer {
+    fn needs_courier(&self) -> bool {
+        match self {
+            Self::Waker(_) => true,
+            Self::Selection(selection, _) => !selection.leads,
+            // The thread that calls it leads.
+            Self::Callback(_) => false,
+        }
+    }
+}
+
+impl Observers {
+    /// True when the courier has wakers to call.
+    pub(super) fn is_due(&self) -> bool {
+        !self.due.is_empty()
+    }
+
+    /// True when the courier has to move results as soon as they come.
+    pub(super) fn are_waiting(&self) -> bool {
+        self.waiting > 0
+    }
+}
+
+impl State {
+    /// True when there is something for somebody to move, now or later.
+    pub(super) fn has_work(&self) -> bool {
+        self.outstanding > 0 || self.observers.are_waiting()
+    }
+
+    /// True when the call has mail: its task is done.
+    pub(super) fn is_done(&self, key: usize) -> bool {
+        self.calls.get(key).is_none_or(|call| !call.mail.is_empty())
+    }
+
+    /// Takes the result of a call of one item, which is over with that.
+    pub(super) fn take_result(&mut self, key: usize) -> Delivery {
+        // A closed pool may have written behind the result.
+        let mail = self
+            .calls
+            .get_mut(key)
+            .map(|call| std::mem::take(&mut call.mail));
+        self.detach_call(key, true);
+        let first = mail.and_then(|mail| mail.into_iter().next());
+        first.unwrap_or_else(|| Delivery::Aborted(Error::new(ErrorKind::Closed)))
+    }
+
+    /// Has the observer told when mail comes for the call, which has none yet.
+    pub(super) fn observe(&mut self, key: usize, observer: Observer) {
+        if let Some(call) = self.calls.get_mut(key) {
+            self.observers.waiting += usize::from(observer.needs_courier());
+            call.observers.push(observer);
+        }
+    }
+
+    /// Takes the observers that `concerned` is true for from the call.
+    pub(super) fn unobserve(
+        &mut self,
+        key: usize,
+        mut concerned: impl FnMut(&Observer) -> bool,
+    ) -> Vec<Observer> {
+        let Some(call) = self.calls.get_mut(key) else {
+            return Vec::new();
+        };
+        let taken: Vec<_> = call
+            .observers
+            .extract_if(.., |one| concerned(one))
+            .collect();
+        let waited = taken.iter().filter(|one| one.needs_courier()).count();
+        self.observers.waiting -= waited;
+        taken
+    }
+
+    /// Mail came for the call: tells its observers.
+    pub(super) fn tell(&mut self, key: usize) {
+        let Some(call) = self.calls.get_mut(key) else {
+            return;
+        };
+        for observer in std::mem::take(&mut call.observers) {
+            self.observers.waiting -= usize::from(observer.needs_courier());
+            match observer {
+                Observer::Waker(waker) => self.wake_soon(waker),
+                Observer::Selection(selection, place) => selection.add(place),
+                Observer::Callback(callback) => self.call_back(callback, key),
+            }
+        }
+    }
+
+    fn wake_soon(&mut self, waker: Waker) {
+        self.observers.due.push(waker);
+        if self.observers.due.len() > 1 {
+            // It was told already.
+        } else if self.courier == Courier::Leading {
+            // This may be another thread, and the courier asleep.
+            self.ringer.ring();
+        } else {
+            self.observers.courier.notify_one();
+        }
+    }
+}
+
+impl Shared {
+    /// Calls the wakers that are due, without the lock.
+    pub(super) fn wake_due<'a>(
+        &'a self,
+        mut state: MutexGuard<'a, State>,
+    ) -> MutexGuard<'a, State> {
+        while state.observers.is_due() {
+            let due = std::mem::take(&mut state.observers.due);
+            drop(state);
+            for waker in due {
+                // Wakers are not to panic. One that does is no reason not to call the next.
+                contain(|| waker.wake());
+            }
+            state = self.lock();
+        }
+        state
+    }
+}
