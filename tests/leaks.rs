@@ -9,7 +9,8 @@ use std::path::PathBuf;
 use std::process;
 use std::time::{Duration, Instant};
 
-use parproc::{Pool, parallel};
+use futures_lite::future::block_on;
+use parproc::{Pool, as_completed, parallel};
 use parproc_tests::{Process, children, pool, program, role, settled, succeeds, unique, within};
 use rustix::process::Signal;
 
@@ -137,6 +138,26 @@ fn pools_that_are_dropped_in_the_middle_of_work() {
                 drop(task);
             }
             drop(pool);
+        }
+    });
+}
+
+#[test]
+fn pools_with_callbacks_and_futures() {
+    leaves_nothing("pools_with_callbacks_and_futures", || {
+        for _ in 0..100 {
+            let pools = [pool(1), pool(1)];
+            let spawn = |x: u64| pools[x as usize % 2].spawn(square, x).unwrap();
+            for x in 0..20 {
+                spawn(x).on_done(drop);
+            }
+            let mut results = as_completed((0..20).map(spawn));
+            assert!(results.next().is_some());
+            assert_eq!(block_on(spawn(3)).unwrap(), 9);
+            for pool in &pools {
+                pool.spawn(endless, ()).unwrap().on_done(drop);
+            }
+            drop(pools);
         }
     });
 }
