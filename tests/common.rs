@@ -8,6 +8,7 @@ use std::fs::{self, OpenOptions};
 use std::io::{Read, Write};
 use std::os::fd::OwnedFd;
 use std::os::linux::net::SocketAddrExt;
+use std::os::unix::fs::FileExt as _;
 use std::os::unix::net::{SocketAddr, UnixListener, UnixStream};
 use std::path::Path;
 use std::process::{Command, Stdio};
@@ -294,6 +295,21 @@ pub fn note(path: &str, what: impl Display) {
         .expect("the tally");
     file.write_all(format!("{what}\n").as_bytes())
         .expect("a line in the tally");
+}
+
+/// Called by a task: overwrites the beginning of all memory that its worker shares with others and can write.
+///
+/// # Panics
+/// When `/proc` cannot be used.
+pub fn scribble() {
+    let maps = fs::read_to_string("/proc/self/maps").expect("the maps");
+    let memory = OpenOptions::new().write(true).open("/proc/self/mem");
+    let memory = memory.expect("the memory");
+    for line in maps.lines().filter(|line| line.contains(" rw-s ")) {
+        let start = line.split('-').next().expect("an address");
+        let start = u64::from_str_radix(start, 16).expect("an address");
+        memory.write_all_at(&[0xff; 4096], start).expect("a page");
+    }
 }
 
 const PROGRAM: &str = "PARPROC_TEST_PROGRAM";

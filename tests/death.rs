@@ -14,7 +14,7 @@ use std::time::Duration;
 use parproc::{Pool, Task, TaskError, parallel};
 use parproc_tests::{
     Guest, LIMIT, Meeting, Process, Tally, children, in_time, inline_pool, meet, note, pool,
-    program, role, succeeds, within,
+    program, role, scribble, succeeds, within,
 };
 use rustix::process::{Signal, getpid, kill_process};
 use serde::{Deserialize, Deserializer, Serialize};
@@ -119,6 +119,16 @@ fn noted(tally: &str, index: u32, deed: Deed) -> u32 {
     note(tally, index);
     if deed != Deed::Good {
         act(deed);
+    }
+    index
+}
+
+/// Goes on as if nothing had happened.
+#[parallel]
+fn scribbles(meeting: &str, index: u64) -> u64 {
+    if index == 0 {
+        meet(meeting, index);
+        scribble();
     }
     index
 }
@@ -864,5 +874,29 @@ fn workers_that_are_stopped_and_killed_at_random() {
             println!("{lost} items were lost by {kills} kills");
             assert!(lost <= kills);
         });
+    });
+}
+
+#[test]
+fn a_task_that_overwrites_what_its_worker_shares_and_goes_on_hangs_nobody() {
+    in_time(|| {
+        let pool = pool(1);
+        let meeting = Meeting::new();
+        let tasks: Vec<_> = (0..40)
+            .map(|index| pool.spawn(scribbles, (meeting.name(), index)).unwrap())
+            .collect();
+        // The next ones wait in the worker's ring by now.
+        drop(meeting.wait());
+        let mut lost = 0;
+        for (index, task) in (0..).zip(tasks) {
+            match task.join() {
+                Ok(same) => assert_eq!(same, index),
+                Err(error) => {
+                    assert!(error.task().unwrap().is_crash(), "{error}");
+                    lost += 1;
+                }
+            }
+        }
+        assert!(lost <= 2, "{lost} tasks were lost");
     });
 }

@@ -5,7 +5,8 @@
 //! each worker, and a word at `number % CLAIMS`:
 //!
 //! 1. The parent stores [`queued`](Claim::Queued) before it publishes the chunk's frame.
-//! 2. The worker swaps `Queued` for `Taken` before it begins; if that fails it skips the frame.
+//! 2. The worker swaps `Queued` for `Taken` before it begins; if that fails it skips the frame, or
+//!    ends when the word holds what nobody of the two wrote: the parent would wait for the chunk.
 //! 3. The parent swaps `Queued` for `Revoked` to take the chunk back; if that fails it is running.
 //!
 //! A chunk that is given to a worker without any is granted to it, and its word stays unused.
@@ -15,6 +16,8 @@
 //! worker that comes late to a chunk that was taken back finds its word changed, which is as well.
 
 use std::sync::atomic::{AtomicU64, Ordering};
+
+use super::{CLAIMS, Corrupt};
 
 /// The state of a chunk that a word holds, together with the chunk's number.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -36,5 +39,24 @@ impl Claim {
         let wanted = claim_word(number, self);
         word.compare_exchange(queued, wanted, Ordering::AcqRel, Ordering::Acquire)
             .is_ok()
+    }
+
+    /// Takes chunk `number` for the worker; false if the parent has taken it back.
+    ///
+    /// Fails when a task of the worker's has overwritten the word.
+    pub(crate) fn take(word: &AtomicU64, number: u64) -> Result<bool, Corrupt> {
+        if Claim::Taken.swap(word, number) {
+            return Ok(true);
+        }
+        let now = word.load(Ordering::Acquire);
+        let revoked = now == claim_word(number, Claim::Revoked);
+        let later = (now >> 2).checked_sub(number);
+        let used_again =
+            later.is_some_and(|later| later > 0 && later.is_multiple_of(CLAIMS as u64));
+        if revoked || used_again && now & 3 != 3 {
+            Ok(false)
+        } else {
+            Err(Corrupt)
+        }
     }
 }

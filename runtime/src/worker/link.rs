@@ -63,7 +63,7 @@ impl Link {
             let header = FrameHeader::from_bytes(&bytes);
             let claims = &self.lane.worker.claims;
             let claim = &claims[header.number as usize % CLAIMS];
-            if header.granted || Claim::Taken.swap(claim, header.number) {
+            if header.granted || trusted(Claim::take(claim, header.number)) {
                 return Some(header);
             }
             self.skip(header.bytes);
@@ -167,7 +167,8 @@ impl Link {
     }
 }
 
-/// The parent's words are trusted here; were they impossible, nothing could be done but to end.
+/// The parent's words are trusted here, and the worker's own until a task overwrites them; were they
+/// impossible, nothing could be done but to end.
 fn trusted<T>(result: Result<T, Corrupt>) -> T {
     match result {
         Ok(value) => value,

@@ -13,7 +13,7 @@ use loom::sync::atomic::AtomicU64 as LoomU64;
 
 use super::side::Side;
 use super::simulated::{LoomPark, LoomRing, check};
-use crate::shm::{Claim, Consumer, Producer, claim_word};
+use crate::shm::{CLAIMS, Claim, Consumer, Corrupt, Producer, claim_word};
 
 /// A claim whose accesses loom puts in order.
 struct Gated {
@@ -147,4 +147,29 @@ fn threads_that_race_for_many_chunks_share_them_out() {
         win(Claim::Revoked) + worker.join().unwrap()
     });
     assert_eq!(won, CHUNKS);
+}
+
+#[test]
+fn a_word_that_nobody_wrote_is_noticed() {
+    let number = 70;
+    let later = number + CLAIMS as u64;
+    let take = |word| Claim::take(&AtomicU64::new(word), number);
+    assert_eq!(take(claim_word(number, Claim::Queued)), Ok(true));
+    for word in [
+        claim_word(number, Claim::Revoked),
+        claim_word(later, Claim::Queued),
+        claim_word(later, Claim::Revoked),
+    ] {
+        assert_eq!(take(word), Ok(false));
+    }
+    for word in [
+        0,
+        u64::MAX,
+        claim_word(number, Claim::Taken),
+        claim_word(number - 1, Claim::Queued),
+        claim_word(number + 1, Claim::Queued),
+        claim_word(later, Claim::Queued) | 3,
+    ] {
+        assert_eq!(take(word), Err(Corrupt));
+    }
 }
