@@ -6,6 +6,7 @@
 )))]
 compile_error!("parproc works on Linux on x86_64 and aarch64");
 
+mod build;
 mod child;
 mod clock;
 mod futex;
@@ -21,6 +22,7 @@ mod stack;
 mod thread;
 mod tree;
 
+pub(crate) use build::{build_id, program_file};
 pub(crate) use child::{Child, Exit, Usage};
 pub(crate) use clock::{cpu_nanos, now_nanos};
 pub(crate) use futex::{futex_wait, futex_wake};
@@ -29,7 +31,9 @@ pub(crate) use mapping::{Mapping, Segment, advise_huge};
 pub(crate) use memory::{peak_memory, tree_memory};
 pub(crate) use notify::{Notify, wait_readable};
 pub(crate) use objects::{is_argument_of_loader, is_main_program};
-pub(crate) use signals::{FaultRecord, end_with_parent, install_worker_signals, signal_name};
+pub(crate) use signals::{
+    FaultRecord, end_with_parent, ignore_broken_pipes, install_worker_signals, signal_name,
+};
 pub(crate) use spawn::{ChildSpec, environment_with};
 pub(crate) use stack::Stack;
 pub(crate) use tree::become_subreaper;

@@ -5,6 +5,8 @@
 use std::ffi::{CStr, c_int, c_void};
 use std::ops::Range;
 
+use libc::Elf64_Phdr;
+
 /// A loaded object; the program itself is the first one, and has an empty name.
 #[derive(Debug)]
 pub(super) struct Object {
@@ -14,6 +16,8 @@ pub(super) struct Object {
     /// True when its file names the dynamic loader that is to load it.
     asks_for_loader: bool,
     segments: Vec<Range<usize>>,
+    /// Where its notes are in memory, and what they are aligned to.
+    pub(super) notes: Vec<(Range<usize>, usize)>,
 }
 
 impl Object {
@@ -59,12 +63,19 @@ extern "C" fn note(info: *mut libc::dl_phdr_info, _size: usize, objects: *mut c_
     let (count, base) = (usize::from(info.dlpi_phnum), info.dlpi_addr as usize);
     // SAFETY: the object has that many headers at that address.
     let headers = unsafe { std::slice::from_raw_parts(info.dlpi_phdr, count) };
-    let segments = headers
-        .iter()
-        .filter(|header| header.p_type == libc::PT_LOAD)
-        .map(|header| {
-            let start = base.wrapping_add(header.p_vaddr as usize);
-            start..start.wrapping_add(header.p_memsz as usize)
+    let place = |header: &Elf64_Phdr| {
+        let start = base.wrapping_add(header.p_vaddr as usize);
+        start..start.wrapping_add(header.p_memsz as usize)
+    };
+    let of_type = |wanted| headers.iter().filter(move |header| header.p_type == wanted);
+    let segments: Vec<_> = of_type(libc::PT_LOAD).map(place).collect();
+    let notes = of_type(libc::PT_NOTE)
+        .map(|header| (place(header), header.p_align as usize))
+        .filter(|(note, _)| {
+            let within = |segment: &Range<usize>| {
+                segment.start <= note.start && note.start <= note.end && note.end <= segment.end
+            };
+            segments.iter().any(within)
         });
     let name = if info.dlpi_name.is_null() {
         String::new()
@@ -81,7 +92,8 @@ extern "C" fn note(info: *mut libc::dl_phdr_info, _size: usize, objects: *mut c_
         name,
         base,
         asks_for_loader,
-        segments: segments.collect(),
+        notes: notes.collect(),
+        segments,
     });
     0
 }

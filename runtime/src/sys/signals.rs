@@ -51,7 +51,7 @@ static RECORD: AtomicPtr<FaultRecord> = AtomicPtr::new(ptr::null_mut());
 /// own so that a stack overflow is recorded too, and then take their usual course.
 pub(crate) fn install_worker_signals(record: &'static FaultRecord) -> io::Result<()> {
     RECORD.store(ptr::from_ref(record).cast_mut(), Ordering::Release);
-    install(libc::SIGPIPE, libc::SIG_IGN, 0)?;
+    ignore_broken_pipes()?;
     // A handler and not SIG_IGN, which the programs that a task starts would inherit.
     let ignore: extern "C" fn(c_int) = ignored;
     install(libc::SIGINT, ignore as libc::sighandler_t, libc::SA_RESTART)?;
@@ -73,6 +73,11 @@ pub(crate) fn install_worker_signals(record: &'static FaultRecord) -> io::Result
         install(signal, handler as libc::sighandler_t, flags)?;
     }
     Ok(())
+}
+
+/// Has printing to a closed pipe be an error and not a death, as Rust's own start code does.
+pub(crate) fn ignore_broken_pipes() -> io::Result<()> {
+    install(libc::SIGPIPE, libc::SIG_IGN, 0)
 }
 
 fn install(signal: c_int, handler: libc::sighandler_t, flags: c_int) -> io::Result<()> {
