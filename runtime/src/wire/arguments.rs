@@ -1,5 +1,6 @@
 //! What a registered function's entry works with: arguments to take, and a reply to put.
 
+use std::any::type_name;
 use std::fmt;
 
 use serde::Serialize;
@@ -7,7 +8,7 @@ use serde::de::DeserializeOwned;
 
 use super::decode::land;
 use super::encode::serialize;
-use super::{Sink, Status, decode, landing, plain, varint};
+use super::{Sink, decode, landing, plain, varint};
 use crate::error::{Failure, Step};
 
 /// A type that an argument of a `#[parallel]` function can have; borrowed arguments are lent from
@@ -166,13 +167,13 @@ impl<'a> Reply<'a> {
     /// When it cannot be encoded; nothing was put then.
     pub fn put<R: Output>(self, value: R) -> Result<(), Failure> {
         if let Some(bytes) = plain::bytes_of(&value) {
-            self.sink.record(Status::Value, bytes);
+            self.sink.value(type_name::<R>(), bytes);
             return Ok(());
         }
         self.scratch.clear();
         serialize(&value, self.scratch)
             .map_err(|reason| Failure::of::<R>(Step::EncodeResult, reason))?;
-        self.sink.record(Status::Value, self.scratch);
+        self.sink.value(type_name::<R>(), self.scratch);
         Ok(())
     }
 }

@@ -17,6 +17,13 @@ const HELD_FROM: usize = 32 << 10;
 /// Numbers, and the shortest vectors: their length is one byte.
 const TINY: usize = 16;
 
+/// A place between two arguments of a payload.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(crate) struct Place {
+    bytes: usize,
+    held: usize,
+}
+
 /// The items of a chunk: bytes, and between them large vectors that are kept as they came.
 #[derive(Debug, Default)]
 pub(crate) struct Payload {
@@ -59,12 +66,17 @@ impl Payload {
         self.bytes.get(start..end)
     }
 
+    /// The list of pieces.
+    pub(crate) fn pieces(&self) -> impl Iterator<Item = &[u8]> + Clone {
+        (0..).map_while(|index| self.piece(index))
+    }
+
     /// All the bytes in one.
     pub(crate) fn whole(&self) -> Cow<'_, [u8]> {
         if self.held.is_empty() {
             return Cow::Borrowed(&self.bytes);
         }
-        let pieces: Vec<_> = (0..).map_while(|index| self.piece(index)).collect();
+        let pieces: Vec<_> = self.pieces().collect();
         Cow::Owned(pieces.concat())
     }
 
@@ -98,27 +110,49 @@ impl Payload {
         self.held_bytes = self.held.iter().map(|(_, block)| block.bytes().len()).sum();
     }
 
-    /// Takes the first `count` arguments out.
-    pub(crate) fn take_arguments(&mut self, count: usize) -> Self {
-        let mut position = 0;
-        let mut passed = 0;
+    /// Moves `place` behind the next `count` arguments.
+    pub(crate) fn pass(&self, place: &mut Place, count: usize) {
         for _ in 0..count {
-            let varint::Read::Value(len, taken) = varint::read(&self.bytes[position..]) else {
+            let varint::Read::Value(len, taken) = varint::read(&self.bytes[place.bytes..]) else {
                 break;
             };
-            position += taken;
-            match self.held.get(passed) {
-                Some((place, _)) if *place == position => passed += 1,
-                _ => position += len as usize,
+            place.bytes += taken;
+            match self.held.get(place.held) {
+                Some((position, _)) if *position == place.bytes => place.held += 1,
+                _ => place.bytes += len as usize,
             }
         }
+    }
+
+    /// A copy of the next `count` arguments behind `place`, which is moved behind them.
+    pub(crate) fn copy_arguments(&self, place: &mut Place, count: usize) -> Self {
+        let mut start = place.bytes;
+        let held = place.held;
+        self.pass(place, count);
+        let mut copy = Vec::new();
+        for (position, block) in &self.held[held..place.held] {
+            copy.extend_from_slice(&self.bytes[start..*position]);
+            copy.extend_from_slice(block.bytes());
+            start = *position;
+        }
+        copy.extend_from_slice(&self.bytes[start..place.bytes]);
+        Self {
+            bytes: copy,
+            ..Self::default()
+        }
+    }
+
+    /// Takes the first `count` arguments out.
+    pub(crate) fn take_arguments(&mut self, count: usize) -> Self {
+        let mut end = Place::default();
+        self.pass(&mut end, count);
         let mut taken = Self {
-            held: self.held.drain(..passed).collect(),
-            bytes: self.bytes.drain(..position).collect(),
+            held: self.held.drain(..end.held).collect(),
+            bytes: self.bytes.drain(..end.bytes).collect(),
             held_bytes: 0,
         };
         for (place, _) in &mut self.held {
-            *place -= position;
+            *place -= end.bytes;
         }
         self.count_held();
         taken.count_held();

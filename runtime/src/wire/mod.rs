@@ -22,7 +22,7 @@ mod varint;
 pub(crate) use arguments::Stream;
 pub use arguments::{Argument, Arguments, Output, Reply};
 pub(crate) use decode::{Landing, decode, land, landing};
-pub(crate) use encode::{Payload, encode_argument};
+pub(crate) use encode::{Payload, Place, encode_argument};
 pub(crate) use frame::FrameHeader;
 pub(crate) use record::{
     Gathered, Header, LONGEST_HEADER, Records, Sink, Status, TaskFailure, parse_header,

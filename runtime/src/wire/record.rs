@@ -26,6 +26,11 @@ pub(crate) enum TaskFailure {
 /// Where records go.
 pub(crate) trait Sink {
     fn record(&mut self, status: Status, bytes: &[u8]);
+
+    /// Takes what a function returned, whose type has that name.
+    fn value(&mut self, _type_name: &'static str, bytes: &[u8]) {
+        self.record(Status::Value, bytes);
+    }
 }
 
 /// Records one after the other in memory.

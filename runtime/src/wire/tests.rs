@@ -148,7 +148,14 @@ proptest! {
             encode_argument(value.clone(), &mut payload).unwrap();
         }
         let dropped = dropped.min(values.len());
+        let mut place = Place::default();
+        payload.pass(&mut place, dropped);
+        let whole = payload.whole().into_owned();
+        let copies = (dropped..values.len()).map(|_| payload.copy_arguments(&mut place, 1));
+        let copied: Vec<u8> = copies.flat_map(|copy| copy.whole().into_owned()).collect();
+        prop_assert!(whole.ends_with(&copied));
         let taken = payload.take_arguments(dropped);
+        prop_assert_eq!(taken.len() + copied.len(), whole.len());
         for (payload, values) in [(taken, &values[..dropped]), (payload, &values[dropped..])] {
             let bytes = payload.whole();
             prop_assert_eq!(bytes.len(), payload.len());
