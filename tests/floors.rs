@@ -4,20 +4,28 @@ use std::fs;
 use std::path::Path;
 
 /// Each module with those that it may import, from low to high.
-const FLOORS: [(&str, &[&str]); 8] = [
+const FLOORS: [(&str, &[&str]); 9] = [
     ("sys", &[]),
     ("error", &["sys"]),
     ("wire", &["error"]),
     ("shm", &["sys"]),
     ("registry", &["wire", "error"]),
-    ("worker", &["registry", "wire", "shm", "sys", "error"]),
+    ("replay", &["registry", "wire", "sys", "error"]),
+    (
+        "worker",
+        &["replay", "registry", "wire", "shm", "sys", "error"],
+    ),
     (
         "pool",
-        &["worker", "registry", "wire", "shm", "sys", "error"],
+        &[
+            "worker", "replay", "registry", "wire", "shm", "sys", "error",
+        ],
     ),
     (
         "lib",
-        &["pool", "worker", "registry", "wire", "shm", "sys", "error"],
+        &[
+            "pool", "worker", "replay", "registry", "wire", "shm", "sys", "error",
+        ],
     ),
 ];
 

@@ -100,6 +100,7 @@
 //! | to set something for one call | [`Pool::job`] |
 //! | to end calls from elsewhere | [`CancelToken`], [`Task::cancel`], [`Pool::kill`] |
 //! | a pool of your own | [`Pool::builder`] |
+//! | to repeat a failed call under a debugger | [`PoolBuilder::crash_dir`], [`replay`] |
 //!
 //! Threads (rayon, say) are the better choice for work that cannot crash or hang and shares large
 //! data: they share memory, and handing over an item costs next to nothing.
@@ -123,6 +124,7 @@
 mod error;
 mod pool;
 mod registry;
+pub mod replay;
 mod shm;
 mod sys;
 mod wire;

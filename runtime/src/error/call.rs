@@ -62,6 +62,8 @@ pub(crate) enum ErrorKind {
     Start { reason: String },
     /// This program cannot be executed again as a worker.
     Foreign { reason: String },
+    /// A file is no saved input that can be used here.
+    SavedInput { path: String, reason: String },
     /// The operating system refused something.
     Os { what: String, error: SharedIo },
 }
@@ -169,6 +171,12 @@ impl Error {
         matches!(*self.kind, ErrorKind::Start { .. })
     }
 
+    /// True when a file is no [saved input](crate::replay), is damaged, or is of another build of the program.
+    #[must_use]
+    pub fn is_saved_input(&self) -> bool {
+        matches!(*self.kind, ErrorKind::SavedInput { .. })
+    }
+
     /// True when the running program is not the one that holds parproc, as in a plugin of a foreign host.
     #[must_use]
     pub fn is_foreign_host(&self) -> bool {
@@ -226,6 +234,7 @@ impl fmt::Display for Error {
             }
             ErrorKind::Start { reason } => write!(f, "no worker could be started: {reason}"),
             ErrorKind::Foreign { reason } => f.write_str(reason),
+            ErrorKind::SavedInput { path, reason } => write!(f, "`{path}`: {reason}"),
             ErrorKind::Os { what, error } => write!(f, "{what}: {}", error.0),
         }
     }

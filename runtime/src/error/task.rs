@@ -1,6 +1,7 @@
 //! The error of one item: what its task did to itself or to its worker.
 
 mod display;
+mod saved;
 
 use std::fmt;
 use std::sync::OnceLock;
@@ -8,6 +9,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
+use self::saved::Saved;
 use super::Error;
 use crate::sys::{Exit, Stack};
 
@@ -30,6 +32,7 @@ struct Inner {
     quarantined: bool,
     kind: TaskErrorKind,
     circumstances: Circumstances,
+    saved: Option<Saved>,
     /// The names of the stack, once somebody asked for them.
     backtrace: OnceLock<String>,
 }
@@ -154,6 +157,7 @@ impl TaskError {
                 quarantined: false,
                 kind,
                 circumstances: Circumstances::default(),
+                saved: None,
                 backtrace: OnceLock::new(),
             }),
         }

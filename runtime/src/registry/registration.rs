@@ -11,7 +11,7 @@ use crate::wire::{Arguments, Reply};
 pub struct Registration {
     name: Option<&'static str>,
     identity: fn() -> Identity,
-    pub(super) signature: &'static str,
+    pub(crate) signature: &'static str,
     pub(super) file: &'static str,
     pub(super) line: u32,
     pub(crate) arguments: usize,
@@ -98,12 +98,12 @@ impl Registration {
     }
 
     /// The name that was given, or the path of the function's item.
-    pub(super) fn name(&self) -> &'static str {
+    pub(crate) fn name(&self) -> &'static str {
         self.name.unwrap_or_else(|| self.identity().type_name)
     }
 
     /// Where the function is written.
-    pub(super) fn place(&self) -> String {
+    pub(crate) fn place(&self) -> String {
         format!("{}:{}", self.file, self.line)
     }
 }

@@ -3,7 +3,8 @@
 //! The linker collects constructors, functions that run before `main`, in one list. Ours is linked
 //! before those by which the user's crates register their functions... or after, with link-time
 //! optimisation. So in a worker it first calls those that stand behind it in the list, and only
-//! then serves. An ordinary process pays for one look at its environment.
+//! then serves. A process that is to [repeat a call](crate::replay) stays here in the same way. An
+//! ordinary one pays for two looks at its environment.
 
 #![expect(
     unsafe_code,
@@ -16,6 +17,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use super::attach::{Attach, VARIABLE};
 use super::serve::serve;
 use crate::error::{Error, ErrorKind, Result};
+use crate::replay::{self, Request};
 use crate::sys::{Constructor, call_constructors_after, is_argument_of_loader, is_main_program};
 
 #[used]
@@ -28,19 +30,26 @@ static INIT_CALLED: AtomicBool = AtomicBool::new(false);
 
 extern "C" fn gate(argc: c_int, argv: *const *const c_char, envp: *const *const c_char) {
     // In a shared library the registrations of the program come later: `init` serves there.
-    if std::env::var_os(VARIABLE).is_some() && is_main_program() {
+    let stays = std::env::var_os(VARIABLE).is_some() || Request::from_environment().is_some();
+    if stays && is_main_program() {
         enter(|| call_constructors_after(gate, argc, argv, envp));
     }
 }
 
-/// Serves, if this process was started as a worker; never returns then.
+/// Serves, if this process was started as a worker, or repeats the call that it was started for;
+/// never returns then.
 fn enter(prepare: impl FnOnce()) {
     let Some(value) = std::env::var_os(VARIABLE) else {
+        if let Some(request) = Request::from_environment() {
+            replay::VARIABLES.into_iter().for_each(forget);
+            // So that the call uses its own process for calls of its own, as before.
+            WORKER.store(true, Ordering::Relaxed);
+            prepare();
+            request.run();
+        }
         return;
     };
-    // SAFETY: before `main`, or at its beginning: no other thread of ours exists, and others that
-    // constructors may have started have no business with this variable.
-    unsafe { std::env::remove_var(VARIABLE) };
+    forget(VARIABLE);
     WORKER.store(true, Ordering::Relaxed);
     match value.to_str().map(Attach::from_variable) {
         Some(Ok(attach)) => {
@@ -56,6 +65,13 @@ fn enter(prepare: impl FnOnce()) {
         }
         _ => std::process::exit(1),
     }
+}
+
+/// Removes a variable: it is for this process, and not for those that its task starts.
+fn forget(variable: &str) {
+    // SAFETY: before `main`, or at its beginning: no other thread of ours exists, and others that
+    // constructors may have started have no business with our variables.
+    unsafe { std::env::remove_var(variable) };
 }
 
 /// Makes this process a worker if it was started as one, and returns at once otherwise.

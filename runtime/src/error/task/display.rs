@@ -75,6 +75,7 @@ impl TaskError {
             quarantined,
             kind,
             circumstances,
+            saved,
             ..
         } = &*self.inner;
         let mut facts = Vec::new();
@@ -108,7 +109,10 @@ impl TaskError {
         if !lines.is_empty() {
             write!(f, "; its standard error ended with: {}", Lines(lines))?;
         }
-        Ok(())
+        match saved {
+            Some(saved) => write!(f, "; {saved}"),
+            None => Ok(()),
+        }
     }
 }
 

@@ -1,0 +1,119 @@
+//! The format of a saved input.
+//!
+//! | bytes | what |
+//! | --- | --- |
+//! | 8 | [`MAGIC`] |
+//! | 4 | [`FORMAT`] |
+//! | 4 | the length of the header |
+//! | 8 | the length of the arguments |
+//! | | the header, in the postcard format |
+//! | | the arguments, as they were sent to the worker |
+//! | 4 | the CRC-32 of all before |
+//!
+//! Numbers are little-endian.
+
+use std::io::{self, Write};
+use std::time::Duration;
+
+use crc32fast::Hasher;
+use serde::{Deserialize, Serialize};
+
+use super::build::Build;
+
+const MAGIC: [u8; 8] = *b"parproc\0";
+/// Grows with each change of the format, the header's fields included.
+const FORMAT: u32 = 1;
+/// Bytes before the header.
+const START: usize = 24;
+/// Bytes behind the arguments.
+const END: usize = 4;
+
+/// What a file says besides the arguments.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct Header {
+    /// The version of parproc.
+    pub(super) version: String,
+    pub(super) build: Build,
+    /// Of the table of functions.
+    pub(super) fingerprint: u64,
+    pub(super) function: String,
+    pub(super) signature: String,
+    pub(super) index: u64,
+    pub(super) attempt: u32,
+    /// The worker's process id.
+    pub(super) worker: Option<u32>,
+    /// Since the beginning of 1970.
+    pub(super) time: Duration,
+    /// The error in one paragraph, and in full.
+    pub(super) error: String,
+    pub(super) details: String,
+}
+
+/// Writes a file; the arguments come in pieces.
+pub(super) fn write<'a>(
+    out: &mut impl Write,
+    header: &Header,
+    arguments: impl Iterator<Item = &'a [u8]> + Clone,
+) -> io::Result<()> {
+    let header = postcard::to_stdvec(header).map_err(io::Error::other)?;
+    let header_len = u32::try_from(header.len()).map_err(io::Error::other)?;
+    let len: usize = arguments.clone().map(<[u8]>::len).sum();
+    let mut start = MAGIC.to_vec();
+    start.extend(FORMAT.to_le_bytes());
+    start.extend(header_len.to_le_bytes());
+    start.extend((len as u64).to_le_bytes());
+    start.extend(header);
+    let mut hasher = Hasher::new();
+    let mut put = |piece: &[u8]| {
+        hasher.update(piece);
+        out.write_all(piece)
+    };
+    put(&start)?;
+    for piece in arguments {
+        put(piece)?;
+    }
+    out.write_all(&hasher.finalize().to_le_bytes())
+}
+
+/// Reads a file; says what is wrong with it otherwise.
+pub(super) fn read(bytes: &[u8]) -> Result<(Header, &[u8]), String> {
+    if !bytes.starts_with(&MAGIC) {
+        return Err("it is no saved input of parproc".to_owned());
+    }
+    let cut_short = |wanted: String| {
+        let there = bytes.len();
+        format!("it is cut short: of {wanted} bytes {there} are there")
+    };
+    let start = bytes.first_chunk::<START>();
+    let start = start.ok_or_else(|| cut_short(format!("at least {START}")))?;
+    let number = |at: usize| {
+        let half: [u8; 4] = std::array::from_fn(|i| start[at + i]);
+        u32::from_le_bytes(half)
+    };
+    let format = number(8);
+    if format != FORMAT {
+        return Err(format!(
+            "it is of format {format}, and this version of parproc ({}) reads format {FORMAT}",
+            env!("CARGO_PKG_VERSION")
+        ));
+    }
+    let header_len = u64::from(number(12));
+    let len = u64::from(number(16)) | u64::from(number(20)) << 32;
+    let total = (START + END) as u64 + header_len;
+    let total = total.saturating_add(len);
+    if (bytes.len() as u64) < total {
+        return Err(cut_short(total.to_string()));
+    }
+    let damaged = |how: &str| format!("it is damaged: {how}");
+    if (bytes.len() as u64) > total {
+        return Err(damaged(&format!("it should have {total} bytes")));
+    }
+    let (contents, crc) = bytes.split_at(bytes.len() - END);
+    if crc32fast::hash(contents).to_le_bytes() != crc {
+        return Err(damaged("its checksum is another one"));
+    }
+    let (header, arguments) = contents[START..].split_at(header_len as usize);
+    let header = postcard::from_bytes(header);
+    let header = header.map_err(|error| damaged(&format!("its header: {error}")))?;
+    Ok((header, arguments))
+}

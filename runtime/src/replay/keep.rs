@@ -1,0 +1,123 @@
+//! Writing the input of a failed item.
+
+use std::io::{self, BufWriter, Write};
+use std::path::{Path, PathBuf};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use tempfile::Builder;
+
+use super::build::Build;
+use super::file::{self, Header};
+use crate::error::TaskError;
+use crate::registry::{FunctionId, Table};
+use crate::wire::Payload;
+
+/// Longer parts of a name are cut.
+const NAME_BYTES: usize = 64;
+/// So many files can have one function, item, worker and nanosecond.
+const TRIES: u32 = 100;
+
+/// Keeps `arguments`, with which the function failed with `error`, in a new file in `folder`.
+///
+/// The folder is made if it is missing. Nothing is left when this fails.
+pub(crate) fn keep(
+    folder: &Path,
+    table: &Table,
+    function: FunctionId,
+    error: &TaskError,
+    arguments: &Payload,
+) -> Result<PathBuf, String> {
+    let time = SystemTime::now().duration_since(UNIX_EPOCH);
+    let header = Header {
+        version: env!("CARGO_PKG_VERSION").to_owned(),
+        build: Build::own().clone(),
+        fingerprint: table.fingerprint(),
+        function: error.function().to_owned(),
+        signature: table
+            .get(function)
+            .map_or("", |entry| entry.signature)
+            .to_owned(),
+        index: error.index() as u64,
+        attempt: error.attempt(),
+        worker: error.pid(),
+        time: time.unwrap_or_default(),
+        error: error.to_string(),
+        details: format!("{error:?}"),
+    };
+    write(folder, &header, arguments).map_err(|error| format!("{}: {error}", folder.display()))
+}
+
+fn write(folder: &Path, header: &Header, arguments: &Payload) -> io::Result<PathBuf> {
+    std::fs::create_dir_all(folder)?;
+    let named = Builder::new().prefix(".parproc-").tempfile_in(folder)?;
+    let mut out = BufWriter::new(named.as_file());
+    file::write(&mut out, header, arguments.pieces())?;
+    out.flush()?;
+    drop(out);
+    let mut temporary = named;
+    for shift in 0..TRIES {
+        let path = folder.join(name(header, shift));
+        match temporary.persist_noclobber(&path) {
+            Ok(_) => return Ok(path),
+            Err(failed) if failed.error.kind() == io::ErrorKind::AlreadyExists => {
+                temporary = failed.file;
+            }
+            Err(failed) => return Err(failed.error),
+        }
+    }
+    Err(io::ErrorKind::AlreadyExists.into())
+}
+
+/// What the file is called: function, item, worker, and the time in nanoseconds, `shift` later than it is.
+fn name(header: &Header, shift: u32) -> String {
+    let worker = header.worker.unwrap_or_else(std::process::id);
+    let time = header.time + Duration::from_nanos(shift.into());
+    let (item, time) = (header.index, time.as_nanos());
+    format!(
+        "{}-{item}-{worker}-{time}.parproc",
+        last_part(&header.function)
+    )
+}
+
+/// The last part of a function's name, in characters that mean nothing to a shell.
+fn last_part(function: &str) -> String {
+    // What a generic function was called with stands behind it.
+    let plain = match function.find('<') {
+        None | Some(0) => function,
+        Some(at) => &function[..at],
+    };
+    let last = plain.rsplit("::").next().unwrap_or_default();
+    let safe = last.chars().map(|c| match c {
+        'a'..='z' | 'A'..='Z' | '0'..='9' | '_' => c,
+        _ => '_',
+    });
+    let safe: String = safe.take(NAME_BYTES).collect();
+    if safe.is_empty() {
+        "function".to_owned()
+    } else {
+        safe
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::last_part;
+
+    #[test]
+    fn names_of_files_are_safe() {
+        let names = [
+            ("app::parse", "parse"),
+            ("app::identity<alloc::string::String>", "identity"),
+            ("app::Shape::area", "area"),
+            ("../../etc/passwd", "______etc_passwd"),
+            ("what is this?", "what_is_this_"),
+            ("größe", "gr__e"),
+            ("a::", "function"),
+            ("<", "_"),
+        ];
+        for (function, name) in names {
+            assert_eq!(last_part(function), name);
+        }
+        assert_eq!(last_part(&"x".repeat(300)).len(), 64);
+    }
+}

@@ -1,0 +1,137 @@
+//! Repeating a call in the foreground.
+//!
+//! This is a mode that somebody asked for, to look at one call: so it prints, and it exits.
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::path::PathBuf;
+
+use super::SavedInput;
+use crate::error::Failure;
+use crate::registry::{Registration, table};
+use crate::sys::ignore_broken_pipes;
+use crate::wire::{Arguments, Reply, Sink, Status};
+
+/// Names the file of the call that is to be repeated.
+const FILE: &str = "PARPROC_REPLAY";
+/// Set to 1, the call is repeated even if another build saved it.
+pub(super) const ANY_BUILD: &str = "PARPROC_REPLAY_ANY_BUILD";
+/// The variables of the mode. They are for one process, and removed before it runs anything of the user's.
+pub(crate) const VARIABLES: [&str; 2] = [FILE, ANY_BUILD];
+
+/// What this process was started to repeat.
+#[derive(Debug)]
+pub(crate) struct Request {
+    path: PathBuf,
+    any_build: bool,
+}
+
+impl Request {
+    /// From the environment; none in an ordinary process.
+    pub(crate) fn from_environment() -> Option<Self> {
+        let path = std::env::var_os(FILE).filter(|path| !path.is_empty())?;
+        Some(Self {
+            path: path.into(),
+            any_build: std::env::var_os(ANY_BUILD).is_some_and(|value| value == "1"),
+        })
+    }
+
+    /// Repeats the call, and ends the process.
+    pub(crate) fn run(&self) -> ! {
+        std::process::exit(repeat(self))
+    }
+}
+
+/// Gives the exit code.
+fn repeat(request: &Request) -> i32 {
+    let found = SavedInput::open(&request.path).and_then(|input| {
+        let function = input.find(table()?, request.any_build)?;
+        Ok((input, function))
+    });
+    let (input, function) = match found {
+        Ok(found) => found,
+        Err(error) => {
+            eprintln!("parproc: nothing is repeated: {error}");
+            return 2;
+        }
+    };
+    announce(&input, function);
+    // As in a worker, and as Rust's start code has it.
+    let _ = ignore_broken_pipes();
+    let (code, how) = match call(function, input.arguments()) {
+        Ending::Returned { bytes, is_err } => {
+            let what = if is_err {
+                "returned an `Err`"
+            } else {
+                "returned"
+            };
+            (0, format!("{what}: its result has {bytes} bytes"))
+        }
+        Ending::Failed(failure) => (1, format!("gave no result: {failure}")),
+        // The message was printed when it was raised.
+        Ending::Panicked => (101, "panicked".to_owned()),
+    };
+    eprintln!("parproc: `{}` {how}", input.function());
+    code
+}
+
+fn announce(input: &SavedInput, function: &Registration) {
+    let (index, attempt) = (input.index(), input.attempt());
+    let bytes = input.arguments().len();
+    eprintln!(
+        "parproc: repeating `{}`, item {index}, with {bytes} bytes of arguments",
+        input.function()
+    );
+    eprintln!(
+        "parproc: what attempt {attempt} at it said: {}",
+        input.error()
+    );
+    eprintln!(
+        "parproc: for a breakpoint: `{}` is at {}",
+        function.signature,
+        function.place()
+    );
+}
+
+/// How a call ended.
+enum Ending {
+    Returned { bytes: usize, is_err: bool },
+    Failed(Failure),
+    Panicked,
+}
+
+fn call(function: &Registration, bytes: &[u8]) -> Ending {
+    let mut arguments = Arguments::from_bytes(bytes);
+    arguments.begin(function.arguments);
+    let (mut last, mut scratch) = (Last::default(), Vec::new());
+    // The process ends behind this, so nothing that the panic broke is used again.
+    let outcome = catch_unwind(AssertUnwindSafe(|| {
+        (function.call)(&mut arguments, Reply::new(&mut last, &mut scratch))
+    }));
+    match outcome {
+        Ok(Ok(())) => Ending::Returned {
+            bytes: last.bytes,
+            is_err: last.is_err,
+        },
+        Ok(Err(failure)) => Ending::Failed(failure),
+        Err(_) => Ending::Panicked,
+    }
+}
+
+/// What is told of the last record.
+#[derive(Debug, Default)]
+struct Last {
+    bytes: usize,
+    is_err: bool,
+}
+
+impl Sink for Last {
+    fn record(&mut self, _status: Status, bytes: &[u8]) {
+        self.bytes = bytes.len();
+    }
+
+    fn value(&mut self, type_name: &'static str, bytes: &[u8]) {
+        // A `Result` is written as the number of its variant and what that holds.
+        self.is_err = type_name.starts_with("core::result::Result<") && bytes.first() == Some(&1);
+        self.record(Status::Value, bytes);
+    }
+}

@@ -1,0 +1,191 @@
+//! A saved input, for tools and for those who look at one.
+
+use std::fmt;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use super::build::Build;
+use super::file::{self, Header};
+use crate::error::{Error, ErrorKind, Result};
+use crate::registry::{Registration, Table, table};
+
+/// The input of an item that failed, from a file that a pool wrote: see the [module](self).
+#[derive(Clone)]
+pub struct SavedInput {
+    path: PathBuf,
+    header: Header,
+    arguments: Vec<u8>,
+}
+
+impl SavedInput {
+    /// Reads a file.
+    ///
+    /// # Errors
+    /// When it cannot be read, and when it is no saved input, is damaged, or has the format of another version of
+    /// parproc: [`Error::is_saved_input`] is true then.
+    pub fn open(path: impl AsRef<Path>) -> Result<Self> {
+        let path = path.as_ref();
+        let bytes = fs::read(path)
+            .map_err(|error| Error::os(format!("`{}` could not be read", path.display()), error))?;
+        match file::read(&bytes) {
+            Ok((header, arguments)) => Ok(Self {
+                path: path.to_owned(),
+                header,
+                arguments: arguments.to_vec(),
+            }),
+            Err(reason) => Err(refused(path, reason)),
+        }
+    }
+
+    /// Where it was read from.
+    #[must_use]
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// The registered name of the function.
+    #[must_use]
+    pub fn function(&self) -> &str {
+        &self.header.function
+    }
+
+    /// The signature of the function as it was written.
+    #[must_use]
+    pub fn signature(&self) -> &str {
+        &self.header.signature
+    }
+
+    /// The position of the item in the input of its call, from 0.
+    #[must_use]
+    pub fn index(&self) -> u64 {
+        self.header.index
+    }
+
+    /// Which attempt failed: 1, or more if the item was tried again.
+    #[must_use]
+    pub fn attempt(&self) -> u32 {
+        self.header.attempt
+    }
+
+    /// The process id of the worker that ran the item; none in a pool that runs everything in its own process.
+    #[must_use]
+    pub fn worker(&self) -> Option<u32> {
+        self.header.worker
+    }
+
+    /// When it was saved.
+    #[must_use]
+    pub fn time(&self) -> SystemTime {
+        // The header may say any time; one that the clock cannot is none.
+        let time = UNIX_EPOCH.checked_add(self.header.time);
+        time.unwrap_or(UNIX_EPOCH)
+    }
+
+    /// What the item's error said, in one paragraph.
+    #[must_use]
+    pub fn error(&self) -> &str {
+        &self.header.error
+    }
+
+    /// All that the item's error said, with the backtrace if there was one.
+    #[must_use]
+    pub fn error_details(&self) -> &str {
+        &self.header.details
+    }
+
+    /// The arguments as they were sent to the worker: each with its length as a varint before it, numbers and
+    /// vectors of them as in memory, and everything else in the postcard format.
+    #[must_use]
+    pub fn arguments(&self) -> &[u8] {
+        &self.arguments
+    }
+
+    /// The version of parproc that saved it.
+    #[must_use]
+    pub fn version(&self) -> &str {
+        &self.header.version
+    }
+
+    /// A number that follows from names, signatures and places of all functions of the program that saved it.
+    #[must_use]
+    pub fn fingerprint(&self) -> u64 {
+        self.header.fingerprint
+    }
+
+    /// Whether this program can repeat the call.
+    ///
+    /// # Errors
+    /// When it was saved by a program of another build: [`Error::is_saved_input`] is true then.
+    pub fn check(&self) -> Result<()> {
+        self.find(table()?, false).map(drop)
+    }
+
+    /// The function.
+    ///
+    /// Fails when this program cannot repeat the call.
+    pub(super) fn find(&self, table: &Table, any_build: bool) -> Result<&'static Registration> {
+        let found = self.search(table, any_build);
+        found.map_err(|reason| refused(&self.path, reason))
+    }
+
+    fn search(&self, table: &Table, any_build: bool) -> Result<&'static Registration, String> {
+        let Header {
+            version,
+            build,
+            fingerprint,
+            function,
+            signature,
+            ..
+        } = &self.header;
+        let own = env!("CARGO_PKG_VERSION");
+        if version != own {
+            return Err(format!(
+                "it was saved by version {version} of parproc, and this program has version {own}"
+            ));
+        }
+        let Some(found) = table.iter().find(|entry| entry.name() == function) else {
+            return Err(format!("this program has no function `{function}`"));
+        };
+        if found.signature != signature {
+            return Err(format!(
+                "it is for `{signature}`, and this program has `{}`",
+                found.signature
+            ));
+        }
+        let why = if *fingerprint != table.fingerprint() {
+            "its functions are not the same, or not at the same places"
+        } else if !build.is(Build::own()) {
+            "its build id is another one"
+        } else {
+            return Ok(found);
+        };
+        if any_build {
+            return Ok(found);
+        }
+        Err(format!(
+            "it was saved by another build of the program: {why}; {}=1 repeats the call nevertheless",
+            super::run::ANY_BUILD
+        ))
+    }
+}
+
+fn refused(path: &Path, reason: String) -> Error {
+    Error::new(ErrorKind::SavedInput {
+        path: path.display().to_string(),
+        reason,
+    })
+}
+
+impl fmt::Debug for SavedInput {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("SavedInput")
+            .field("path", &self.path)
+            .field("function", &self.function())
+            .field("index", &self.index())
+            .field("attempt", &self.attempt())
+            .field("error", &self.error())
+            .field("bytes", &self.arguments.len())
+            .finish_non_exhaustive()
+    }
+}
