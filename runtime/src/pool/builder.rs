@@ -1,8 +1,10 @@
 //! Settings of a pool.
 
+use std::path::PathBuf;
 use std::time::Duration;
 
 use super::Pool;
+use super::keep::folder;
 use super::rules::Backoff;
 use super::setup::Setup;
 use crate::error::{Error, Result};
@@ -22,6 +24,9 @@ const MOST_WORKERS: usize = 4096;
 /// | --- | --- |
 /// | `PARPROC_WORKERS` | workers of pools for which the program sets no number: 1 to 4096, values outside are moved to the nearer end |
 /// | `PARPROC_INLINE` | with `1`, every pool of the program runs everything in the program's own process |
+/// | `PARPROC_CRASH_DIR` | the [`crash_dir`](Self::crash_dir) of pools for which the program sets none |
+/// | `PARPROC_REPLAY` | a file from such a folder: the program [repeats that call](crate::replay) and does nothing else |
+/// | `PARPROC_REPLAY_ANY_BUILD` | with `1`, it does so for a file of another build of the program too |
 #[derive(Debug, Clone, Default)]
 #[must_use = "a builder does nothing before `build`"]
 pub struct PoolBuilder {
@@ -116,6 +121,15 @@ impl PoolBuilder {
         self
     }
 
+    /// Keeps the input of each item that fails in a file in this folder, which is made if it is missing. With
+    /// the file the call can be repeated under a debugger: see [`replay`](crate::replay).
+    ///
+    /// A file that cannot be written fails nothing: the item's error says why there is none.
+    pub fn crash_dir(mut self, folder: impl Into<PathBuf>) -> Self {
+        self.setup.crash_dir = Some(folder.into());
+        self
+    }
+
     /// How many items a worker runs at most; then it ends and another one takes its place.
     ///
     /// For functions, or libraries behind them, that leak.
@@ -166,7 +180,7 @@ impl PoolBuilder {
     /// When a setting is out of range, when two functions have the same name, when this code is part
     /// of a plugin in a foreign program, or when the operating system refuses memory, descriptors or
     /// threads.
-    pub fn build(self) -> Result<Pool> {
+    pub fn build(mut self) -> Result<Pool> {
         let workers = match self.workers {
             Some(workers) => check_workers(workers)?,
             None => match std::env::var_os(WORKERS).filter(|value| !value.is_empty()) {
@@ -177,6 +191,7 @@ impl PoolBuilder {
         let inline = self.inline || is_worker() || std::env::var(INLINE).is_ok_and(|v| v == "1");
         self.setup.rules.check()?;
         self.setup.lifespan.check()?;
+        self.setup.crash_dir = folder(self.setup.crash_dir);
         Pool::start(if inline { 0 } else { workers }, self.setup)
     }
 }

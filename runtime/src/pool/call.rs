@@ -386,11 +386,17 @@ where
                 }
             }
             Delivery::Failed(error) => {
-                let origin = Origin {
-                    pid: error.pid(),
-                    attempt: error.attempt(),
-                };
+                let origin = Origin::of(&error);
                 each(error.index(), Err(error), origin);
+            }
+            Delivery::Unsaved(failed) => {
+                let (item, error) = self.shared.opened(failed);
+                let origin = Origin::of(&error);
+                let result = Err(error);
+                if self.is_final(item.first, &result, origin) {
+                    let result = result.map_err(|error| self.shared.saved(error, &item));
+                    each(item.first, result, origin);
+                }
             }
             Delivery::Ended {
                 first,

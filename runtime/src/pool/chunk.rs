@@ -2,10 +2,11 @@
 
 use std::time::Duration;
 
+use super::keep::Failed;
 use super::rules::History;
 use crate::error::{Error, Reason, TaskError, TaskErrorKind};
 use crate::registry::FunctionId;
-use crate::wire::{Landing, Payload};
+use crate::wire::{Landing, Payload, Place};
 
 /// Some successive items of one call.
 #[derive(Debug)]
@@ -32,6 +33,16 @@ impl Chunk {
         self.first += count as usize;
         self.count -= count;
         taken
+    }
+
+    /// A copy of the item with this index, whose `arguments` arguments are the next ones behind `place`.
+    pub(super) fn copy_item(&self, index: usize, place: &mut Place, arguments: usize) -> Self {
+        Self {
+            first: index,
+            count: 1,
+            payload: self.payload.copy_arguments(place, arguments),
+            ..*self
+        }
     }
 }
 
@@ -76,6 +87,14 @@ impl Origin {
         pid: None,
         attempt: 1,
     };
+
+    /// Who ran the item that failed with `error`.
+    pub(super) fn of(error: &TaskError) -> Self {
+        Self {
+            pid: error.pid(),
+            attempt: error.attempt(),
+        }
+    }
 }
 
 /// News for a call, not yet decoded.
@@ -94,8 +113,10 @@ pub(super) enum Delivery {
         origin: Origin,
         landing: Box<dyn Landing>,
     },
-    /// An item that gave no record.
+    /// An item that gave no record, or whose record was opened already.
     Failed(TaskError),
+    /// An item whose input is to be saved, unless the caller has it tried again.
+    Unsaved(Failed),
     /// Items that were not done when the call ended.
     Ended {
         first: usize,

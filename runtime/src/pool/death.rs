@@ -3,7 +3,8 @@
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use super::chunk::{Chunk, Delivery};
+use super::chunk::Chunk;
+use super::keep::{Failed, How};
 use super::link::{InFlight, Link};
 use super::rules::Retry;
 use super::shared::Shared;
@@ -124,9 +125,10 @@ impl Shared {
         let exceeded = matches!(kind, TaskErrorKind::MemoryExceeded(_));
         item.history.exceeded += u32::from(exceeded);
         let panicked = matches!(kind, TaskErrorKind::Panicked { .. });
+        let wanted = state.wants(call, item.first);
         let rules = state.calls.get(call).and_then(|call| call.rules.as_deref());
         let retry = match rules {
-            Some(rules) if !panicked && state.wants(call, item.first) => rules.retry(item.history),
+            Some(rules) if !panicked && wanted => rules.retry(item.history),
             _ => Retry::No,
         };
         let name = self.table.name(item.function);
@@ -143,8 +145,8 @@ impl Shared {
                 self.delay(state, item, pause);
             }
             _ => {
-                state.deliver(call, Delivery::Failed(error));
-                state.give_back(item);
+                let how = How::Died(error);
+                self.fail(state, Failed { item, how }, wanted);
             }
         }
     }
@@ -209,6 +211,7 @@ impl Shared {
         state.ringer.ring();
         drop(state);
         self.courier.notify_all();
+        self.keeper.notify_all();
         self.notify.notify();
     }
 

@@ -81,6 +81,7 @@ impl Pool {
             notify: Notify::new().map_err(os)?,
             courier,
             gauge: Condvar::new(),
+            keeper: Condvar::new(),
         };
         Ok(Self {
             shared: Arc::new(shared),
@@ -358,6 +359,7 @@ impl Pool {
         self.shared.lock().ringer.ring();
         self.shared.notify.notify();
         self.shared.courier.notify_all();
+        self.shared.keeper.notify_all();
         // What they call may ask for them, so the list is not locked while they end.
         let mut threads = self.threads.lock().unwrap_or_else(PoisonError::into_inner);
         let ending = std::mem::take(&mut *threads);
@@ -380,16 +382,18 @@ impl Pool {
 
     fn start_threads(&self) -> Result<()> {
         type Life = fn(&Shared);
-        const THREADS: [(&str, Life); 2] = [
+        const THREADS: [(&str, Life); 3] = [
             ("parproc-supervisor", Shared::supervise),
             ("parproc-courier", Shared::carry),
+            ("parproc-keeper", Shared::keep_inputs),
         ];
+        let needed = if self.shared.keeps() { 3 } else { 2 };
         let mut threads = self.threads.lock().unwrap_or_else(PoisonError::into_inner);
-        if threads.len() < THREADS.len() {
+        if threads.len() < needed {
             // One after a shutdown would see the end of the pool and return at once.
             self.shared.lock().check_open()?;
         }
-        for (name, life) in THREADS.into_iter().skip(threads.len()) {
+        for (name, life) in THREADS.into_iter().take(needed).skip(threads.len()) {
             let shared = Arc::clone(&self.shared);
             let thread = spawn_quiet(name, move || {
                 // Only a fault of ours can end here early; nobody shall wait for ever then.

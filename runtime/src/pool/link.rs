@@ -4,13 +4,15 @@ use std::collections::VecDeque;
 use std::sync::atomic::{Ordering, fence};
 
 use super::chunk::{Chunk, Delivery, Origin};
+use super::keep::{Failed, How};
 use super::watch::Doom;
+use crate::registry::Table;
 use crate::shm::{
     CLAIMS, Claim, Consumer, Corrupt, Lane, Producer, ResultRing, Ringer, TaskRing, WorkerPark,
     claim_word,
 };
 use crate::sys::{advise_huge, now_nanos};
-use crate::wire::{FrameHeader, Header, Landing, Status, parse_header};
+use crate::wire::{FrameHeader, Header, Landing, Place, Status, parse_header};
 
 /// Values from this size on are received into memory of their own.
 const LARGE: u64 = 64 << 10;
@@ -39,6 +41,8 @@ pub(super) struct Link {
     pub(super) corrupt: bool,
     /// When it was given something last, by the state's clock.
     pub(super) used: u64,
+    /// What tells how many arguments items have, if inputs of failed ones are kept.
+    pub(super) keeps: Option<&'static Table>,
     /// How many items it may still be given.
     pub(super) quota: u64,
     /// When it was started, and when it had nothing to do any more, in nanoseconds.
@@ -67,6 +71,8 @@ pub(super) struct InFlight {
     cut: bool,
     /// It was given to a worker that had nothing to do, for good.
     granted: bool,
+    /// Items whose arguments were passed to find those of failed ones, and where they end.
+    passed: (u32, Place),
 }
 
 #[derive(Debug)]
@@ -95,6 +101,8 @@ struct Sorted {
 pub(super) enum News {
     /// For the call with this key.
     Mail(usize, Delivery),
+    /// An item whose input is kept.
+    Failed(Failed),
     /// A chunk ended; so many of its items are done, and took so many nanoseconds.
     Done(Chunk, u32, u64),
 }
@@ -103,6 +111,7 @@ impl Link {
     pub(super) fn new(id: u64, pid: u32, lane: Lane) -> Self {
         let now = now_nanos();
         Self {
+            keeps: None,
             quota: u64::MAX,
             born: now,
             idle_since: now,
@@ -196,6 +205,7 @@ impl Link {
             done: 0,
             cut: false,
             granted,
+            passed: (0, Place::default()),
         });
         self.write_on().map(drop)
     }
@@ -447,6 +457,11 @@ impl Link {
                     return Ok(());
                 }
                 self.land(news)?;
+            } else if let Some(table) = self.keeps.filter(|_| status == Status::Failed) {
+                let end = value + len as usize;
+                let record = self.pending[sorted.bytes..end].to_vec();
+                self.mail(sorted, record.len(), spare, news);
+                self.fail(table, record, news);
             } else {
                 front.done += 1;
                 self.items_done += 1;
@@ -454,6 +469,29 @@ impl Link {
                 sorted.bytes = value + len as usize;
             }
         }
+    }
+
+    /// The next item failed, and its worker lives.
+    fn fail(&mut self, table: &Table, record: Vec<u8>, news: &mut Vec<News>) {
+        let Some(front) = self.in_flight.front_mut() else {
+            return;
+        };
+        let chunk = &front.chunk;
+        let arguments = table.arguments(chunk.function);
+        let (passed, mut place) = front.passed;
+        let between = (front.done - passed) as usize;
+        chunk.payload.pass(&mut place, between * arguments);
+        let origin = Origin {
+            pid: Some(self.pid),
+            attempt: chunk.history.attempt,
+        };
+        let index = chunk.first + front.done as usize;
+        let item = chunk.copy_item(index, &mut place, arguments);
+        let how = How::Said { origin, record };
+        news.push(News::Failed(Failed { item, how }));
+        front.done += 1;
+        self.items_done += 1;
+        front.passed = (front.done, place);
     }
 
     /// Makes mail of the sorted records, and drops the `skip` bytes behind them.

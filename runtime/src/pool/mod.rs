@@ -3,9 +3,9 @@
 //! One lock guards the [state](state::State). Nothing of the user's runs under it: items are
 //! encoded and results are decoded by the thread that called. Whoever waits for results moves them
 //! for everybody (see [`wait`]); two threads of the pool's own start, greet and bury workers (the
-//! [supervisor]) and move results when nobody waits (the [courier]). Two more are started when they are
+//! [supervisor]) and move results when nobody waits (the [courier]). More are started when they are
 //! needed: one looks at the memory of workers while that is limited (the [gauge]), one calls the
-//! [callbacks] of tasks.
+//! [callbacks] of tasks, one writes the inputs of failed items to files, in a pool that [keeps](keep) them.
 
 mod builder;
 mod call;
@@ -21,6 +21,7 @@ mod handle;
 mod imap;
 mod inline;
 mod job;
+mod keep;
 mod lifespan;
 mod link;
 mod map;

@@ -13,15 +13,26 @@ pub(super) fn open_record<R: Output>(
     status: Status,
     bytes: &[u8],
 ) -> Result<R, TaskError> {
-    let failure = match status {
-        Status::Value => match decode(bytes) {
-            Ok(value) => return Ok(value),
-            Err(reason) => TaskFailure::Failed(undecodable::<R>(reason)),
-        },
-        Status::Failed | Status::End => postcard::from_bytes(bytes)
-            .unwrap_or_else(|error| TaskFailure::Failed(undecodable::<R>(error.to_string()))),
-    };
-    Err(task_error(name, index, origin, failure))
+    match status {
+        Status::Value => decode(bytes).map_err(|reason| {
+            let failure = TaskFailure::Failed(undecodable::<R>(reason));
+            task_error(name, index, origin, failure)
+        }),
+        Status::Failed | Status::End => Err(open_failure(name, index, origin, bytes)),
+    }
+}
+
+/// Makes the error of an item that failed from its record.
+#[cold]
+pub(super) fn open_failure(
+    name: &'static str,
+    index: usize,
+    origin: Origin,
+    bytes: &[u8],
+) -> TaskError {
+    let failure = postcard::from_bytes(bytes)
+        .unwrap_or_else(|error| TaskFailure::Failed(undecodable::<TaskFailure>(error.to_string())));
+    task_error(name, index, origin, failure)
 }
 
 #[cold]

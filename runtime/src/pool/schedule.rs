@@ -49,6 +49,10 @@ impl Shared {
         for one in news.drain(..) {
             match one {
                 News::Mail(call, delivery) => state.deliver(call, delivery),
+                News::Failed(failed) => {
+                    let wanted = state.wants(failed.item.call, failed.item.first);
+                    self.fail(state, failed, wanted);
+                }
                 News::Done(mut chunk, done, nanos) => {
                     state.barren = Barren::default();
                     state.learn_cost(chunk.function, nanos as f64 / f64::from(done.max(1)));

@@ -1,5 +1,6 @@
 //! What a pool was built with.
 
+use std::path::PathBuf;
 use std::time::Duration;
 
 use super::rules::Rules;
@@ -14,6 +15,8 @@ pub(super) struct Setup {
     pub(super) crash_budget: Option<u32>,
     /// Lines of standard error that are kept for an error.
     pub(super) stderr_lines: usize,
+    /// Where inputs of failed items are kept.
+    pub(super) crash_dir: Option<PathBuf>,
     pub(super) lifespan: Lifespan,
     /// Workers that are kept ready besides those that work.
     pub(super) spares: usize,
@@ -54,6 +57,7 @@ impl Default for Setup {
             rules: Rules::default(),
             crash_budget: None,
             stderr_lines: 20,
+            crash_dir: None,
             lifespan: Lifespan::default(),
             spares: 0,
         }

@@ -5,7 +5,7 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use super::cancel::CancelToken;
-use super::chunk::{Chunk, Delivery, Ending, Origin};
+use super::chunk::{Chunk, Ending, Origin};
 use super::rules::{History, Retry, Rules};
 use super::setup::Setup;
 use super::state::{CallSpec, State, Submitted};
@@ -36,6 +36,8 @@ pub(super) struct Shared {
     pub(super) courier: Arc<Condvar>,
     /// Wakes the gauge.
     pub(super) gauge: Condvar,
+    /// Wakes the keeper.
+    pub(super) keeper: Condvar,
 }
 
 impl Shared {
@@ -222,21 +224,15 @@ impl Shared {
         }
         drop(state);
         let attempt = chunk.history.attempt;
-        let (first, count) = (chunk.first, chunk.count as usize);
         let (key, function) = (chunk.call, chunk.function);
         // Not under the lock: the function is the user's, and may use this very pool.
-        let bytes = super::inline::run(self.table, &chunk);
-        let mut state = self.lock();
+        let records = super::inline::run(self.table, &chunk);
         let origin = Origin { pid: None, attempt };
-        state.deliver(
-            key,
-            Delivery::Records {
-                first,
-                count,
-                origin,
-                bytes,
-            },
-        );
+        let news = self.news_of(&chunk, origin, records);
+        let mut state = self.lock();
+        for one in news {
+            state.deliver(key, one);
+        }
         state.give_back(chunk);
         Ok(state.submitted(key, function))
     }

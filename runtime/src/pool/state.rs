@@ -10,6 +10,7 @@ use super::callbacks::Callbacks;
 use super::chunk::{Chunk, Delivery, Ending};
 use super::death::Barren;
 use super::gauge::Gauge;
+use super::keep::Failed;
 use super::link::{Link, News};
 use super::observer::{Observer, Observers};
 use super::rules::Rules;
@@ -56,6 +57,8 @@ pub(super) struct State {
     pub(super) queue: VecDeque<Chunk>,
     /// Items that wait until they are tried again, with the time in nanoseconds.
     pub(super) delayed: Vec<(u64, Chunk)>,
+    /// Items whose input the keeper shall save.
+    pub(super) failed: VecDeque<Failed>,
     /// When calls have to be done, in nanoseconds, and their keys.
     pub(super) deadlines: BTreeSet<(u64, usize)>,
     /// When the supervisor looks at the clock next, in nanoseconds.
@@ -172,7 +175,7 @@ pub(super) struct Call {
     /// When it has to be done, in nanoseconds, and how long that was.
     pub(super) deadline: Option<(u64, Duration)>,
     /// Its chunks are given back to the caller when they are done.
-    retained: bool,
+    pub(super) retained: bool,
     /// See [`CallSpec`].
     pub(super) whole: bool,
     /// The thread that waits for the mail, while another one leads.
@@ -195,6 +198,7 @@ impl State {
             calls: Slab::new(),
             queue: VecDeque::new(),
             delayed: Vec::new(),
+            failed: VecDeque::new(),
             deadlines: BTreeSet::new(),
             alarm: u64::MAX,
             links: Vec::new(),

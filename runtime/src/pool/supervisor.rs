@@ -171,6 +171,7 @@ impl Shared {
         .map_err(|error| said("this program could not be executed again", error))?;
         let mut link = Link::new(id, child.pid(), lane);
         let most = self.setup.lifespan.items;
+        link.keeps = self.keeps().then_some(self.table);
         link.quota = most.map_or(u64::MAX, |items| items as u64);
         let ward = Ward {
             id,

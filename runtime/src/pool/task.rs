@@ -306,7 +306,7 @@ fn open<R: Output>(name: &'static str, delivery: Delivery) -> Result<R> {
         Delivery::Failed(error) => Err(error.into()),
         Delivery::Ended { ending, .. } => Err(ending.error(name, 0).into()),
         Delivery::Aborted(error) => Err(error),
-        Delivery::Returned(_) => Err(Error::new(ErrorKind::Closed)),
+        Delivery::Returned(_) | Delivery::Unsaved(_) => Err(Error::new(ErrorKind::Closed)),
     }
 }
 

@@ -4,11 +4,13 @@ use std::sync::atomic::Ordering;
 use std::sync::{Arc, MutexGuard};
 use std::time::Duration;
 
+use parproc_macros::parallel;
 use proptest::prelude::*;
 
 use super::Pool;
 use super::chunk::{Chunk, Delivery};
 use super::death::End;
+use super::keep::Failed;
 use super::link::Link;
 use super::rules::{History, Rules};
 use super::setup::Setup;
@@ -18,6 +20,11 @@ use crate::registry::FunctionId;
 use crate::shm::{Lane, Producer, ResultRing, SEGMENT_BYTES};
 use crate::sys::{Exit, Segment, Usage};
 use crate::wire::{LONGEST_HEADER, Payload, Status, encode_argument, landing, write_header};
+
+#[parallel(crate = crate)]
+fn played(x: u64) -> u64 {
+    x
+}
 
 /// A pool with one worker that this test plays.
 struct Stage {
@@ -31,15 +38,21 @@ struct Stage {
 impl Stage {
     /// The worker was given `chunks` chunks of three items.
     fn new(chunks: usize) -> Self {
-        Self::with_rules(chunks, Rules::default())
+        Self::with(chunks, Rules::default(), false)
     }
 
-    fn with_rules(chunks: usize, rules: Rules) -> Self {
-        let pool = Pool::start(1, Setup::default()).unwrap();
+    /// In a pool that `keeps` inputs of failed items no keeper runs, so nothing is written.
+    fn with(chunks: usize, rules: Rules, keeps: bool) -> Self {
+        let setup = Setup {
+            crash_dir: keeps.then(|| "/nowhere".into()),
+            ..Setup::default()
+        };
+        let pool = Pool::start(1, setup).unwrap();
         let shared = Arc::clone(pool.shared());
         let segment = Segment::new(SEGMENT_BYTES).unwrap();
         let mut link = Link::new(1, 1, Lane::map(&segment, true).unwrap());
         link.greeted = true;
+        link.keeps = shared.keeps().then_some(shared.table);
         let worker = Lane::map(&segment, false).unwrap();
         let results = Producer::new(worker.results());
         let spec = CallSpec {
@@ -53,7 +66,7 @@ impl Stage {
             for item in 0..3_u64 {
                 encode_argument(item, &mut payload).unwrap();
             }
-            let function = FunctionId(0);
+            let function = function_id(&shared, played);
             let chunk = Chunk {
                 call,
                 function,
@@ -117,6 +130,10 @@ impl Stage {
     }
 }
 
+fn function_id<F: 'static>(shared: &Shared, _function: F) -> FunctionId {
+    shared.table.find::<F>().unwrap()
+}
+
 /// What a broken worker might do.
 #[derive(Debug, Clone)]
 enum Deed {
@@ -166,12 +183,14 @@ proptest! {
         timeout in prop_oneof![Just(None), Just(Some(1)), Just(Some(u64::MAX))],
         retries in 0..2_u32,
         killed: bool,
+        keeps: bool,
     ) {
-        let mut stage = Stage::with_rules(chunks, Rules {
+        let rules = Rules {
             timeout: timeout.map(Duration::from_nanos),
             retries: Some(retries),
             ..Rules::default()
-        });
+        };
+        let mut stage = Stage::with(chunks, rules, keeps);
         for deed in deeds {
             let words = &stage.worker.worker;
             match deed {
@@ -218,10 +237,16 @@ proptest! {
             Delivery::Records { count, .. } => *count,
             Delivery::Large { .. } | Delivery::Failed(_) => 1,
             Delivery::Ended { count, .. } => *count,
-            Delivery::Returned(_) | Delivery::Aborted(_) => 0,
+            Delivery::Unsaved(_) | Delivery::Returned(_) | Delivery::Aborted(_) => 0,
         }).sum();
-        prop_assert_eq!(queued + told, 3 * chunks);
-        prop_assert_eq!(state.outstanding, state.queue.len() + state.delayed.len());
+        let failed = state.failed.len();
+        prop_assert!(keeps || failed == 0);
+        prop_assert_eq!(queued + told + failed, 3 * chunks);
+        prop_assert_eq!(state.outstanding, state.queue.len() + state.delayed.len() + failed);
+        for Failed { item, .. } in &state.failed {
+            let value = item.first as u64 % 3;
+            prop_assert_eq!(&item.payload.whole()[1..], &value.to_ne_bytes());
+        }
         prop_assert!(state.links.is_empty());
     }
 }
@@ -288,4 +313,31 @@ fn an_end_before_its_time_is_noticed() {
     let mut stage = Stage::new(1);
     stage.record(Status::End, &0_u64.to_ne_bytes());
     assert!(!stage.read());
+}
+
+#[test]
+fn inputs_of_failed_items_are_kept_with_those_items() {
+    let mut stage = Stage::with(2, Rules::default(), true);
+    for status in [Status::Value, Status::Failed, Status::Value] {
+        stage.record(status, &7_u64.to_ne_bytes());
+    }
+    stage.record(Status::End, &0_u64.to_ne_bytes());
+    for status in [Status::Failed, Status::Failed] {
+        stage.record(status, b"");
+    }
+    stage.worker.worker.started.0.store(6, Ordering::Release);
+    let state = stage.die();
+    let failed: Vec<_> = state
+        .failed
+        .iter()
+        .map(|Failed { item, .. }| (item.first, item.payload.whole()[1]))
+        .collect();
+    assert_eq!(failed, [(1, 1), (3, 0), (4, 1), (5, 2)]);
+    let mail = &state.calls[stage.call].mail;
+    let told = mail.iter().map(|delivery| match delivery {
+        Delivery::Records { first, count, .. } => (*first, *count),
+        other => panic!("{other:?}"),
+    });
+    assert_eq!(told.collect::<Vec<_>>(), [(0, 1), (2, 1)]);
+    assert_eq!(state.outstanding, 4);
 }
