@@ -1,0 +1,203 @@
+//! Repeating calls.
+
+use std::fs;
+use std::os::unix::process::ExitStatusExt as _;
+use std::path::PathBuf;
+use std::process::{self, Stdio};
+
+use parproc::{TaskError, par_map, parallel};
+use parproc_tests::{children, in_time};
+use tempfile::TempDir;
+
+use super::{End, checks, digests, ends, files, keeping, replay_here, said};
+
+/// The saved input of a call that ends so.
+fn saved(folder: &TempDir, end: End) -> PathBuf {
+    let outcomes = keeping(folder).outcomes(ends, [(End::Well, 0), (end, 1)]);
+    path(outcomes.unwrap()[1].as_ref().unwrap_err())
+}
+
+fn path(error: &TaskError) -> PathBuf {
+    error.saved_input().unwrap().to_owned()
+}
+
+#[test]
+fn a_segmentation_fault_is_one_again() {
+    in_time(|| {
+        let folder = TempDir::new().unwrap();
+        let file = saved(&folder, End::Segfault);
+        let output = replay_here(&file).output().unwrap();
+        assert_eq!(output.status.signal(), Some(libc::SIGSEGV));
+        let text = said(&output);
+        assert!(
+            text.contains("repeating `replay::ends`, item 1, with 7 bytes"),
+            "{text}"
+        );
+        assert!(
+            text.contains("what attempt 1 at it said: `replay::ends`, item 1: its worker"),
+            "{text}"
+        );
+        assert!(text.contains("SIGSEGV"), "{text}");
+        let place = "`fn ends(end: End, _item: u32) -> Result<u32, String>` is at ";
+        let (_, place) = text.split_once(place).unwrap_or_else(|| panic!("{text}"));
+        let line = place
+            .lines()
+            .next()
+            .unwrap()
+            .strip_prefix(file!().trim_end_matches("/repeat.rs"));
+        let line = line.unwrap().strip_prefix(".rs:").unwrap();
+        let source = fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/replay.rs")).unwrap();
+        let written = source
+            .lines()
+            .nth(line.parse::<usize>().unwrap() - 1)
+            .unwrap();
+        assert!(written.starts_with("fn ends("), "{written}");
+    });
+}
+
+#[test]
+fn a_panic_is_one_again_and_printed_as_usual() {
+    in_time(|| {
+        let folder = TempDir::new().unwrap();
+        let file = saved(&folder, End::Panic);
+        let output = replay_here(&file).output().unwrap();
+        assert_eq!(output.status.code(), Some(101));
+        let text = said(&output);
+        assert!(text.contains("panicked at "), "{text}");
+        assert!(text.contains("\nas it was told\n"), "{text}");
+        assert!(
+            text.ends_with("parproc: `replay::ends` panicked\n"),
+            "{text}"
+        );
+    });
+}
+
+#[test]
+fn an_exit_and_an_abort_are_ones_again() {
+    in_time(|| {
+        let folder = TempDir::new().unwrap();
+        let output = replay_here(&saved(&folder, End::Exit)).output().unwrap();
+        assert_eq!(output.status.code(), Some(3));
+        let output = replay_here(&saved(&folder, End::Abort)).output().unwrap();
+        assert_eq!(output.status.signal(), Some(libc::SIGABRT));
+    });
+}
+
+#[test]
+fn an_item_that_does_not_fail_any_more_returns() {
+    in_time(|| {
+        let folder = TempDir::new().unwrap();
+        let answer = folder.path().join("answer");
+        let name = answer.to_str().unwrap();
+        let error = keeping(&folder).map(checks, [name]).unwrap_err();
+        let file = path(error.task().unwrap());
+        let cases = [
+            ("4711", "returned: its result has 3 bytes"),
+            ("no number", "returned an `Err`: its result has 11 bytes"),
+        ];
+        for (text, end) in cases {
+            fs::write(&answer, text).unwrap();
+            let output = replay_here(&file).output().unwrap();
+            assert_eq!(output.status.code(), Some(0));
+            let text = said(&output);
+            assert!(
+                text.ends_with(&format!("parproc: `replay::checks` {end}\n")),
+                "{text}"
+            );
+        }
+    });
+}
+
+#[test]
+fn arguments_are_the_same_to_the_last_byte() {
+    in_time(|| {
+        let folder = TempDir::new().unwrap();
+        let numbers: Vec<f64> = (0..200_000).map(f64::from).collect();
+        let bytes: Vec<u8> = (0..100_000).map(|n| (n % 251) as u8).collect();
+        let wanted = super::digest(&numbers, "and text", &bytes, 77);
+        let error = keeping(&folder).map(digests, [(numbers, "and text", &bytes[..], 77)]);
+        let error = error.unwrap_err();
+        let output = replay_here(&path(error.task().unwrap())).output().unwrap();
+        assert_eq!(output.status.code(), Some(101));
+        let text = said(&output);
+        assert!(text.contains(&format!("\n{wanted}\n")), "{text}");
+    });
+}
+
+#[test]
+fn what_does_not_pass_is_told() {
+    in_time(|| {
+        let folder = TempDir::new().unwrap();
+        let pool = keeping(&folder);
+        let error = pool.map(super::takes_one_way, [super::OneWay]).unwrap_err();
+        let output = replay_here(&path(error.task().unwrap())).output().unwrap();
+        assert_eq!(output.status.code(), Some(1));
+        let text = said(&output);
+        assert!(text.contains("gave no result: "), "{text}");
+        assert!(text.contains("no way back"), "{text}");
+    });
+}
+
+#[parallel]
+fn double(x: u32) -> u32 {
+    2 * x
+}
+
+/// Aborts in a pool's worker; tells about its process otherwise.
+#[parallel]
+fn looks_around(worker: bool) {
+    if worker && std::env::args().nth(1).as_deref() != Some("its") {
+        process::abort();
+    }
+    let variables = std::env::vars().filter(|(name, _)| name.starts_with("PARPROC_"));
+    let variables: Vec<_> = variables.collect();
+    let status = fs::read_to_string("/proc/self/status").unwrap();
+    let line = |name: &str| status.lines().find(|line| line.starts_with(name)).unwrap();
+    // The call's own calls run in this process, as in a worker.
+    let doubled = par_map(double, 0..3).unwrap();
+    eprintln!(
+        "process {}, {}, {}, variables {variables:?}, doubled {doubled:?}, children {:?}",
+        process::id(),
+        line("SigCgt:"),
+        line("Threads:"),
+        children(),
+    );
+}
+
+#[test]
+fn the_call_is_alone_in_the_process_that_was_started() {
+    in_time(|| {
+        let folder = TempDir::new().unwrap();
+        let error = keeping(&folder).map(looks_around, [true]).unwrap_err();
+        let mut command = replay_here(&path(error.task().unwrap()));
+        for variable in ["PARPROC_WORKERS", "PARPROC_INLINE"] {
+            command.env_remove(variable);
+        }
+        command.env("PARPROC_REPLAY_ANY_BUILD", "1");
+        let child = command.stdout(Stdio::piped()).stderr(Stdio::piped());
+        let child = child.spawn().unwrap();
+        let id = child.id();
+        let output = child.wait_with_output().unwrap();
+        let text = said(&output);
+        assert_eq!(output.status.code(), Some(0), "{text}");
+        let expected = format!(
+            "process {id}, SigCgt:\t0000000000000000, Threads:\t1, variables [], doubled [0, 2, 4], children []"
+        );
+        assert!(text.contains(&expected), "{text}");
+    });
+}
+
+#[test]
+fn nothing_is_kept_of_a_call_that_is_repeated() {
+    in_time(|| {
+        let folder = TempDir::new().unwrap();
+        let file = saved(&folder, End::Panic);
+        let mut command = replay_here(&file);
+        let output = command
+            .env("PARPROC_CRASH_DIR", folder.path())
+            .output()
+            .unwrap();
+        assert_eq!(output.status.code(), Some(101));
+        assert_eq!(files(folder.path()), [file]);
+    });
+}
