@@ -36,8 +36,11 @@ pub(crate) use signals::{
 };
 pub(crate) use spawn::{ChildSpec, environment_with};
 pub(crate) use stack::Stack;
-pub(crate) use tree::become_subreaper;
 pub(crate) fn oom_kills() -> Option<u64> {
     None
 }
 pub(crate) use thread::{at_exit, cpus, forks, name_after_program, spawn_quiet};
+pub(crate) use tree::become_subreaper;
+
+#[cfg(test)]
+mod tests;

@@ -57,8 +57,8 @@ fn enter(prepare: impl FnOnce()) {
             if crate::sys::end_with_parent(attach.parent).is_err() {
                 std::process::exit(1);
             }
-            // What tasks start and leave behind can be found below this process then. Old kernels do
-            // without.
+            // What tasks start and leave behind stays below this process. Where that is refused, it
+            // is found by its process group, or not at all.
             let _ = crate::sys::become_subreaper();
             prepare();
             serve(&attach)

@@ -1,0 +1,5 @@
+//! Processes that are started, watched, limited and ended.
+
+mod child;
+mod role;
+mod tree;
