@@ -42,7 +42,7 @@ fn bytes(header: &Header, arguments: &[u8]) -> Vec<u8> {
     bytes
 }
 
-fn open(bytes: &[u8]) -> crate::Result<SavedInput> {
+fn open(bytes: &[u8]) -> crate::error::Result<SavedInput> {
     let folder = TempDir::new().unwrap();
     let path = folder.path().join("input");
     fs::write(&path, bytes).unwrap();
