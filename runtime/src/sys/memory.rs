@@ -1,7 +1,6 @@
 //! How much memory a process and those below it have.
 
 #![expect(unsafe_code, reason = "two processes are compared by system call")]
-#![cfg_attr(not(test), expect(dead_code, reason = "used by the pool next"))]
 
 use super::proc;
 

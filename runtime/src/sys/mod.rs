@@ -11,10 +11,12 @@ mod child;
 mod clock;
 mod futex;
 mod image;
+mod limits;
 mod mapping;
 mod memory;
 mod notify;
 mod objects;
+mod oom;
 mod proc;
 mod signals;
 mod spawn;
@@ -31,14 +33,12 @@ pub(crate) use mapping::{Mapping, Segment, advise_huge};
 pub(crate) use memory::{peak_memory, tree_memory};
 pub(crate) use notify::{Notify, wait_readable};
 pub(crate) use objects::{is_argument_of_loader, is_main_program};
+pub(crate) use oom::oom_kills;
 pub(crate) use signals::{
     FaultRecord, end_with_parent, ignore_broken_pipes, install_worker_signals, signal_name,
 };
 pub(crate) use spawn::{ChildSpec, environment_with};
 pub(crate) use stack::Stack;
-pub(crate) fn oom_kills() -> Option<u64> {
-    None
-}
 pub(crate) use thread::{at_exit, cpus, forks, name_after_program, spawn_quiet};
 pub(crate) use tree::become_subreaper;
 

@@ -1,5 +1,6 @@
 //! Processes that are started, watched, limited and ended.
 
 mod child;
+mod limits;
 mod role;
 mod tree;
