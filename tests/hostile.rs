@@ -162,8 +162,8 @@ fn daemons_of_a_task_are_killed_with_it() {
         let task = pool.spawn(starts_daemons, meeting.name()).unwrap();
         let guest = meeting.wait();
         let below = || descendants(guest.process.id);
-        let daemons = parproc_tests::settled(&4, || below().len());
-        assert!(daemons >= 4, "{daemons} are there");
+        // Shells differ in whether the last command takes their place.
+        assert!(parproc_tests::settled(&true, || below().len() >= 3));
         let daemons: Vec<_> = below().into_iter().map(Process::watch).collect();
         task.cancel();
         assert!(task.join().unwrap_err().is_cancelled());

@@ -72,9 +72,9 @@ impl PoolBuilder {
     /// more, the worker is killed and the item fails: see [`TaskError::is_memory`](crate::TaskError::is_memory).
     ///
     /// What counts is memory that is really in use and that no file stands behind: heap, stacks,
-    /// anonymous and shared mappings. It is looked at every 1 to 20 ms, the more often the less is left,
-    /// so a very fast task can use a little more for a moment. A single allocation that the system refuses
-    /// counts as exceeded memory too. An inline pool cannot enforce it.
+    /// anonymous and shared mappings. It is looked at every 4 ms, less often if the worker has very many
+    /// children, so a fast task can use a little more for a moment. A single allocation that the system refuses,
+    /// and that Rust's standard library gives up on, counts as exceeded memory too. An inline pool cannot enforce it.
     pub fn memory_limit(mut self, bytes: u64) -> Self {
         self.setup.rules.memory = Some(bytes);
         self

@@ -20,7 +20,8 @@ use crate::error::{Result, TaskError};
 use crate::registry::{Encoder, Function, FunctionId};
 use crate::wire::{Payload, Records, landing};
 
-/// A running call. Dropping it ends it: what is queued is dropped, what runs is run in vain.
+/// A running call. Dropping it ends it: what is queued is dropped. What runs is run in vain, or killed
+/// soon if the call was lazy.
 pub(super) struct Call<F, A, M, I>
 where
     F: Function<A, M>,
@@ -435,13 +436,14 @@ where
     /// A chunk is done; those of its items that are to be tried again are handed in again.
     fn try_again(&mut self, mut chunk: Chunk) -> Result<()> {
         let arguments = self.shared.table.arguments(self.function);
-        while chunk.count > 0 {
-            let index = chunk.first;
+        let items = chunk.first..chunk.first + chunk.count as usize;
+        while let Some(index) = self.unsatisfied.range(items.clone()).next().copied() {
+            self.unsatisfied.remove(&index);
+            let before = (index - chunk.first) as u32;
+            drop(chunk.take_items(before, arguments));
             let mut item = chunk.take_items(1, arguments);
-            if self.unsatisfied.remove(&index) {
-                item.history.attempt += 1;
-                self.out = self.shared.submit_again(item)?;
-            }
+            item.history.attempt += 1;
+            self.out = self.shared.submit_again(item)?;
         }
         self.used.push(chunk.payload.into_buffer());
         Ok(())
@@ -457,7 +459,9 @@ where
         if self.shared.check_fork().is_ok() {
             let mut state = self.shared.lock();
             state.detach_call(self.key, false);
-            self.shared.end_soon(&mut state, self.key);
+            if !self.whole {
+                self.shared.end_soon(&mut state, self.key);
+            }
         }
     }
 }

@@ -281,7 +281,7 @@ impl Pool {
     /// would wait for itself.
     ///
     /// # Errors
-    /// When the pool was shut down before.
+    /// When the pool was shut down or killed before, or has used up its crash budget.
     pub fn shutdown(&self) -> Result<()> {
         self.shared.check_fork()?;
         let mut state = self.shared.lock();

@@ -120,7 +120,7 @@ impl<'pool, F> Job<'pool, F> {
     }
 
     /// Tries items again whose result `retry` returns true for, up to the number of
-    /// [`retries`](Self::retries) and with the same pauses.
+    /// [`retries`](Self::retries) and with the same pauses (none in an inline pool).
     ///
     /// It is asked in the calling thread about what the function returned, and about panics and values
     /// that did not pass. Items that ended their worker are tried again without being asked about.
@@ -214,7 +214,7 @@ impl<F, P> Job<'_, F, P> {
         self
     }
 
-    /// How long the whole call may take, from now on. Then items that are not done fail, those that run
+    /// How long the whole call may take, from its beginning. Then items that are not done fail, those that run
     /// are killed, and what is finished is kept: [`outcomes`](Self::outcomes) gives both.
     ///
     /// The iterator of the items is not read any more then. If it knows how many are left, `outcomes` and
@@ -368,7 +368,7 @@ impl<F> Job<'_, F> {
     /// See [`Pool::spawn`].
     ///
     /// # Errors
-    /// As there, and when a setting is zero.
+    /// As there, and when a limit is out of range.
     pub fn spawn<A, M>(self, arguments: A) -> Result<Task<F::Output>>
     where
         F: Function<A, M>,

@@ -16,6 +16,7 @@ use super::lifespan::END_LIMIT;
 use super::link::Link;
 use super::shared::Shared;
 use super::state::Phase;
+use super::watch::Doom;
 use crate::shm::{Lane, READY, REFUSED, SEGMENT_BYTES};
 use crate::sys::{
     Child, ChildSpec, Exit, Segment, environment_with, now_nanos, oom_kills, wait_readable,
@@ -57,7 +58,7 @@ impl Shared {
         // When the next worker may be started, after one could not.
         let mut retry = None;
         loop {
-            let (condemned, wanted) = {
+            let condemned = {
                 let mut state = self.lock();
                 if state.phase == Phase::Closed {
                     break;
@@ -72,32 +73,52 @@ impl Shared {
                     });
                     state.gauge = started.map_or(Gauge::Absent, |_| Gauge::Looks);
                 }
-                if retry.is_some_and(|time| time <= Instant::now()) {
-                    retry = None;
-                }
-                let wanted = state.wanted > 0 && retry.is_none();
-                state.wanted -= usize::from(wanted);
-                state.starting += usize::from(wanted);
-                (std::mem::take(&mut state.condemned), wanted)
+                std::mem::take(&mut state.condemned)
             };
             for ward in wards.iter().filter(|ward| condemned.contains(&ward.id)) {
-                ward.child.kill();
+                self.kill(ward);
             }
-            if wanted {
-                next_id += 1;
-                retry = self.start_one(next_id, &mut wards);
-                if retry.is_none() {
-                    continue;
-                }
-            }
-            let look = self.watch();
-            self.wait_for_news(&wards, retry, look);
+            // Between two starts, which take their time, as well.
             self.greet(&mut wards);
             if self.reap(&mut wards, &mut oom_kills_before) {
                 retry = retry.or(self.pause());
             }
+            let look = self.watch();
+            if retry.is_some_and(|time| time <= Instant::now()) {
+                retry = None;
+            }
+            if retry.is_none() && self.take_start() {
+                next_id += 1;
+                retry = self.start_one(next_id, &mut wards);
+            } else {
+                self.wait_for_news(&wards, retry, look);
+            }
         }
         self.end(wards);
+    }
+
+    /// True when a worker is to be started, which counts as being started then.
+    fn take_start(&self) -> bool {
+        let mut state = self.lock();
+        let wanted = state.wanted > 0 && state.phase != Phase::Closed;
+        state.wanted -= usize::from(wanted);
+        state.starting += usize::from(wanted);
+        wanted
+    }
+
+    /// Kills a worker that was doomed. One that has ended by itself is not blamed for what it was
+    /// doomed for.
+    fn kill(&self, ward: &Ward) {
+        let ended = wait_readable(&[ward.child.as_fd()], Some(Duration::ZERO));
+        if ended.is_ok_and(|ended| ended == [true]) {
+            let mut state = self.lock();
+            let link = state.links.iter_mut().find(|link| link.id == ward.id);
+            if let Some(link) = link.filter(|link| link.doom != Some(Doom::Unwanted)) {
+                link.doom = None;
+            }
+        } else {
+            ward.child.kill();
+        }
     }
 
     /// Starts a worker and takes it into the pool. Gives the time of the next try if that fails.
