@@ -142,9 +142,9 @@ fn results_that_nobody_takes_are_no_reason_to_kill() {
     in_time(|| {
         let pool = pool(1);
         let job = pool.job(large).timeout(SHORT / 2).chunk_size(20);
-        let mut results = job.imap_unordered(0..60).unwrap();
+        let results = job.imap_unordered(0..60).unwrap();
         let mut count = 0;
-        while let Some((index, result)) = results.next() {
+        for (index, result) in results {
             assert_eq!(result.unwrap(), vec![index as u8; 300_000]);
             count += 1;
             if count % 20 == 1 {

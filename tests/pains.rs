@@ -39,8 +39,10 @@ fn crash_at_seven(tally: &str, x: u64) -> u64 {
 #[parallel]
 fn hang_at_seven(tally: &str, x: u64) -> u64 {
     note(tally, x);
-    while x == 7 {
-        thread::park();
+    if x == 7 {
+        loop {
+            thread::park();
+        }
     }
     x
 }

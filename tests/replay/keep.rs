@@ -1,7 +1,6 @@
 //! What is kept, and what is not.
 
 use std::env;
-use std::path::Path;
 use std::thread;
 use std::time::Duration;
 
@@ -200,7 +199,7 @@ fn not_of_good_cancelled_and_late_ones() {
         pool.kill();
         assert!(hanging.join().unwrap_err().is_cancelled());
         drop(guest);
-        assert_eq!(files(folder.path()), [Path::new(""); 0]);
+        assert!(files(folder.path()).is_empty());
     });
 }
 

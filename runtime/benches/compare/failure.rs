@@ -16,8 +16,10 @@ const AT_ONCE: Bar = Bar::Nanos(1e6);
 
 #[parallel]
 fn hang_at(index: u64, bad: u64) -> u64 {
-    while index == bad {
-        std::hint::spin_loop();
+    if index == bad {
+        loop {
+            std::hint::spin_loop();
+        }
     }
     index
 }
