@@ -11,8 +11,15 @@ use std::time::{Duration, Instant};
 
 use futures_lite::future::block_on;
 use parproc::{Pool, as_completed, parallel};
-use parproc_tests::{Process, children, pool, program, role, settled, succeeds, unique, within};
+use parproc_tests::{
+    Meeting, children, meet, pool, program, role, settled, succeeds, unique, within,
+};
 use rustix::process::Signal;
+
+#[parallel]
+fn comes(meeting: &str, x: u64) {
+    meet(meeting, x);
+}
 
 #[parallel]
 fn square(x: u64) -> u64 {
@@ -177,11 +184,17 @@ fn pools_that_are_never_used() {
 #[test]
 fn pools_whose_worker_stands_still() {
     leaves_nothing("pools_whose_worker_stands_still", || {
-        let pool = pool(2);
-        assert_eq!(pool.map(square, 0..4).unwrap(), [0, 1, 4, 9]);
-        for worker in children() {
-            Process::watch(worker).signal(Signal::STOP);
+        let (pool, meeting) = (pool(2), Meeting::new());
+        let spawn = |x| pool.spawn(comes, (meeting.name(), x)).unwrap();
+        let tasks = [1, 2].map(spawn);
+        // Both have become workers: one that is just being started would stop its parent too.
+        let guests = [meeting.wait(), meeting.wait()];
+        for guest in &guests {
+            guest.process.signal(Signal::STOP);
         }
         drop(pool);
+        for task in tasks {
+            assert!(task.join().is_err());
+        }
     });
 }

@@ -85,8 +85,8 @@ impl Shared {
             && front.done < front.chunk.count
             && was_ready
         {
-            let uncalled_for = link.doom.is_none() && state.phase != Phase::Closed;
-            front.chunk.history.spared += u32::from(!running && uncalled_for);
+            let unwanted = link.doom == Some(Doom::Unwanted) || state.phase == Phase::Closed;
+            front.chunk.history.spared += u32::from(!running && !unwanted);
             if running || front.chunk.history.spared >= SPARED {
                 self.settle(state, &link, front, &end);
             }
@@ -233,22 +233,19 @@ fn cause(state: &State, link: &Link, chunk: &Chunk, end: &End) -> Option<TaskErr
         return Some(TaskErrorKind::Corrupted);
     }
     let killed = end.exit == Exit::KILLED;
-    let begun = link.lane.worker.started.0.load(Ordering::Acquire);
+    // What it has done is what the parent has read, and nothing that the worker says.
+    let same = |done: u64| done == link.items_done;
     match link.doom.filter(|_| killed) {
-        Some(Doom::Late { started, limit }) => {
-            return (started == begun).then_some(TaskErrorKind::TimedOut { limit });
+        Some(Doom::Late { done, limit }) => {
+            return same(done).then_some(TaskErrorKind::TimedOut { limit });
         }
-        Some(Doom::Large {
-            started,
-            limit,
-            peak,
-        }) => {
+        Some(Doom::Large { done, limit, peak }) => {
             let exceeded = MemoryExceeded {
                 limit: Some(limit),
                 peak,
                 by_kernel: false,
             };
-            return (started == begun).then_some(TaskErrorKind::MemoryExceeded(exceeded));
+            return same(done).then_some(TaskErrorKind::MemoryExceeded(exceeded));
         }
         Some(Doom::Unwanted) => return None,
         None => {}

@@ -4,7 +4,6 @@
 //! to be there for deadlines, deaths and starts.
 
 use std::sync::PoisonError;
-use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use super::link::Link;
@@ -34,8 +33,8 @@ pub(super) enum Gauge {
 struct Suspect {
     id: u64,
     pid: u32,
-    /// Items that it had begun.
-    started: u64,
+    /// Items that it had done.
+    done: u64,
     /// What the item that it runs may use, in bytes.
     for_item: Option<u64>,
     /// What the worker may use.
@@ -103,7 +102,7 @@ impl Shared {
         (for_item.is_some() || for_worker.is_some()).then(|| Suspect {
             id: link.id,
             pid: link.pid,
-            started: link.lane.worker.started.0.load(Ordering::Acquire),
+            done: link.items_done,
             for_item,
             for_worker,
         })
@@ -122,12 +121,11 @@ impl Shared {
             if link.idle() {
                 link.measured = link.items_done;
             }
-            let begun = link.lane.worker.started.0.load(Ordering::Acquire);
             // It may be done with the item meanwhile.
-            let same = begun == suspect.started && !link.idle();
+            let same = link.items_done == suspect.done && !link.idle();
             let limit = suspect.for_item.filter(|limit| same && used > *limit);
             doom = limit.map(|limit| Doom::Large {
-                started: begun,
+                done: suspect.done,
                 limit,
                 peak: used,
             });

@@ -288,7 +288,7 @@ impl Pool {
         state.check_open()?;
         state.phase = Phase::Closing;
         let state = self.shared.wait_until(state, None, None, |state| {
-            state.outstanding == 0 && state.maps == 0
+            state.outstanding == 0 && state.maps == 0 || state.phase == Phase::Closed
         });
         drop(state);
         self.close();

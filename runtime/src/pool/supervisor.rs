@@ -89,6 +89,8 @@ impl Shared {
             }
             if retry.is_none() && self.take_start() {
                 next_id += 1;
+                // What the kernel killed before then was none of this worker.
+                oom_kills_before = oom_kills();
                 retry = self.start_one(next_id, &mut wards);
             } else {
                 self.wait_for_news(&wards, retry, look);
@@ -261,6 +263,16 @@ impl Shared {
         wards.len() < before
     }
 
+    /// Waits until all workers have ended, for a limited time.
+    fn see_off(&self, wards: &mut Vec<Ward>) {
+        let limit = Instant::now() + END_LIMIT;
+        while !wards.is_empty() && Instant::now() < limit {
+            let fds: Vec<_> = wards.iter().map(|ward| ward.child.as_fd()).collect();
+            let _ = wait_readable(&fds, Some(limit.saturating_duration_since(Instant::now())));
+            self.reap(wards, &mut None);
+        }
+    }
+
     /// Ends all workers: idle ones by asking, busy ones by force.
     fn end(&self, mut wards: Vec<Ward>) {
         {
@@ -275,15 +287,11 @@ impl Shared {
             }
             state.links = links;
         }
-        let limit = Instant::now() + END_LIMIT;
-        while !wards.is_empty() && Instant::now() < limit {
-            let fds: Vec<_> = wards.iter().map(|ward| ward.child.as_fd()).collect();
-            let _ = wait_readable(&fds, Some(limit.saturating_duration_since(Instant::now())));
-            self.reap(&mut wards, &mut None);
-        }
+        self.see_off(&mut wards);
         for ward in &wards {
             ward.child.kill();
         }
+        self.see_off(&mut wards);
         // Dropping a child that was killed reaps it.
         drop(wards);
         self.lock().links.clear();

@@ -20,10 +20,10 @@ const STALL_NANOS: u64 = 1_000_000_000;
 /// Why a worker is killed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Doom {
-    /// The item that was the worker's number `started` ran too long.
-    Late { started: u64, limit: Duration },
+    /// The item behind the `done` ones that it has done ran too long.
+    Late { done: u64, limit: Duration },
     /// It used too much memory.
-    Large { started: u64, limit: u64, peak: u64 },
+    Large { done: u64, limit: u64, peak: u64 },
     /// What it runs is not wanted any more.
     Unwanted,
 }
@@ -130,9 +130,9 @@ impl Shared {
                 end = time_of(state, link, now).map_or(u64::MAX, |(_, end)| end);
             }
             if end <= now {
-                let started = link.lane.worker.started.0.load(Ordering::Acquire);
                 let limit = Duration::from_nanos(limit);
-                late.push((link.id, Doom::Late { started, limit }));
+                let done = link.items_done;
+                late.push((link.id, Doom::Late { done, limit }));
             } else {
                 next = next.min(end);
             }
