@@ -29,6 +29,7 @@ mod observer;
 mod order;
 mod report;
 mod results;
+mod room;
 mod rules;
 mod schedule;
 mod select;

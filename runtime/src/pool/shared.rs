@@ -101,6 +101,7 @@ impl Shared {
         self.check_fork()?;
         let mut state = self.lock();
         state.check_open()?;
+        state.make_room()?;
         let deadline = spec.deadline;
         let key = state.open_call(spec);
         if let Some((at, _)) = deadline {
@@ -125,6 +126,7 @@ impl Shared {
         let (key, function) = (chunk.call, chunk.function);
         let mut state = self.lock();
         state.check_alive()?;
+        state.make_room()?;
         self.enqueue(&mut state, chunk);
         Ok(state.submitted(key, function))
     }
@@ -180,7 +182,10 @@ impl Shared {
         };
         if token.is_some() || self.is_inline() {
             let call = self.open_call(spec, token)?;
-            self.submit(chunk(call))?;
+            if let Err(error) = self.submit(chunk(call)) {
+                self.lock().detach_call(call, false);
+                return Err(error);
+            }
             self.arm_courier(&mut self.lock());
             return Ok(call);
         }
@@ -188,6 +193,7 @@ impl Shared {
         self.check_fork()?;
         let mut state = self.lock();
         state.check_open()?;
+        state.make_room()?;
         let deadline = spec.deadline;
         let call = state.open_call(spec);
         if let Some((at, _)) = deadline {

@@ -7,6 +7,7 @@ use serde::Serialize;
 
 use super::plain::{self, Block};
 use super::reason::why_not_encoded;
+use super::room::{NoMemory, append, made_room};
 use super::varint;
 use crate::error::{Failure, Step};
 
@@ -16,6 +17,8 @@ const HELD_FROM: usize = 32 << 10;
 
 /// Numbers, and the shortest vectors: their length is one byte.
 const TINY: usize = 16;
+
+const NO_MEMORY: &str = "there is no memory for its bytes";
 
 /// A place between two arguments of a payload.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -165,6 +168,30 @@ pub(crate) fn encode_argument<T: Serialize>(
     value: T,
     payload: &mut Payload,
 ) -> Result<(), Failure> {
+    let start = payload.bytes.len();
+    append_argument(value, payload).map_err(|refusal| {
+        payload.bytes.truncate(start);
+        let reason = match refusal {
+            Refusal::NoMemory => NO_MEMORY.to_owned(),
+            Refusal::Reason(reason) => reason,
+        };
+        Failure::of::<T>(Step::EncodeArgument, reason)
+    })
+}
+
+/// Why a value was not appended.
+enum Refusal {
+    NoMemory,
+    Reason(String),
+}
+
+impl From<NoMemory> for Refusal {
+    fn from(NoMemory: NoMemory) -> Self {
+        Refusal::NoMemory
+    }
+}
+
+fn append_argument<T: Serialize>(value: T, payload: &mut Payload) -> Result<(), Refusal> {
     let mut prefix = [0; varint::LONGEST];
     if let Some(bytes) = plain::bytes_of(&value) {
         let len = bytes.len();
@@ -173,13 +200,13 @@ pub(crate) fn encode_argument<T: Serialize>(
             let mut tiny = [0; 1 + TINY];
             tiny[0] = len as u8;
             tiny[1..=len].copy_from_slice(bytes);
-            payload.bytes.extend_from_slice(&tiny[..=len]);
+            append(&mut payload.bytes, &tiny[..=len])?;
             return Ok(());
         }
         let taken = varint::write(len as u64, &mut prefix);
-        payload.bytes.extend_from_slice(&prefix[..taken]);
+        append(&mut payload.bytes, &prefix[..taken])?;
         if len < HELD_FROM {
-            payload.bytes.extend_from_slice(bytes);
+            append(&mut payload.bytes, bytes)?;
             return Ok(());
         }
         match plain::into_block(value) {
@@ -188,23 +215,20 @@ pub(crate) fn encode_argument<T: Serialize>(
                 payload.held_bytes += len;
             }
             Err(borrowed) => {
-                payload
-                    .bytes
-                    .extend_from_slice(plain::bytes_of(&borrowed).unwrap_or_default());
+                let bytes = plain::bytes_of(&borrowed).unwrap_or_default();
+                append(&mut payload.bytes, bytes)?;
             }
         }
         return Ok(());
     }
     let start = payload.bytes.len();
     // One byte of length is enough for most values; longer lengths are made room for afterwards.
-    payload.bytes.push(0);
-    if let Err(reason) = serialize(&value, &mut payload.bytes) {
-        payload.bytes.truncate(start);
-        return Err(Failure::of::<T>(Step::EncodeArgument, reason));
-    }
+    append(&mut payload.bytes, &[0])?;
+    serialize(&value, &mut payload.bytes).map_err(Refusal::Reason)?;
     let taken = varint::write((payload.bytes.len() - start - 1) as u64, &mut prefix);
     payload.bytes[start] = prefix[0];
     if taken > 1 {
+        made_room(payload.bytes.try_reserve(taken - 1))?;
         payload
             .bytes
             .splice(start + 1..start + 1, prefix[1..taken].iter().copied());
@@ -215,26 +239,44 @@ pub(crate) fn encode_argument<T: Serialize>(
 /// Appends the bytes of `value` as postcard writes them, or says why it cannot.
 pub(super) fn serialize<T: Serialize>(value: &T, out: &mut Vec<u8>) -> Result<(), String> {
     let start = out.len();
-    let Err(error) = postcard::serialize_with_flavor(value, Append(out)) else {
+    let mut full = false;
+    let append = Append {
+        out: &mut *out,
+        full: &mut full,
+    };
+    let Err(error) = postcard::serialize_with_flavor(value, append) else {
         return Ok(());
     };
     out.truncate(start);
+    if full {
+        return Err(NO_MEMORY.to_owned());
+    }
     Err(why_not_encoded(value).unwrap_or_else(|| error.to_string()))
 }
 
-struct Append<'a>(&'a mut Vec<u8>);
+struct Append<'a> {
+    out: &'a mut Vec<u8>,
+    /// Set when there was no memory for more.
+    full: &'a mut bool,
+}
+
+impl Append<'_> {
+    #[cold]
+    fn refuse(&mut self) -> postcard::Error {
+        *self.full = true;
+        postcard::Error::SerializeBufferFull
+    }
+}
 
 impl Flavor for Append<'_> {
     type Output = ();
 
     fn try_push(&mut self, byte: u8) -> postcard::Result<()> {
-        self.0.push(byte);
-        Ok(())
+        append(self.out, &[byte]).map_err(|NoMemory| self.refuse())
     }
 
     fn try_extend(&mut self, bytes: &[u8]) -> postcard::Result<()> {
-        self.0.extend_from_slice(bytes);
-        Ok(())
+        append(self.out, bytes).map_err(|NoMemory| self.refuse())
     }
 
     fn finalize(self) -> postcard::Result<()> {

@@ -17,6 +17,7 @@ mod frame;
 mod plain;
 mod reason;
 mod record;
+mod room;
 mod varint;
 
 pub(crate) use arguments::Stream;
@@ -28,6 +29,7 @@ pub(crate) use record::{
     Gathered, Header, LONGEST_HEADER, Records, Sink, Status, TaskFailure, parse_header,
     write_header,
 };
+pub(crate) use room::{NoMemory, made_room};
 
 #[cfg(test)]
 mod tests;
