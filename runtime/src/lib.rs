@@ -132,8 +132,9 @@ mod worker;
 
 pub use error::{Error, Result, TaskError, TryMapError};
 pub use pool::{
-    AsCompleted, Backoff, CancelToken, Imap, ImapUnordered, Job, Pool, PoolBuilder, Report, Task,
-    as_completed, par_map, wait_all, wait_all_timeout, wait_any, wait_any_timeout,
+    AsCompleted, Backoff, CancelToken, Imap, ImapUnordered, Job, Pool, PoolBuilder, Process,
+    ProcessBuilder, ProcessInfo, Report, Task, active_processes, as_completed, par_map, wait_all,
+    wait_all_timeout, wait_any, wait_any_timeout,
 };
 pub use registry::{Function, FunctionInfo, functions};
 pub use worker::init;

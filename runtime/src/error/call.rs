@@ -97,6 +97,14 @@ impl Error {
         }
     }
 
+    /// The same error, of a call that had a process of its own.
+    pub(crate) fn in_process(mut self, label: &str) -> Self {
+        if let ErrorKind::Task(error) = *self.kind {
+            *self.kind = ErrorKind::Task(error.in_process(label));
+        }
+        self
+    }
+
     /// The item that failed, when it was an item that failed the call.
     #[must_use]
     pub fn task(&self) -> Option<&TaskError> {

@@ -30,6 +30,8 @@ struct Inner {
     /// Counted from 1.
     attempt: u32,
     quarantined: bool,
+    /// What the process is called that was the call's own, if one was.
+    process: Option<String>,
     kind: TaskErrorKind,
     circumstances: Circumstances,
     saved: Option<Saved>,
@@ -155,6 +157,7 @@ impl TaskError {
                 pid,
                 attempt: 1,
                 quarantined: false,
+                process: None,
                 kind,
                 circumstances: Circumstances::default(),
                 saved: None,
@@ -172,6 +175,12 @@ impl TaskError {
     /// The same error, of an item that is not tried again since it ended too many workers.
     pub(crate) fn quarantined(mut self) -> Self {
         self.inner.quarantined = true;
+        self
+    }
+
+    /// The same error, of a call that had a process of its own.
+    pub(crate) fn in_process(mut self, label: &str) -> Self {
+        self.inner.process = Some(label.to_owned());
         self
     }
 

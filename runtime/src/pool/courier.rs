@@ -8,7 +8,6 @@
 use std::sync::PoisonError;
 use std::time::Duration;
 
-use super::link::Link;
 use super::shared::Shared;
 use super::state::{Courier, Phase, State};
 
@@ -17,8 +16,13 @@ const HOLD_BACK: Duration = Duration::from_millis(2);
 impl Shared {
     /// Work is out and the caller goes on without waiting for it.
     pub(super) fn arm_courier(&self, state: &mut State) {
-        // As long as nothing waits behind something else, workers need nobody to go on.
-        let waits = !state.queue.is_empty() || state.links.iter().any(Link::has_waiting);
+        // As long as nothing waits behind something else, workers need nobody to go on. Who watches
+        // for the end of a process need not look at its result, which may be too large for the ring.
+        let waits = !state.queue.is_empty()
+            || state
+                .links
+                .iter()
+                .any(|link| link.has_waiting() || link.process.is_some() && !link.idle());
         if state.courier == Courier::Idle && waits {
             state.courier = Courier::Armed;
             self.courier.notify_one();

@@ -3,7 +3,7 @@
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use super::chunk::Chunk;
+use super::chunk::{Chunk, Delivery};
 use super::keep::{Failed, How};
 use super::link::{InFlight, Link};
 use super::rules::Retry;
@@ -75,15 +75,25 @@ impl Shared {
         self.read(state, &mut link);
         let words = &link.lane.worker;
         let begun = words.started.0.load(Ordering::Acquire);
+        // Whatever ends a process ends its call.
+        let own = link.process.is_some();
         // It cannot have begun fewer items than it has done.
-        let running = begun != link.items_done || link.corrupt;
+        let running = begun != link.items_done || link.corrupt || own;
         let was_ready = link.greeted || words.ready.load(Ordering::Acquire) == READY;
-        let barren = !was_ready && link.items_done == 0;
+        let barren = !own && !was_ready && link.items_done == 0;
 
         let mut unfinished: Vec<InFlight> = link.in_flight.drain(..).collect();
+        if let Some(reason) = end.reason.as_ref().filter(|_| own) {
+            for one in unfinished.drain(..) {
+                let reason = reason.clone();
+                let error = Error::new(ErrorKind::Start { reason });
+                state.deliver(one.chunk.call, Delivery::Aborted(error));
+                state.finish(one.chunk);
+            }
+        }
         if let Some(front) = unfinished.first_mut()
             && front.done < front.chunk.count
-            && was_ready
+            && (was_ready || own)
         {
             let unwanted = link.doom == Some(Doom::Unwanted) || state.phase == Phase::Closed;
             front.chunk.history.spared += u32::from(!running && !unwanted);
@@ -205,6 +215,7 @@ impl Shared {
     pub(super) fn abandon(&self, reason: &str) {
         let mut state = self.lock();
         state.phase = Phase::Closed;
+        state.starts.clear();
         state.abort_calls(&Error::new(ErrorKind::Start {
             reason: reason.to_owned(),
         }));

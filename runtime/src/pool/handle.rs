@@ -380,7 +380,7 @@ impl Pool {
         Ok(function)
     }
 
-    fn start_threads(&self) -> Result<()> {
+    pub(super) fn start_threads(&self) -> Result<()> {
         type Life = fn(&Shared);
         const THREADS: [(&str, Life); 3] = [
             ("parproc-supervisor", Shared::supervise),

@@ -5,6 +5,7 @@ use std::sync::atomic::{Ordering, fence};
 
 use super::chunk::{Chunk, Delivery, Origin};
 use super::keep::{Failed, How};
+use super::process::OwnCall;
 use super::watch::Doom;
 use crate::registry::Table;
 use crate::shm::{
@@ -58,6 +59,8 @@ pub(super) struct Link {
     pub(super) doom: Option<Doom>,
     /// Its progress when it was last looked at for being overdue, and when that was first seen.
     pub(super) seen: (u64, u64),
+    /// It is there for one call only, if it is that of a process.
+    pub(super) process: Option<OwnCall>,
 }
 
 #[derive(Debug)]
@@ -135,6 +138,7 @@ impl Link {
             used: 0,
             doom: None,
             seen: (0, 0),
+            process: None,
         }
     }
 
@@ -171,7 +175,8 @@ impl Link {
             .in_flight
             .front()
             .map_or(self.next_number, |one| one.number);
-        self.stays() && self.writing.is_none() && self.next_number - oldest < CLAIMS as u64
+        let room = self.writing.is_none() && self.next_number - oldest < CLAIMS as u64;
+        room && self.stays() && self.process.is_none()
     }
 
     /// Gives the worker a chunk; if `clocked`, it tells when it begins each item. [`ring`](Self::ring)

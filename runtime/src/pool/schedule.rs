@@ -56,6 +56,7 @@ impl Shared {
                 News::Done(mut chunk, done, nanos) => {
                     state.barren = Barren::default();
                     state.learn_cost(chunk.function, nanos as f64 / f64::from(done.max(1)));
+                    self.limit_end(state, link, chunk.call);
                     if done < chunk.count {
                         // It was cut: nobody wants the rest.
                         let arguments = self.table.arguments(chunk.function);
@@ -153,7 +154,7 @@ impl Shared {
         part
     }
 
-    fn give(&self, state: &mut State, link: &mut Link, chunk: Chunk) {
+    pub(super) fn give(&self, state: &mut State, link: &mut Link, chunk: Chunk) {
         state.clock += 1;
         link.used = state.clock;
         if state.led && state.has_partial_news(&chunk) {
@@ -181,7 +182,7 @@ impl Shared {
     fn want_workers(&self, state: &mut State) {
         // What waits to be tried again needs nobody yet.
         let work = state.outstanding - state.delayed.len();
-        if work == 0 {
+        if work == 0 || self.setup.one_each {
             return;
         }
         let staying = state.links.iter().filter(|link| link.stays()).count();

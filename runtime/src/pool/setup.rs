@@ -20,6 +20,8 @@ pub(super) struct Setup {
     pub(super) lifespan: Lifespan,
     /// Workers that are kept ready besides those that work.
     pub(super) spares: usize,
+    /// Workers are started for one call each, and not by the number of chunks.
+    pub(super) one_each: bool,
 }
 
 /// When a worker is replaced though nothing is wrong with it; never where nothing is said.
@@ -60,6 +62,7 @@ impl Default for Setup {
             crash_dir: None,
             lifespan: Lifespan::default(),
             spares: 0,
+            one_each: false,
         }
     }
 }

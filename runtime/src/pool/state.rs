@@ -13,6 +13,7 @@ use super::gauge::Gauge;
 use super::keep::Failed;
 use super::link::{Link, News};
 use super::observer::{Observer, Observers};
+use super::process::Start;
 use super::rules::Rules;
 use crate::error::{Error, ErrorKind, Result};
 use crate::registry::FunctionId;
@@ -72,6 +73,8 @@ pub(super) struct State {
     pub(super) wanted: usize,
     /// Workers that the supervisor is starting now.
     pub(super) starting: usize,
+    /// Processes that the supervisor shall start.
+    pub(super) starts: VecDeque<Start>,
     /// Workers that the supervisor shall kill.
     pub(super) condemned: Vec<u64>,
     /// Workers whose chunk of this number nobody wants any more, and how long they have to end it.
@@ -206,6 +209,7 @@ impl State {
             maps: 0,
             wanted: 0,
             starting: 0,
+            starts: VecDeque::new(),
             condemned: Vec::new(),
             graces: Vec::new(),
             crashes: 0,

@@ -14,6 +14,7 @@ use super::death::End;
 use super::gauge::Gauge;
 use super::lifespan::END_LIMIT;
 use super::link::Link;
+use super::process::{Start, Teller};
 use super::shared::Shared;
 use super::state::Phase;
 use super::watch::Doom;
@@ -30,9 +31,11 @@ const START_LIMIT: Duration = Duration::from_secs(60);
 const FIRST_PAUSE: Duration = Duration::from_millis(10);
 
 /// A worker as the supervisor knows it.
-struct Ward {
+pub(super) struct Ward {
     id: u64,
-    child: Child,
+    pub(super) child: Child,
+    /// Who is told of its start and its end, if it is a process.
+    pub(super) teller: Option<Teller>,
     /// Until when it has to be ready; none once it is.
     birth: Option<Instant>,
 }
@@ -87,7 +90,10 @@ impl Shared {
             if retry.is_some_and(|time| time <= Instant::now()) {
                 retry = None;
             }
-            if retry.is_none() && self.take_start() {
+            if let Some(start) = self.take_process() {
+                next_id += 1;
+                self.start_process(next_id, start, &mut wards);
+            } else if retry.is_none() && self.take_start() {
                 next_id += 1;
                 // What the kernel killed before then was none of this worker.
                 oom_kills_before = oom_kills();
@@ -125,7 +131,7 @@ impl Shared {
 
     /// Starts a worker and takes it into the pool. Gives the time of the next try if that fails.
     fn start_one(&self, id: u64, wards: &mut Vec<Ward>) -> Option<Instant> {
-        let started = self.start(id);
+        let started = self.start(id, None);
         let mut state = self.lock();
         state.starting -= 1;
         match started {
@@ -170,8 +176,8 @@ impl Shared {
         self.notify.clear();
     }
 
-    /// Starts one worker. It can be given chunks at once, before it is ready.
-    fn start(&self, id: u64) -> io::Result<(Ward, Link)> {
+    /// Starts one worker, or a process. It can be given chunks at once, before it is ready.
+    pub(super) fn start(&self, id: u64, process: Option<&Start>) -> io::Result<(Ward, Link)> {
         let segment = Segment::new(SEGMENT_BYTES)
             .map_err(|error| said("shared memory could not be made", error))?;
         let lane = Lane::map(&segment, true)
@@ -179,11 +185,14 @@ impl Shared {
         lane.parent
             .fingerprint
             .store(self.table.fingerprint(), Ordering::Release);
-        let attach = Attach::new(&segment, &self.pool_segment, &self.notify);
+        let mut attach = Attach::new(&segment, &self.pool_segment, &self.notify);
+        attach.name = process.and_then(|start| start.teller.life.name.clone());
         let (name, value) = attach.to_variable();
+        let variables = process.and_then(|start| start.environment.clone());
         let child = Child::spawn(&ChildSpec {
             arguments: std::env::args_os().collect(),
-            environment: environment_with(name, &value),
+            environment: environment_with(variables, name, &value),
+            directory: process.and_then(|start| start.directory.as_deref()),
             inherit: vec![
                 segment.as_fd(),
                 self.pool_segment.as_fd(),
@@ -199,6 +208,7 @@ impl Shared {
         let ward = Ward {
             id,
             child,
+            teller: None,
             birth: Some(Instant::now() + START_LIMIT),
         };
         Ok((ward, link))
@@ -244,9 +254,9 @@ impl Shared {
                 *oom_kills_before = kills;
             }
             let mut state = self.lock();
-            let reason = ward.birth.and_then(|_| {
+            let reason = ward.birth.and_then(|limit| {
                 let link = state.links.iter().find(|link| link.id == ward.id)?;
-                Some(last_words(link, exit))
+                last_words(link, exit, limit)
             });
             // When the program ends, nobody is told anything any more.
             if !state.silent {
@@ -258,6 +268,11 @@ impl Shared {
                     reason,
                 };
                 self.bury(&mut state, ward.id, end);
+            }
+            if let Some(teller) = ward.teller {
+                // Nothing of it is left when its end is told.
+                drop(ward.child);
+                self.tell_end(&mut state, &teller, exit);
             }
         }
         wards.len() < before
@@ -294,7 +309,9 @@ impl Shared {
         self.see_off(&mut wards);
         // Dropping a child that was killed reaps it.
         drop(wards);
-        self.lock().links.clear();
+        let mut state = self.lock();
+        state.links.clear();
+        state.starts.clear();
     }
 }
 
@@ -302,12 +319,14 @@ fn said(what: &str, error: io::Error) -> io::Error {
     io::Error::new(error.kind(), format!("{what}: {error}"))
 }
 
-/// Why a worker ended before it was ready: what it said, or else how it ended.
-fn last_words(link: &Link, exit: Exit) -> String {
+/// Why a worker ended before it was ready: what it said, or else how it ended. That of a process is told
+/// by the error of its call, unless it was killed because it was not ready until `limit`.
+fn last_words(link: &Link, exit: Exit, limit: Instant) -> Option<String> {
     let refused = link.lane.worker.ready.load(Ordering::Acquire) == REFUSED;
     let text = link.lane.last_words().get().filter(|_| refused);
     match text {
-        Some(text) => String::from_utf8_lossy(&text).into_owned(),
-        None => format!("a new worker {exit} before it was ready"),
+        Some(text) => Some(String::from_utf8_lossy(&text).into_owned()),
+        None if link.process.is_some() && Instant::now() < limit => None,
+        None => Some(format!("a new worker {exit} before it was ready")),
     }
 }

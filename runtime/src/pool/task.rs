@@ -293,8 +293,8 @@ impl<R: Output> Task<R> {
     }
 }
 
-/// Makes the result of a task's only item.
-fn open<R: Output>(name: &'static str, delivery: Delivery) -> Result<R> {
+/// Makes the result of a call's only item.
+pub(super) fn open<R: Output>(name: &'static str, delivery: Delivery) -> Result<R> {
     match delivery {
         Delivery::Records { origin, bytes, .. } => match Records(&bytes).next() {
             Some((status, value)) => Ok(open_record(name, 0, origin, status, value)?),

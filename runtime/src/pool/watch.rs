@@ -70,6 +70,7 @@ impl Shared {
         next = next.min(self.send_delayed(&mut state, now));
         next = next.min(self.doom_late(&mut state, now));
         next = next.min(self.end_lives(&mut state, now));
+        next = next.min(self.kill_due(&mut state, now));
         self.feed(&mut state);
         state.alarm = state.alarm.min(next);
         state.alarm

@@ -11,6 +11,7 @@ use std::io;
 use std::mem::MaybeUninit;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 use std::ptr;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
@@ -71,7 +72,7 @@ pub(crate) struct Usage {
 #[derive(Debug)]
 pub(crate) struct Child {
     pid: Pid,
-    pidfd: OwnedFd,
+    pidfd: Arc<OwnedFd>,
     /// What the peak is counted from.
     inherited_peak: u64,
     /// Its peak when it was killed.
@@ -85,7 +86,7 @@ impl Child {
         let (pid, pidfd) = spawn(spec)?;
         Ok(Self {
             pid,
-            pidfd,
+            pidfd: Arc::new(pidfd),
             inherited_peak: peak_memory(std::process::id()).unwrap_or(u64::MAX),
             seen_peak: AtomicU64::new(0),
             end: None,
@@ -94,6 +95,11 @@ impl Child {
 
     pub(crate) fn pid(&self) -> u32 {
         self.pid.as_raw_nonzero().get().unsigned_abs()
+    }
+
+    /// For others who watch it, or [ask it to end](super::terminate).
+    pub(crate) fn descriptor(&self) -> Arc<OwnedFd> {
+        Arc::clone(&self.pidfd)
     }
 
     /// Sends it a signal, and nobody else. Fails when it has been reaped, too.

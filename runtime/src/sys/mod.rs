@@ -39,8 +39,8 @@ pub(crate) use signals::{
 };
 pub(crate) use spawn::{ChildSpec, environment_with};
 pub(crate) use stack::Stack;
-pub(crate) use thread::{at_exit, cpus, forks, name_after_program, spawn_quiet};
-pub(crate) use tree::become_subreaper;
+pub(crate) use thread::{at_exit, cpus, forks, name_after_program, name_process, spawn_quiet};
+pub(crate) use tree::{become_subreaper, terminate};
 
 #[cfg(test)]
 mod tests;

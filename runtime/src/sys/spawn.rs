@@ -34,9 +34,15 @@ pub(crate) struct ChildSpec<'a> {
     pub(crate) inherit: Vec<BorrowedFd<'a>>,
 }
 
-/// The environment of this process, with one variable more.
-pub(crate) fn environment_with(name: &str, value: &str) -> Vec<(OsString, OsString)> {
-    std::env::vars_os()
+/// An environment, or else that of this process, with one variable more.
+pub(crate) fn environment_with(
+    variables: Option<Vec<(OsString, OsString)>>,
+    name: &str,
+    value: &str,
+) -> Vec<(OsString, OsString)> {
+    let variables = variables.unwrap_or_else(|| std::env::vars_os().collect());
+    variables
+        .into_iter()
         .filter(|(key, _)| key != name)
         .chain([(name.into(), value.into())])
         .collect()

@@ -15,6 +15,9 @@ use std::sync::Once;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::thread::JoinHandle;
 
+/// The kernel keeps so much of a name.
+const NAME_BYTES: usize = 15;
+
 /// Starts a thread in which no signal handler of the host program ever runs.
 pub(crate) fn spawn_quiet(
     name: &str,
@@ -50,17 +53,27 @@ pub(crate) fn at_exit(last: extern "C" fn()) {
     unsafe { libc::atexit(last) };
 }
 
+/// Names the process in lists of processes.
+pub(crate) fn name_process(name: &str) {
+    // The kernel would cut it in the middle of a character.
+    set_name(&name.as_bytes()[..name.floor_char_boundary(NAME_BYTES)]);
+}
+
 /// Gives the process the name of the program: executed by descriptor, it would be called `exe`.
 pub(crate) fn name_after_program() {
-    let Some(program) = std::env::args_os().next() else {
-        return;
-    };
-    let name = Path::new(&program)
-        .file_name()
-        .unwrap_or_default()
-        .as_bytes();
+    if let Some(program) = std::env::args_os().next() {
+        set_name(
+            Path::new(&program)
+                .file_name()
+                .unwrap_or_default()
+                .as_bytes(),
+        );
+    }
+}
+
+fn set_name(name: &[u8]) {
     if let Ok(name) = CString::new(name) {
-        // The kernel keeps the first 15 bytes. A name is a convenience, so a refusal is none.
+        // A name is a convenience, so a refusal is none.
         let _ = rustix::thread::set_name(&name);
     }
 }

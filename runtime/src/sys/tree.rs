@@ -42,6 +42,12 @@ pub(crate) fn become_subreaper() -> io::Result<()> {
     Ok(set_child_subreaper(Some(getpid()))?)
 }
 
+/// Asks the process that the descriptor is open on to end, with SIGTERM. One that is gone already needs
+/// no signal.
+pub(crate) fn terminate(pidfd: impl AsFd) {
+    let _ = send(pidfd, libc::SIGTERM);
+}
+
 /// Sends a signal to the process that the descriptor is open on, and to nobody else.
 pub(super) fn send(pidfd: impl AsFd, signal: i32) -> io::Result<()> {
     send_with(pidfd.as_fd(), signal, 0)

@@ -17,6 +17,8 @@ pub(crate) struct Attach {
     pub(crate) segment: RawFd,
     pub(crate) pool: RawFd,
     pub(crate) notify: RawFd,
+    /// What the worker is called, if not as the program.
+    pub(crate) name: Option<String>,
 }
 
 impl Attach {
@@ -26,6 +28,7 @@ impl Attach {
             segment: segment.as_fd().as_raw_fd(),
             pool: pool.as_fd().as_raw_fd(),
             notify: notify.as_fd().as_raw_fd(),
+            name: None,
         }
     }
 
@@ -35,12 +38,18 @@ impl Attach {
             segment,
             pool,
             notify,
+            name,
         } = self;
-        (VARIABLE, format!("{parent}:{segment}:{pool}:{notify}"))
+        let mut value = format!("{parent}:{segment}:{pool}:{notify}");
+        if let Some(name) = name {
+            value.push(':');
+            value.push_str(name);
+        }
+        (VARIABLE, value)
     }
 
     pub(super) fn from_variable(value: &str) -> io::Result<Self> {
-        let mut parts = value.splitn(4, ':');
+        let mut parts = value.splitn(5, ':');
         let mut part = || parts.next().ok_or(io::ErrorKind::InvalidData);
         fn number<T: std::str::FromStr>(text: &str) -> io::Result<T> {
             text.parse().map_err(|_| io::ErrorKind::InvalidData.into())
@@ -50,6 +59,7 @@ impl Attach {
             segment: number(part()?)?,
             pool: number(part()?)?,
             notify: number(part()?)?,
+            name: part().ok().map(str::to_owned),
         })
     }
 }
@@ -60,19 +70,22 @@ mod tests {
 
     #[test]
     fn what_is_written_is_read_back() {
-        let attach = Attach {
-            parent: 7,
-            segment: 3,
-            pool: 4,
-            notify: 5,
-        };
-        let (_, value) = attach.to_variable();
-        assert_eq!(Attach::from_variable(&value).unwrap(), attach);
+        for name in [None, Some(""), Some("a name: with: colons")] {
+            let attach = Attach {
+                parent: 7,
+                segment: 3,
+                pool: 4,
+                notify: 5,
+                name: name.map(str::to_owned),
+            };
+            let (_, value) = attach.to_variable();
+            assert_eq!(Attach::from_variable(&value).unwrap(), attach);
+        }
     }
 
     #[test]
     fn a_foreign_value_is_an_error() {
-        for value in ["", "1", "1:2:3", "x:1:2:3", "1:2:3:s", "1:2:3:4:5"] {
+        for value in ["", "1", "1:2:3", "x:1:2:3", "1:2:3:s", "1:2:3:4s:5"] {
             assert!(Attach::from_variable(value).is_err(), "{value}");
         }
     }

@@ -13,10 +13,10 @@ use super::attach::Attach;
 use super::clock::ItemClock;
 use super::link::{Link, Shared};
 use super::panic::{Recording, leave_reports_in};
-use super::run::run_item;
+use super::run::{Outcome, run_item};
 use crate::registry::{FunctionId, Table, table};
 use crate::shm::{READY, REFUSED};
-use crate::sys::{Notify, install_worker_signals, name_after_program, now_nanos};
+use crate::sys::{Notify, install_worker_signals, name_after_program, name_process, now_nanos};
 use crate::wire::{Arguments, FrameHeader, Sink, Status};
 
 /// Larger chunks are not gathered before they are run, but read as they come.
@@ -36,8 +36,7 @@ pub(super) fn serve(attach: &Attach) -> ! {
     let code = match start(attach) {
         Ok((link, table)) => {
             let link = RefCell::new(link);
-            Server::new(&link, table).run();
-            0
+            Server::new(&link, table).run()
         }
         Err(_) => 1,
     };
@@ -48,7 +47,7 @@ fn start(attach: &Attach) -> io::Result<(Link, &'static Table)> {
     let notify = Notify::from_fd(inherit(attach.notify)?);
     let link = Link::new(inherit(attach.segment)?, inherit(attach.pool)?)?;
     let words = link.lane.worker.clone();
-    let (prepared, ready) = match prepare(&link) {
+    let (prepared, ready) = match prepare(&link, attach) {
         Ok(table) => (Ok(table), READY),
         Err(error) => {
             link.lane.last_words().put(error.to_string().as_bytes());
@@ -60,7 +59,7 @@ fn start(attach: &Attach) -> io::Result<(Link, &'static Table)> {
     Ok((link, prepared?))
 }
 
-fn prepare(link: &Link) -> io::Result<&'static Table> {
+fn prepare(link: &Link, attach: &Attach) -> io::Result<&'static Table> {
     let table = table().map_err(|error| io::Error::other(error.to_string()))?;
     let words = &link.lane.worker;
     words
@@ -75,7 +74,10 @@ fn prepare(link: &Link) -> io::Result<&'static Table> {
             table.fingerprint(),
         )));
     }
-    name_after_program();
+    match &attach.name {
+        Some(name) => name_process(name),
+        None => name_after_program(),
+    }
     install_worker_signals(link.lane.fault_record())?;
     leave_reports_in(link.lane.last_words());
     Ok(table)
@@ -99,6 +101,8 @@ struct Server<'a> {
     chunk: Vec<u8>,
     scratch: Vec<u8>,
     clock: ItemClock,
+    /// Of the last item.
+    outcome: Outcome,
 }
 
 impl<'a> Server<'a> {
@@ -110,15 +114,17 @@ impl<'a> Server<'a> {
             chunk: Vec::new(),
             scratch: Vec::new(),
             clock: ItemClock::default(),
+            outcome: Outcome::Returned,
         }
     }
 
-    fn run(&mut self) {
+    /// Runs chunks until there are no more; gives the code to exit with.
+    fn run(&mut self) -> i32 {
         let _recording = Recording::start();
         loop {
             let next = self.link.borrow_mut().next_chunk();
             let Some(header) = next else {
-                return;
+                return self.outcome.exit_code();
             };
             self.run_chunk(header);
         }
@@ -185,7 +191,7 @@ impl<'a> Server<'a> {
             // of a task finds its worker free.
             link.hold_back(item + 1 == header.count);
             drop(link);
-            run_item(
+            self.outcome = run_item(
                 function,
                 arguments,
                 &mut sink,

@@ -22,10 +22,14 @@ impl fmt::Display for TaskError {
         let Inner {
             function,
             index,
+            process,
             kind,
             ..
         } = &*self.inner;
-        write!(f, "`{function}`, item {index}: ")?;
+        match process {
+            None => write!(f, "`{function}`, item {index}: ")?,
+            Some(process) => write!(f, "`{function}` in {process}: ")?,
+        }
         match kind {
             TaskErrorKind::Panicked { report, aborted } => {
                 write!(f, "panicked at {}: {}", report.location, report.message)?;

@@ -43,7 +43,7 @@ pub(super) fn wait_for_the_end() -> ! {
 pub(super) fn actor(test: &str, role: &str) -> ChildSpec<'static> {
     let test = format!("sys::tests::{test}");
     let arguments = ["test", &test, "--exact", "--nocapture", "--quiet"];
-    let mut environment = environment_with(ROLE, role);
+    let mut environment = environment_with(None, ROLE, role);
     // One that plays a role itself starts others with marks of their own.
     environment.retain(|(key, _)| key != MARK);
     ChildSpec {
