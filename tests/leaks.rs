@@ -10,7 +10,7 @@ use std::process;
 use std::time::{Duration, Instant};
 
 use futures_lite::future::block_on;
-use parproc::{Pool, as_completed, parallel};
+use parproc::{Pool, Process, as_completed, parallel};
 use parproc_tests::{
     Meeting, children, meet, pool, program, role, settled, succeeds, unique, within,
 };
@@ -83,6 +83,15 @@ impl Footprint {
 
 /// Runs `body` in a program with a folder for temporary files of its own, and compares.
 fn leaves_nothing(test: &str, body: impl FnOnce() + Send + 'static) {
+    leaves_nothing_after(test, || {}, body);
+}
+
+/// So too; what `prepare` leaves behind is meant to stay.
+fn leaves_nothing_after(
+    test: &str,
+    prepare: impl FnOnce() + Send + 'static,
+    body: impl FnOnce() + Send + 'static,
+) {
     const LIMIT: Duration = Duration::from_secs(170);
     if role().is_none() {
         let folder = std::env::temp_dir().join(unique("leaks"));
@@ -95,6 +104,7 @@ fn leaves_nothing(test: &str, body: impl FnOnce() + Send + 'static) {
     }
     // The thread in which it runs is counted before and after.
     within(LIMIT, || {
+        prepare();
         let before = Footprint::now();
         let begin = Instant::now();
         body();
@@ -195,6 +205,59 @@ fn pools_whose_worker_stands_still() {
         drop(pool);
         for task in tasks {
             assert!(task.join().is_err());
+        }
+    });
+}
+
+/// The first process makes what all of them share.
+fn first_process() {
+    assert_eq!(Process::spawn(square, 3).unwrap().join().unwrap(), 9);
+}
+
+#[test]
+fn a_thousand_processes_in_a_row() {
+    leaves_nothing_after("a_thousand_processes_in_a_row", first_process, || {
+        let descriptors = || fs::read_dir("/proc/self/fd").unwrap().count();
+        let before = descriptors();
+        for x in 0..1000 {
+            let process = Process::spawn(square, x).unwrap();
+            assert_eq!(process.join().unwrap(), x * x);
+            assert_eq!(descriptors(), before, "after each one");
+        }
+        assert!(parproc::active_processes().is_empty());
+    });
+}
+
+#[test]
+fn a_hundred_processes_at_once() {
+    leaves_nothing_after("a_hundred_processes_at_once", first_process, || {
+        for x in 0..5 {
+            let spawn = |_| Process::spawn(square, x).unwrap();
+            let processes: Vec<_> = (0..100).map(spawn).collect();
+            for process in processes {
+                assert_eq!(process.join().unwrap(), x * x);
+            }
+        }
+    });
+}
+
+#[test]
+fn processes_that_fail_in_all_ways() {
+    leaves_nothing_after("processes_that_fail_in_all_ways", first_process, || {
+        for round in 0..50 {
+            let error = Process::spawn(often_deadly, 7).unwrap().join().unwrap_err();
+            assert_eq!(error.task().unwrap().exit_code(), Some(1));
+            let dropped = Process::spawn(endless, ()).unwrap();
+            let large = Process::spawn(large, 3_000_000).unwrap();
+            let late = Process::builder(endless, ()).timeout(Duration::from_millis(20));
+            let late = late.start().unwrap();
+            if round % 2 == 0 {
+                dropped.kill();
+            }
+            drop((dropped, large));
+            assert!(late.join().unwrap_err().task().unwrap().is_timeout());
+            let nowhere = Process::builder(square, 1).current_dir("/no/such/folder");
+            assert!(nowhere.start().unwrap_err().is_start());
         }
     });
 }
