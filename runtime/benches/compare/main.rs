@@ -14,6 +14,7 @@ mod map;
 mod measure;
 mod memory;
 mod place;
+mod process;
 mod raw;
 mod round_trip;
 mod start;
@@ -27,11 +28,12 @@ use table::Table;
 
 type Section = fn(Scale, &mut Table) -> Outcome<()>;
 
-const SECTIONS: [(&str, Section); 7] = [
+const SECTIONS: [(&str, Section); 8] = [
     ("round-trip", round_trip::run),
     ("map", map::run),
     ("echo", echo::run),
     ("start", start::run),
+    ("process", process::run),
     ("uneven", uneven::run),
     ("memory", memory::run),
     ("failure", failure::run),
