@@ -39,8 +39,11 @@ pub(crate) use signals::{
 };
 pub(crate) use spawn::{ChildSpec, environment_with};
 pub(crate) use stack::Stack;
-pub(crate) use thread::{at_exit, cpus, forks, name_after_program, name_process, spawn_quiet};
-pub(crate) use tree::{become_subreaper, terminate};
+pub(crate) use thread::{
+    at_exit, cpus, end_copy, forks, is_copy, name_after_program, name_process, spawn_quiet,
+    watch_forks,
+};
+pub(crate) use tree::{become_subreaper, reap_beyond, terminate};
 
 #[cfg(test)]
 mod tests;

@@ -41,17 +41,23 @@ pub(super) fn children(pid: u32) -> io::Result<Vec<u32>> {
     Ok(children)
 }
 
-/// The fields of `stat` from its state on, which the manual numbers from 3 on.
-fn stat(pid: u32, field: usize) -> Option<u64> {
+/// A field of `stat`, numbered as in the manual, which its state and later ones have from 3 on.
+fn stat(pid: u32, field: usize) -> Option<String> {
     let stat = short(&format!("/proc/{pid}/stat")).ok()?;
     // The name of the program before may hold anything.
     let (_, fields) = stat.rsplit_once(')')?;
-    fields.split_whitespace().nth(field - 3)?.parse().ok()
+    let field = fields.split_whitespace().nth(field - 3)?;
+    Some(field.to_owned())
+}
+
+/// True for a process that has ended and was not reaped.
+pub(super) fn is_zombie(pid: u32) -> bool {
+    stat(pid, 3).is_some_and(|state| state == "Z")
 }
 
 /// The parent of a process.
 pub(super) fn parent(pid: u32) -> Option<u32> {
-    stat(pid, 4)?.try_into().ok()
+    stat(pid, 4)?.parse().ok()
 }
 
 /// Bytes of memory that a process has at hand, files and shared memory included.

@@ -13,6 +13,8 @@ use std::sync::atomic::{AtomicPtr, AtomicU64, Ordering};
 
 use rustix::process::{Pid, Signal, getppid, set_parent_process_death_signal};
 
+use super::is_copy;
+
 /// Where the fault handler leaves what it saw, in memory that the parent can read after the death.
 ///
 /// Both words are written by the worker's handler once, `signal` last, and read by the parent
@@ -97,13 +99,15 @@ extern "C" fn ignored(_signal: c_int) {}
 
 /// Records the fault, then lets the signal do what it does without a handler.
 extern "C" fn record_fault(signal: c_int, info: *mut libc::siginfo_t, context: *mut c_void) {
-    let record = RECORD.load(Ordering::Acquire);
-    // SAFETY: null, or a record that is never unmapped while the worker lives.
-    if let Some(record) = unsafe { record.as_ref() } {
-        // SAFETY: the kernel passes a valid description of the signal.
-        let info = unsafe { &*info };
-        let sent = info.si_code <= 0;
-        if !sent {
+    // SAFETY: the kernel passes a valid description of the signal.
+    let info = unsafe { &*info };
+    let sent = info.si_code <= 0;
+    if !sent {
+        let record = RECORD.load(Ordering::Acquire);
+        // SAFETY: null, or a record that is never unmapped while the worker lives.
+        let record = unsafe { record.as_ref() };
+        // The faults of a copy that a task's `fork` made are its own.
+        if let Some(record) = record.filter(|_| !is_copy()) {
             // SAFETY: the four signals handled here carry an address.
             let address = unsafe { info.si_addr() };
             record
@@ -115,9 +119,9 @@ extern "C" fn record_fault(signal: c_int, info: *mut libc::siginfo_t, context: *
             record
                 .signal
                 .store(u64::from(signal.unsigned_abs()), Ordering::Release);
-            // Returning executes the faulting instruction again, now under the default action.
-            return;
         }
+        // Returning executes the faulting instruction again, now under the default action.
+        return;
     }
     // A signal that another process or `raise` sent does not come again by itself.
     // SAFETY: raising a signal whose action was reset to the default when this handler began.

@@ -78,9 +78,11 @@ fn set_name(name: &[u8]) {
     }
 }
 
+static FORKS: AtomicU32 = AtomicU32::new(0);
+static ORIGINAL: AtomicU32 = AtomicU32::new(0);
+
 /// How often this process, or the one that it was forked from, went through a `fork`.
 pub(crate) fn forks() -> u32 {
-    static FORKS: AtomicU32 = AtomicU32::new(0);
     static WATCH: Once = Once::new();
     unsafe extern "C" fn count() {
         FORKS.fetch_add(1, Ordering::Relaxed);
@@ -90,4 +92,22 @@ pub(crate) fn forks() -> u32 {
         unsafe { libc::pthread_atfork(None, None, Some(count)) };
     });
     FORKS.load(Ordering::Relaxed)
+}
+
+/// From now on [`is_copy`] is true in the copies that `fork` makes of this process.
+pub(crate) fn watch_forks() {
+    ORIGINAL.store(forks(), Ordering::Relaxed);
+}
+
+/// True in a copy of the process that called [`watch_forks`]. Allowed in a signal handler.
+#[inline]
+pub(crate) fn is_copy() -> bool {
+    FORKS.load(Ordering::Relaxed) != ORIGINAL.load(Ordering::Relaxed)
+}
+
+/// Ends this process as a success and at once: what is buffered belongs to the process that it is a
+/// copy of, and so do handlers of the end.
+pub(crate) fn end_copy() -> ! {
+    // SAFETY: ends the process without running anything of it.
+    unsafe { libc::_exit(0) }
 }

@@ -48,6 +48,31 @@ pub(crate) fn terminate(pidfd: impl AsFd) {
     let _ = send(pidfd, libc::SIGTERM);
 }
 
+/// Reaps children of this process that have ended, the oldest first, until only `kept` are left.
+///
+/// Nobody waits for those that it [adopted](become_subreaper), and nothing tells them from those that
+/// somebody may still wait for; but who leaves so many unwaited for will hardly do so.
+pub(crate) fn reap_beyond(kept: usize) {
+    let ended = WaitIdOptions::EXITED | WaitIdOptions::NOHANG;
+    if !matches!(
+        waitid(WaitId::All, ended | WaitIdOptions::NOWAIT),
+        Ok(Some(_))
+    ) {
+        return;
+    }
+    let children = proc::children(std::process::id()).unwrap_or_default();
+    let zombies: Vec<_> = children
+        .into_iter()
+        .filter(|id| proc::is_zombie(*id))
+        .collect();
+    let surplus = zombies.len().saturating_sub(kept);
+    for id in &zombies[..surplus] {
+        if let Some(pid) = i32::try_from(*id).ok().and_then(Pid::from_raw) {
+            let _ = waitid(WaitId::Pid(pid), ended);
+        }
+    }
+}
+
 /// Sends a signal to the process that the descriptor is open on, and to nobody else.
 pub(super) fn send(pidfd: impl AsFd, signal: i32) -> io::Result<()> {
     send_with(pidfd.as_fd(), signal, 0)

@@ -9,7 +9,7 @@ use crate::shm::{
     CLAIMS, Claim, Consumer, Corrupt, Lane, POOL_BYTES, PoolPark, PoolSide, Producer, ResultRing,
     Ringer, SEGMENT_BYTES, Sleeper, TaskRing, WorkerPark,
 };
-use crate::sys::{Segment, now_nanos};
+use crate::sys::{Segment, end_copy, is_copy, now_nanos};
 use crate::wire::{FrameHeader, LONGEST_HEADER, Sink, Status, Stream, write_header};
 
 /// The parent is told after so many bytes, at the latest.
@@ -167,6 +167,14 @@ impl Link {
     }
 }
 
+/// Ends a copy of the worker that a task's `fork` made, and that came back from the task as the worker
+/// itself does: its parent waits for one result.
+fn end_if_copy() {
+    if is_copy() {
+        end_copy();
+    }
+}
+
 /// The parent's words are trusted here, and the worker's own until a task overwrites them; were they
 /// impossible, nothing could be done but to end.
 fn trusted<T>(result: Result<T, Corrupt>) -> T {
@@ -178,6 +186,7 @@ fn trusted<T>(result: Result<T, Corrupt>) -> T {
 
 impl Stream for Link {
     fn fill(&mut self, bytes: &mut [u8]) {
+        end_if_copy();
         let mut filled = 0;
         while filled < bytes.len() {
             let read = trusted(self.tasks.read(&mut bytes[filled..]));
@@ -190,6 +199,7 @@ impl Stream for Link {
     }
 
     fn skip(&mut self, mut len: u64) {
+        end_if_copy();
         while len > 0 {
             let limit = usize::try_from(len).unwrap_or(usize::MAX);
             let skipped = trusted(self.tasks.skip(limit));
@@ -204,6 +214,7 @@ impl Stream for Link {
 
 impl Sink for Link {
     fn record(&mut self, status: Status, bytes: &[u8]) {
+        end_if_copy();
         let mut header = [0; LONGEST_HEADER];
         let len = write_header(status, bytes.len(), &mut header);
         if let Some(value) = bytes.first_chunk::<8>().filter(|_| bytes.len() == 8) {

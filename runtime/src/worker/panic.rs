@@ -7,7 +7,7 @@ use std::sync::{Once, OnceLock};
 
 use crate::error::{PanicReport, cut};
 use crate::shm::LastWords;
-use crate::sys::Stack;
+use crate::sys::{Stack, is_copy};
 
 thread_local! {
     /// Some while this thread runs an item; what the last panic said.
@@ -89,6 +89,7 @@ fn install_hook() {
         };
         let report = report(info, before, stacks);
         if let Some(text) = TEXT.get()
+            && !is_copy()
             && let Ok(bytes) = postcard::to_stdvec(&report)
         {
             text.put(&bytes);

@@ -16,7 +16,10 @@ use super::panic::{Recording, leave_reports_in};
 use super::run::{Outcome, run_item};
 use crate::registry::{FunctionId, Table, table};
 use crate::shm::{READY, REFUSED};
-use crate::sys::{Notify, install_worker_signals, name_after_program, name_process, now_nanos};
+use crate::sys::{
+    Notify, install_worker_signals, name_after_program, name_process, now_nanos, reap_beyond,
+    watch_forks,
+};
 use crate::wire::{Arguments, FrameHeader, Sink, Status};
 
 /// Larger chunks are not gathered before they are run, but read as they come.
@@ -27,6 +30,10 @@ const TINY: u32 = 256;
 const TINY_CLOCK: u32 = 64;
 /// A larger buffer is not kept for the next result.
 const KEPT: usize = 1 << 20;
+/// Processes that tasks left behind and that have ended are looked for as often, in nanoseconds, and
+/// so many are kept: tasks may still wait for their own.
+const REAP_EVERY: u64 = 1_000_000_000;
+const ENDED_KEPT: usize = 128;
 /// Results of slow items are announced one by one, but not more often than this.
 const TELL_EVERY: u64 = 2_000_000;
 
@@ -74,6 +81,7 @@ fn prepare(link: &Link, attach: &Attach) -> io::Result<&'static Table> {
             table.fingerprint(),
         )));
     }
+    watch_forks();
     match &attach.name {
         Some(name) => name_process(name),
         None => name_after_program(),
@@ -103,6 +111,8 @@ struct Server<'a> {
     clock: ItemClock,
     /// Of the last item.
     outcome: Outcome,
+    /// When it looked for ended processes last.
+    reaped: u64,
 }
 
 impl<'a> Server<'a> {
@@ -115,6 +125,7 @@ impl<'a> Server<'a> {
             scratch: Vec::new(),
             clock: ItemClock::default(),
             outcome: Outcome::Returned,
+            reaped: 0,
         }
     }
 
@@ -143,7 +154,12 @@ impl<'a> Server<'a> {
             let mut stream = Shared(self.link);
             self.run_items(header, begin, &mut Arguments::from_stream(&mut stream));
         }
-        let nanos = now_nanos().saturating_sub(begin);
+        let end = now_nanos();
+        let nanos = end.saturating_sub(begin);
+        if end.saturating_sub(self.reaped) > REAP_EVERY {
+            self.reaped = end;
+            reap_beyond(ENDED_KEPT);
+        }
         let mut link = self.link.borrow_mut();
         link.lane.worker.began.store(0, Ordering::Relaxed);
         link.hold_back(false);

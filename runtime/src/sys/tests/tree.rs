@@ -12,9 +12,9 @@ use std::time::Instant;
 use rustix::process::setsid;
 
 use super::role::{Actor, LIMIT, left, marked, role, say, wait_for_the_end};
-use crate::sys::Exit;
 use crate::sys::memory::{peak_memory, tree_memory};
-use crate::sys::tree::become_subreaper;
+use crate::sys::tree::{become_subreaper, reap_beyond};
+use crate::sys::{Exit, proc};
 
 const MIB: u64 = 1 << 20;
 
@@ -26,6 +26,7 @@ fn plays() {
     let number: u64 = number.parse().unwrap();
     match verb {
         "family" => family(),
+        "zombies" => zombies(number as usize),
         "bomb" => {
             for _ in 0..number {
                 thread::spawn(|| {
@@ -179,4 +180,42 @@ fn memory_of_children_counts_once() {
         assert!((200 * MIB..250 * MIB).contains(&memory), "{role}: {memory}");
         assert_eq!(tree_memory(pid, 250 * MIB), None, "{role}");
     }
+}
+
+fn zombies(count: usize) {
+    // An ended child of its own is not waited for before there are too many.
+    let mut own = Command::new("true").spawn().unwrap();
+    let begin = Instant::now();
+    while ended().is_empty() {
+        assert!(begin.elapsed() < LIMIT);
+    }
+    reap_beyond(1);
+    assert_eq!(ended(), [own.id()]);
+    reap_beyond(0);
+    assert_eq!(ended(), [0; 0]);
+    assert!(own.wait().is_err(), "it was waited for");
+    for _ in 0..count {
+        // The shell ends at once, and leaves its child to this process.
+        let orphans = in_own_session("true &");
+        orphans.unwrap().wait().unwrap();
+    }
+    while ended().len() < count {
+        assert!(begin.elapsed() < LIMIT);
+    }
+    let all = ended();
+    reap_beyond(3);
+    assert_eq!(ended(), all[count - 3..]);
+    say("done");
+}
+
+fn ended() -> Vec<u32> {
+    let children = proc::children(std::process::id()).unwrap();
+    let ended = children.into_iter().filter(|id| proc::is_zombie(*id));
+    ended.collect()
+}
+
+#[test]
+fn orphans_that_have_ended_are_reaped_when_they_are_many() {
+    let mut actor = Actor::start("tree::plays", "zombies 10");
+    assert_eq!(actor.hear().as_deref(), Some("done"));
 }
