@@ -354,16 +354,58 @@ pub fn succeeds(command: &mut Command) -> String {
     said.into_owned()
 }
 
-/// The processes whose parent is this one, zombies included.
+/// The workers of this process, zombies included, from the moment on at which they are programs: one
+/// that is a copy of this process yet must not be touched.
 ///
 /// # Panics
 /// When `/proc` cannot be read.
 #[must_use]
 pub fn children() -> Vec<u32> {
+    all_children()
+        .into_iter()
+        .filter(|id| is_worker(*id))
+        .collect()
+}
+
+/// All processes whose parent is this one, zombies included.
+///
+/// # Panics
+/// When `/proc` cannot be read.
+#[must_use]
+pub fn all_children() -> Vec<u32> {
     let own = std::process::id();
     let processes = fs::read_dir("/proc").expect("/proc");
     let ids = processes.filter_map(|entry| entry.ok()?.file_name().to_str()?.parse().ok());
     ids.filter(|id| parent_of(*id) == Some(own)).collect()
+}
+
+/// The guardians of this process's pools.
+///
+/// # Panics
+/// When `/proc` cannot be read.
+#[must_use]
+pub fn guardians() -> Vec<u32> {
+    all_children()
+        .into_iter()
+        .filter(|id| is_guardian(*id))
+        .collect()
+}
+
+/// Known by its name, which no other process has.
+fn is_guardian(id: u32) -> bool {
+    let name = fs::read_to_string(format!("/proc/{id}/comm"));
+    name.is_ok_and(|name| name == "parproc-guard\n")
+}
+
+fn is_worker(id: u32) -> bool {
+    // As it was when the program was executed; a zombie has none.
+    let environment = fs::read(format!("/proc/{id}/environ")).unwrap_or_default();
+    let mut entries = environment.split(|byte| *byte == 0);
+    let attach = entries.find(|entry| entry.starts_with(b"PARPROC_ATTACH_"));
+    match attach.map(String::from_utf8_lossy) {
+        Some(attach) => !attach.contains("=guard:"),
+        None => environment.is_empty() && !is_guardian(id),
+    }
 }
 
 /// The parent of a process, if that exists.

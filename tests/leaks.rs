@@ -12,7 +12,7 @@ use std::time::{Duration, Instant};
 use futures_lite::future::block_on;
 use parproc::{Pool, Process, as_completed, parallel};
 use parproc_tests::{
-    Meeting, children, meet, pool, program, role, settled, succeeds, unique, within,
+    Meeting, all_children, children, meet, pool, program, role, settled, succeeds, unique, within,
 };
 use rustix::process::Signal;
 
@@ -74,7 +74,7 @@ impl Footprint {
         Self {
             descriptors,
             threads: fs::read_dir("/proc/self/task").unwrap().count(),
-            children: children(),
+            children: all_children(),
             shared_mappings: maps.lines().filter(|line| line.contains("memfd:")).count(),
             temporary_files: files.map(|entry| entry.unwrap().path()).collect(),
         }

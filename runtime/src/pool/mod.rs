@@ -18,6 +18,7 @@ mod death;
 mod environment;
 mod gauge;
 mod global;
+mod guardian;
 mod handle;
 mod imap;
 mod inline;

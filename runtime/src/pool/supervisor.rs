@@ -12,6 +12,7 @@ use std::time::{Duration, Instant};
 
 use super::death::End;
 use super::gauge::Gauge;
+use super::guardian::Guardian;
 use super::lifespan::END_LIMIT;
 use super::link::Link;
 use super::process::{Start, Teller};
@@ -56,6 +57,7 @@ impl Shared {
 
     fn supervise_within<'scope>(&'scope self, scope: &'scope Scope<'scope, '_>) {
         let mut wards: Vec<Ward> = Vec::new();
+        let mut guardian = Guardian::new();
         let mut next_id = 0;
         let mut oom_kills_before = oom_kills();
         // When the next worker may be started, after one could not.
@@ -83,7 +85,8 @@ impl Shared {
             }
             // Between two starts, which take their time, as well.
             self.greet(&mut wards);
-            if self.reap(&mut wards, &mut oom_kills_before) {
+            guardian.tend();
+            if self.reap(&mut wards, &mut guardian, &mut oom_kills_before) {
                 retry = retry.or(self.pause());
             }
             let look = self.watch();
@@ -92,17 +95,21 @@ impl Shared {
             }
             if let Some(start) = self.take_process() {
                 next_id += 1;
+                let before = wards.len();
                 self.start_process(next_id, start, &mut wards);
+                for ward in &wards[before..] {
+                    guardian.watch(ward.child.pid());
+                }
             } else if retry.is_none() && self.take_start() {
                 next_id += 1;
                 // What the kernel killed before then was none of this worker.
                 oom_kills_before = oom_kills();
-                retry = self.start_one(next_id, &mut wards);
+                retry = self.start_one(next_id, &mut wards, &mut guardian);
             } else {
-                self.wait_for_news(&wards, retry, look);
+                self.wait_for_news(&wards, &guardian, retry, look);
             }
         }
-        self.end(wards);
+        self.end(wards, guardian);
     }
 
     /// True when a worker is to be started, which counts as being started then.
@@ -130,8 +137,16 @@ impl Shared {
     }
 
     /// Starts a worker and takes it into the pool. Gives the time of the next try if that fails.
-    fn start_one(&self, id: u64, wards: &mut Vec<Ward>) -> Option<Instant> {
+    fn start_one(
+        &self,
+        id: u64,
+        wards: &mut Vec<Ward>,
+        guardian: &mut Guardian,
+    ) -> Option<Instant> {
         let started = self.start(id, None);
+        if let Ok((ward, _)) = &started {
+            guardian.watch(ward.child.pid());
+        }
         let mut state = self.lock();
         state.starting -= 1;
         match started {
@@ -161,14 +176,21 @@ impl Shared {
 
     /// Waits until something happens, but not beyond the time of the next start, or of the next look
     /// at the clock in nanoseconds.
-    fn wait_for_news(&self, wards: &[Ward], retry: Option<Instant>, look: u64) {
+    fn wait_for_news(
+        &self,
+        wards: &[Ward],
+        guardian: &Guardian,
+        retry: Option<Instant>,
+        look: u64,
+    ) {
         let limits = wards.iter().filter_map(|ward| ward.birth);
-        let next = limits.chain(retry).min();
+        let next = limits.chain(retry).chain(guardian.due()).min();
         let left = next.map(|time| time.saturating_duration_since(Instant::now()));
         let look =
             (look != u64::MAX).then(|| Duration::from_nanos(look.saturating_sub(now_nanos())));
         let left = left.into_iter().chain(look).min();
         let fds: Vec<_> = std::iter::once(self.notify.as_fd())
+            .chain(guardian.fd())
             .chain(wards.iter().map(|ward| ward.child.as_fd()))
             .collect();
         // Should waiting fail, for lack of memory, looking at everything is right as well.
@@ -238,7 +260,12 @@ impl Shared {
     }
 
     /// Buries the workers that have ended; says whether there were any.
-    fn reap(&self, wards: &mut Vec<Ward>, oom_kills_before: &mut Option<u64>) -> bool {
+    fn reap(
+        &self,
+        wards: &mut Vec<Ward>,
+        guardian: &mut Guardian,
+        oom_kills_before: &mut Option<u64>,
+    ) -> bool {
         let before = wards.len();
         let mut index = 0;
         while index < wards.len() {
@@ -247,6 +274,7 @@ impl Shared {
                 continue;
             };
             let ward = wards.swap_remove(index);
+            guardian.forget(ward.child.pid());
             let mut out_of_memory = false;
             if exit == Exit::KILLED {
                 let kills = oom_kills();
@@ -279,17 +307,17 @@ impl Shared {
     }
 
     /// Waits until all workers have ended, for a limited time.
-    fn see_off(&self, wards: &mut Vec<Ward>) {
+    fn see_off(&self, wards: &mut Vec<Ward>, guardian: &mut Guardian) {
         let limit = Instant::now() + END_LIMIT;
         while !wards.is_empty() && Instant::now() < limit {
             let fds: Vec<_> = wards.iter().map(|ward| ward.child.as_fd()).collect();
             let _ = wait_readable(&fds, Some(limit.saturating_duration_since(Instant::now())));
-            self.reap(wards, &mut None);
+            self.reap(wards, guardian, &mut None);
         }
     }
 
     /// Ends all workers: idle ones by asking, busy ones by force.
-    fn end(&self, mut wards: Vec<Ward>) {
+    fn end(&self, mut wards: Vec<Ward>, mut guardian: Guardian) {
         {
             let mut state = self.lock();
             let mut links = std::mem::take(&mut state.links);
@@ -302,11 +330,11 @@ impl Shared {
             }
             state.links = links;
         }
-        self.see_off(&mut wards);
+        self.see_off(&mut wards, &mut guardian);
         for ward in &wards {
             ward.child.kill();
         }
-        self.see_off(&mut wards);
+        self.see_off(&mut wards, &mut guardian);
         // Dropping a child that was killed reaps it.
         drop(wards);
         let mut state = self.lock();

@@ -15,17 +15,22 @@
 //! All workers of a pool share a second segment with the one bell that the parent sleeps on. A
 //! worker that scribbles over all it can write to therefore damages nothing but its own results.
 //!
+//! The guardian of a pool shares a third segment with it, which it only reads: the process groups of
+//! workers, for when the program is gone.
+//!
 //! What a worker wrote is untrusted: the parent keeps its own positions in its own memory, checks
 //! every word that it reads, and copies bytes out before it looks at them.
 
 mod bell;
 mod claim;
+mod groups;
 mod layout;
 mod memory;
 mod ring;
 
 pub(crate) use bell::{Park, Ringer, Sleeper};
 pub(crate) use claim::{Claim, claim_word};
+pub(crate) use groups::{GROUPS, GROUPS_BYTES, Groups, Leader};
 pub(crate) use layout::{
     CLAIMS, Lane, LastWords, POOL_BYTES, PoolPark, PoolSide, READY, REFUSED, RING_BYTES,
     ResultRing, SEGMENT_BYTES, TaskRing, WorkerPark,

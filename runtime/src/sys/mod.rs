@@ -34,16 +34,17 @@ pub(crate) use memory::{peak_memory, tree_memory};
 pub(crate) use notify::{Notify, wait_readable};
 pub(crate) use objects::{is_argument_of_loader, is_main_program};
 pub(crate) use oom::oom_kills;
+pub(crate) use proc::started;
 pub(crate) use signals::{
-    FaultRecord, end_with_parent, ignore_broken_pipes, install_worker_signals, signal_name,
+    FaultRecord, end_with_parent, hide, ignore_broken_pipes, install_worker_signals, signal_name,
 };
 pub(crate) use spawn::{ChildSpec, environment_with};
 pub(crate) use stack::Stack;
 pub(crate) use thread::{
-    at_exit, cpus, end_copy, forks, is_copy, name_after_program, name_process, spawn_quiet,
+    at_exit, cpus, end_at_once, forks, is_copy, name_after_program, name_process, spawn_quiet,
     watch_forks,
 };
-pub(crate) use tree::{become_subreaper, reap_beyond, terminate};
+pub(crate) use tree::{become_subreaper, kill_group_of, open_self, reap_beyond, terminate};
 
 #[cfg(test)]
 mod tests;

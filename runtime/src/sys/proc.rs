@@ -60,6 +60,12 @@ pub(super) fn parent(pid: u32) -> Option<u32> {
     stat(pid, 4)?.parse().ok()
 }
 
+/// When a process was started, in ticks of the kernel since its own start: together with its id this
+/// tells it from all others.
+pub(crate) fn started(pid: u32) -> Option<u64> {
+    stat(pid, 22)?.parse().ok()
+}
+
 /// Bytes of memory that a process has at hand, files and shared memory included.
 pub(super) fn resident(pid: u32) -> Option<u64> {
     let statm = short(&format!("/proc/{pid}/statm")).ok()?;

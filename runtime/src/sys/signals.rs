@@ -5,7 +5,7 @@
     reason = "signal handlers are installed through the C library"
 )]
 
-use std::ffi::{c_int, c_void};
+use std::ffi::{CString, c_int, c_void};
 use std::io;
 use std::mem::MaybeUninit;
 use std::ptr;
@@ -80,6 +80,30 @@ pub(crate) fn install_worker_signals(record: &'static FaultRecord) -> io::Result
 /// Has printing to a closed pipe be an error and not a death, as Rust's own start code does.
 pub(crate) fn ignore_broken_pipes() -> io::Result<()> {
     install(libc::SIGPIPE, libc::SIG_IGN, 0)
+}
+
+/// Makes this a process in the background, which has a name of its own, keeps no folder from being
+/// removed, and is ended by nothing but SIGKILL.
+pub(crate) fn hide(name: &str) {
+    // A name is a convenience, and so is the rest.
+    let _ = CString::new(name).map(|name| rustix::thread::set_name(&name));
+    let _ = rustix::process::chdir("/");
+    for signal in [
+        libc::SIGHUP,
+        libc::SIGINT,
+        libc::SIGQUIT,
+        libc::SIGTSTP,
+        libc::SIGTTIN,
+        libc::SIGTTOU,
+        // Managers of services send it to all processes of a program. It is for the program.
+        libc::SIGTERM,
+        libc::SIGPIPE,
+        libc::SIGALRM,
+        libc::SIGUSR1,
+        libc::SIGUSR2,
+    ] {
+        let _ = install(signal, libc::SIG_IGN, 0);
+    }
 }
 
 fn install(signal: c_int, handler: libc::sighandler_t, flags: c_int) -> io::Result<()> {

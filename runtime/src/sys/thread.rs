@@ -105,9 +105,9 @@ pub(crate) fn is_copy() -> bool {
     FORKS.load(Ordering::Relaxed) != ORIGINAL.load(Ordering::Relaxed)
 }
 
-/// Ends this process as a success and at once: what is buffered belongs to the process that it is a
-/// copy of, and so do handlers of the end.
-pub(crate) fn end_copy() -> ! {
-    // SAFETY: ends the process without running anything of it.
+/// Ends this process as a success, without running anything that is registered for its end, and
+/// without writing what is buffered: both belong to another process.
+pub(crate) fn end_at_once() -> ! {
+    // SAFETY: ends the process.
     unsafe { libc::_exit(0) }
 }

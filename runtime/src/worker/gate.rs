@@ -15,6 +15,7 @@ use std::ffi::{c_char, c_int};
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use super::attach::{Attach, VARIABLE};
+use super::guard::{GuardAttach, guard};
 use super::serve::serve;
 use crate::error::{Error, ErrorKind, Result};
 use crate::replay::{self, Request};
@@ -50,6 +51,10 @@ fn enter(prepare: impl FnOnce()) {
         return;
     };
     forget(VARIABLE);
+    if let Some(attach) = value.to_str().and_then(GuardAttach::from_variable) {
+        // No constructors after the gate are run: it is not for the program's code.
+        guard(&attach);
+    }
     WORKER.store(true, Ordering::Relaxed);
     match value.to_str().map(Attach::from_variable) {
         Some(Ok(attach)) => {

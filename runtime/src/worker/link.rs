@@ -9,7 +9,7 @@ use crate::shm::{
     CLAIMS, Claim, Consumer, Corrupt, Lane, POOL_BYTES, PoolPark, PoolSide, Producer, ResultRing,
     Ringer, SEGMENT_BYTES, Sleeper, TaskRing, WorkerPark,
 };
-use crate::sys::{Segment, end_copy, is_copy, now_nanos};
+use crate::sys::{Segment, end_at_once, is_copy, now_nanos};
 use crate::wire::{FrameHeader, LONGEST_HEADER, Sink, Status, Stream, write_header};
 
 /// The parent is told after so many bytes, at the latest.
@@ -171,7 +171,7 @@ impl Link {
 /// itself does: its parent waits for one result.
 fn end_if_copy() {
     if is_copy() {
-        end_copy();
+        end_at_once();
     }
 }
 

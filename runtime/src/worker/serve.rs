@@ -92,7 +92,7 @@ fn prepare(link: &Link, attach: &Attach) -> io::Result<&'static Table> {
 }
 
 /// Takes over a descriptor, and keeps it from the programs that tasks start.
-fn inherit(fd: RawFd) -> io::Result<OwnedFd> {
+pub(super) fn inherit(fd: RawFd) -> io::Result<OwnedFd> {
     // SAFETY: the parent passed this number for this use only, and it is taken over once.
     let fd = unsafe { OwnedFd::from_raw_fd(fd) };
     rustix::io::fcntl_setfd(&fd, FdFlags::CLOEXEC)?;

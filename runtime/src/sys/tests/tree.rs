@@ -9,12 +9,12 @@ use std::ptr;
 use std::thread;
 use std::time::Instant;
 
-use rustix::process::setsid;
+use rustix::process::{Pid, Signal, kill_process, setsid};
 
 use super::role::{Actor, LIMIT, left, marked, role, say, wait_for_the_end};
 use crate::sys::memory::{peak_memory, tree_memory};
-use crate::sys::tree::{become_subreaper, reap_beyond};
-use crate::sys::{Exit, proc};
+use crate::sys::tree::{become_subreaper, kill_group_of, reap_beyond};
+use crate::sys::{Exit, proc, started};
 
 const MIB: u64 = 1 << 20;
 
@@ -150,6 +150,24 @@ fn nothing_is_born_while_a_process_is_killed() {
         actor.child.kill();
         assert_eq!(actor.end().0, Exit::KILLED);
         assert_eq!(actor.left(0), [0; 0]);
+    }
+}
+
+#[test]
+fn a_group_is_killed_by_the_id_and_the_start_of_its_leader() {
+    let mut actor = Actor::start("tree::plays", "family");
+    assert_eq!(actor.hear().as_deref(), Some("ready"));
+    assert_eq!(actor.left(7).len(), 7);
+    let (pid, started) = (actor.child.pid(), started(actor.child.pid()).unwrap());
+    kill_group_of(pid, started + 1);
+    kill_group_of(u32::MAX, 0);
+    assert_eq!(actor.left(7).len(), 7, "another process");
+    kill_group_of(pid, started);
+    // Those that have left the group are out of reach.
+    assert_eq!(actor.left(5).len(), 5);
+    assert_eq!(actor.end().0, Exit::KILLED);
+    for id in actor.left(5) {
+        kill_process(Pid::from_raw(id as i32).unwrap(), Signal::KILL).unwrap();
     }
 }
 
