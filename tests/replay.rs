@@ -132,6 +132,12 @@ fn meets(meeting: &str) {
     meet(meeting, 0);
 }
 
+#[parallel]
+fn meets_and_aborts(meeting: &str, item: u64) {
+    meet(meeting, item);
+    process::abort();
+}
+
 /// Files in the folder, which has to hold nothing but saved inputs.
 fn files(folder: &Path) -> Vec<PathBuf> {
     let entries = match fs::read_dir(folder) {

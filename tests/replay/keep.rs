@@ -9,7 +9,10 @@ use parproc::{Backoff, CancelToken, Pool, TaskError};
 use parproc_tests::{Meeting, in_time, program, role, succeeds};
 use tempfile::TempDir;
 
-use super::{End, OneWay, digest, digests, ends, files, gives_silent, keeping, takes_one_way};
+use super::{
+    End, OneWay, digest, digests, ends, files, gives_silent, keeping, meets_and_aborts,
+    takes_one_way,
+};
 
 /// The input that the error names; it says the same.
 fn input_of(error: &TaskError) -> SavedInput {
@@ -204,6 +207,31 @@ fn not_of_good_cancelled_and_late_ones() {
 }
 
 #[test]
+fn not_of_items_behind_the_failure_that_ended_their_call() {
+    in_time(|| {
+        let folder = TempDir::new().unwrap();
+        let pool = keeping(&folder);
+        let meeting = Meeting::new();
+        let items = [(meeting.name(), 0), (meeting.name(), 1)];
+        let second = thread::scope(|scope| {
+            let map = || pool.map(meets_and_aborts, items).unwrap_err();
+            let map = scope.spawn(map);
+            let mut guests = [meeting.wait(), meeting.wait()];
+            guests.sort_by_key(|guest| guest.word);
+            let [first, second] = guests;
+            drop(first);
+            let error = map.join().unwrap();
+            assert_eq!(error.task().unwrap().index(), 0);
+            second
+        });
+        // Now it aborts, or is killed.
+        drop(second);
+        pool.shutdown().unwrap();
+        assert_eq!(files(folder.path()).len(), 1);
+    });
+}
+
+#[test]
 fn of_a_task_that_nobody_waits_for() {
     in_time(|| {
         let folder = TempDir::new().unwrap();
@@ -318,27 +346,29 @@ fn where_the_variable_says_unless_the_program_does() {
         }
         return;
     }
-    let folder = TempDir::new().unwrap();
-    let run = |value: Option<&str>| {
-        let mut command = program(name, "say");
-        command.current_dir(folder.path()).env_remove(VARIABLE);
-        if let Some(value) = value {
-            command.env(VARIABLE, value);
+    in_time(move || {
+        let folder = TempDir::new().unwrap();
+        let run = |value: Option<&str>| {
+            let mut command = program(name, "say");
+            command.current_dir(folder.path()).env_remove(VARIABLE);
+            if let Some(value) = value {
+                command.env(VARIABLE, value);
+            }
+            succeeds(&mut command)
+        };
+        for value in [None, Some("")] {
+            let text = run(value);
+            assert!(text.contains("not saved"), "{text}");
         }
-        succeeds(&mut command)
-    };
-    for value in [None, Some("")] {
-        let text = run(value);
-        assert!(text.contains("not saved"), "{text}");
-    }
-    let text = run(Some("inputs/here"));
-    let inputs = folder.path().join("inputs/here");
-    assert!(
-        text.contains(&format!("saved in {}", inputs.display())),
-        "{text}"
-    );
-    assert_eq!(files(&inputs).len(), 1);
-    assert_eq!(files(&folder.path().join("program")).len(), 3);
+        let text = run(Some("inputs/here"));
+        let inputs = folder.path().join("inputs/here");
+        assert!(
+            text.contains(&format!("saved in {}", inputs.display())),
+            "{text}"
+        );
+        assert_eq!(files(&inputs).len(), 1);
+        assert_eq!(files(&folder.path().join("program")).len(), 3);
+    });
 }
 
 #[test]

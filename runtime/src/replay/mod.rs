@@ -36,8 +36,8 @@
 //!
 //! ```text
 //! $ PARPROC_CRASH_DIR=crashes ./app
-//! Error: TaskError(`app::parse`, item 17: its worker was killed by signal 11 (SIGSEGV, a segmentation fault) at
-//! address 0x0 (worker 4711); `PARPROC_REPLAY=/home/me/crashes/parse-17-4711-1760000000123456789.parproc <program>`
+//! Error: TaskError(`app::parse`, item 17: its worker was ended by signal 11 (SIGSEGV, a segmentation fault) at
+//! address 0x0 (worker 4711, after 1.2 ms); `PARPROC_REPLAY=/home/me/crashes/parse-17-4711-1760000000123456789.parproc <program>`
 //! repeats the call)
 //! $ PARPROC_REPLAY=crashes/parse-17-4711-1760000000123456789.parproc gdb ./app
 //! (gdb) run

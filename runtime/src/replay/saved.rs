@@ -10,7 +10,7 @@ use super::file::{self, Header};
 use crate::error::{Error, ErrorKind, Result};
 use crate::registry::{Registration, Table, table};
 
-/// The input of an item that failed, from a file that a pool wrote: see the [module](self).
+/// The input of an item that failed, from a file that a pool wrote: see [`replay`](crate::replay).
 #[derive(Clone)]
 pub struct SavedInput {
     path: PathBuf,
