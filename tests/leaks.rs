@@ -12,7 +12,7 @@ use std::time::{Duration, Instant};
 use futures_lite::future::block_on;
 use parproc::{Pool, Process, as_completed, parallel};
 use parproc_tests::{
-    Meeting, all_children, children, meet, pool, program, role, settled, succeeds, unique, within,
+    Meeting, all_children, meet, pool, program, role, settled, succeeds, unique, within,
 };
 use rustix::process::Signal;
 

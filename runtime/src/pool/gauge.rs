@@ -99,7 +99,7 @@ impl Shared {
             rules.memory_for(chunk.history)
         });
         let for_worker = self.setup.lifespan.memory;
-        (for_item.is_some() || for_worker.is_some()).then(|| Suspect {
+        (for_item.is_some() || for_worker.is_some()).then_some(Suspect {
             id: link.id,
             pid: link.pid,
             done: link.items_done,
