@@ -12,7 +12,7 @@ use std::time::{Duration, Instant};
 use futures_lite::future::block_on;
 use parproc::{Pool, Process, as_completed, parallel};
 use parproc_tests::{
-    Meeting, all_children, meet, pool, program, role, settled, succeeds, unique, within,
+    Meeting, all_children, guardians, meet, pool, program, role, settled, succeeds, unique, within,
 };
 use rustix::process::Signal;
 
@@ -209,9 +209,20 @@ fn pools_whose_worker_stands_still() {
     });
 }
 
-/// The first process makes what all of them share.
+/// The first process makes what all of them share, a guardian among it.
 fn first_process() {
     assert_eq!(Process::spawn(square, 3).unwrap().join().unwrap(), 9);
+    assert_eq!(settled(&1, || guardians().len()), 1);
+    // Of the descriptors that are needed to start it, that of its memory is the last one to go.
+    let is_memory = |path: &&PathBuf| path.to_string_lossy().contains("memfd:");
+    let memories = || {
+        Footprint::now()
+            .descriptors
+            .iter()
+            .filter(is_memory)
+            .count()
+    };
+    assert_eq!(settled(&1, memories), 1);
 }
 
 #[test]
