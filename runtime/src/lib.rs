@@ -119,8 +119,8 @@
 //! its items itself ([`PoolBuilder::inline`]), so nested calls neither block nor multiply processes.
 //!
 //! Workers have the environment, working directory, standard output and standard error of the
-//! program, and `/dev/null` as standard input. Statics have the values that constructors gave them:
-//! what `main` stored in them is not there.
+//! program unless the pool's [builder](PoolBuilder) says otherwise, and `/dev/null` as standard input. Statics
+//! have the values that constructors gave them: what `main` stored in them is not there.
 
 mod error;
 mod pool;
@@ -129,16 +129,16 @@ pub mod replay;
 mod shm;
 mod sys;
 mod wire;
-mod worker;
+pub mod worker;
 
 pub use error::{Error, Result, TaskError, TryMapError};
 pub use pool::{
     AsCompleted, Backoff, CancelToken, Imap, ImapUnordered, Job, Pool, PoolBuilder, Process,
-    ProcessBuilder, ProcessInfo, Report, Task, active_processes, as_completed, par_map, wait_all,
-    wait_all_timeout, wait_any, wait_any_timeout,
+    ProcessBuilder, ProcessInfo, Report, Resource, Task, active_processes, as_completed, par_map,
+    wait_all, wait_all_timeout, wait_any, wait_any_timeout,
 };
 pub use registry::{Function, FunctionInfo, functions};
-pub use worker::init;
+pub use worker::gate::init;
 
 /// What a [`Job`] is made with besides its function.
 pub mod job {

@@ -1,5 +1,7 @@
 //! Settings of a pool.
 
+mod worker;
+
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -10,6 +12,8 @@ use super::setup::Setup;
 use crate::error::{Error, Result};
 use crate::sys::cpus;
 use crate::worker::is_worker;
+
+pub use worker::Resource;
 
 /// How many workers a pool has when nothing else is said.
 const WORKERS: &str = "PARPROC_WORKERS";
@@ -189,8 +193,7 @@ impl PoolBuilder {
             },
         };
         let inline = self.inline || is_worker() || std::env::var(INLINE).is_ok_and(|v| v == "1");
-        self.setup.rules.check()?;
-        self.setup.lifespan.check()?;
+        self.setup.check()?;
         self.setup.crash_dir = folder(self.setup.crash_dir);
         Pool::start(if inline { 0 } else { workers }, self.setup)
     }

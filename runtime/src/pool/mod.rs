@@ -44,7 +44,7 @@ mod task;
 mod wait;
 mod watch;
 
-pub use builder::PoolBuilder;
+pub use builder::{PoolBuilder, Resource};
 pub use cancel::CancelToken;
 pub use global::par_map;
 pub use handle::Pool;

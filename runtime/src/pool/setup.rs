@@ -1,10 +1,13 @@
 //! What a pool was built with.
 
+use std::os::unix::ffi::OsStrExt;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use super::environment::Environment;
 use super::rules::Rules;
 use crate::error::{Error, Result};
+use crate::worker::Orders;
 
 /// The settings of a pool that hold for its whole life.
 #[derive(Debug, Clone)]
@@ -22,6 +25,13 @@ pub(super) struct Setup {
     pub(super) spares: usize,
     /// Workers are started for one call each, and not by the number of chunks.
     pub(super) one_each: bool,
+    /// The variables and the folder that workers start with.
+    pub(super) environment: Environment,
+    pub(super) directory: Option<PathBuf>,
+    /// What all workers do to themselves at their start.
+    pub(super) orders: Orders,
+    /// Each worker stays on one CPU.
+    pub(super) pin_cpus: bool,
 }
 
 /// When a worker is replaced though nothing is wrong with it; never where nothing is said.
@@ -63,6 +73,45 @@ impl Default for Setup {
             lifespan: Lifespan::default(),
             spares: 0,
             one_each: false,
+            environment: Environment::default(),
+            directory: None,
+            orders: Orders::default(),
+            pin_cpus: false,
         }
+    }
+}
+
+impl Setup {
+    /// Fails when a setting is out of range.
+    pub(super) fn check(&self) -> Result<()> {
+        self.rules.check()?;
+        self.lifespan.check()?;
+        self.environment.check()?;
+        if let Some(path) = &self.directory
+            && (path.as_os_str().is_empty() || path.as_os_str().as_bytes().contains(&0))
+        {
+            return Err(Error::invalid(format!(
+                "a working directory {path:?}: a path has at least one byte, and no NUL"
+            )));
+        }
+        if self.orders.cpu_time == Some(0) {
+            return Err(Error::invalid(
+                "a limit of 0 seconds of processor time: a worker needs at least 1",
+            ));
+        }
+        if let Some(nice) = self.orders.nice
+            && !(-20..=19).contains(&nice)
+        {
+            return Err(Error::invalid(format!(
+                "a nice value of {nice}: it has to be from -20 to 19"
+            )));
+        }
+        for (what, id) in [("user", self.orders.uid), ("group", self.orders.gid)] {
+            if id == Some(u32::MAX) {
+                let what = format!("{what} {}: for the system that number is none", u32::MAX);
+                return Err(Error::invalid(what));
+            }
+        }
+        Ok(())
     }
 }

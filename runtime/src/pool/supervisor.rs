@@ -23,7 +23,7 @@ use crate::shm::{Lane, READY, REFUSED, SEGMENT_BYTES};
 use crate::sys::{
     Child, ChildSpec, Exit, Segment, environment_with, now_nanos, oom_kills, wait_readable,
 };
-use crate::worker::Attach;
+use crate::worker::{Attach, Orders};
 
 /// A worker that is not ready after this time is given up: constructors of the program or of its
 /// libraries hang.
@@ -34,6 +34,8 @@ const FIRST_PAUSE: Duration = Duration::from_millis(10);
 /// A worker as the supervisor knows it.
 pub(super) struct Ward {
     id: u64,
+    /// Its number among the living ones; a process has none.
+    slot: Option<usize>,
     pub(super) child: Child,
     /// Who is told of its start and its end, if it is a process.
     pub(super) teller: Option<Teller>,
@@ -143,7 +145,9 @@ impl Shared {
         wards: &mut Vec<Ward>,
         guardian: &mut Guardian,
     ) -> Option<Instant> {
-        let started = self.start(id, None);
+        let taken = |slot: &usize| wards.iter().any(|ward| ward.slot == Some(*slot));
+        let slot = (0..).find(|slot| !taken(slot));
+        let started = self.start(id, slot, None);
         if let Ok((ward, _)) = &started {
             guardian.watch(ward.child.pid());
         }
@@ -199,7 +203,12 @@ impl Shared {
     }
 
     /// Starts one worker, or a process. It can be given chunks at once, before it is ready.
-    pub(super) fn start(&self, id: u64, process: Option<&Start>) -> io::Result<(Ward, Link)> {
+    pub(super) fn start(
+        &self,
+        id: u64,
+        slot: Option<usize>,
+        process: Option<&Start>,
+    ) -> io::Result<(Ward, Link)> {
         let segment = Segment::new(SEGMENT_BYTES)
             .map_err(|error| said("shared memory could not be made", error))?;
         let lane = Lane::map(&segment, true)
@@ -207,14 +216,22 @@ impl Shared {
         lane.parent
             .fingerprint
             .store(self.table.fingerprint(), Ordering::Release);
+        let orders = Orders {
+            id: slot,
+            cpu: slot.filter(|_| self.setup.pin_cpus),
+            ..self.setup.orders
+        };
+        lane.orders().put(&orders.to_bytes());
         let mut attach = Attach::new(&segment, &self.pool_segment, &self.notify);
         attach.name = process.and_then(|start| start.teller.life.name.clone());
         let (name, value) = attach.to_variable();
         let variables = process.and_then(|start| start.environment.clone());
+        let variables = variables.or_else(|| self.setup.environment.apply());
+        let directory = process.and_then(|start| start.directory.as_deref());
         let child = Child::spawn(&ChildSpec {
             arguments: std::env::args_os().collect(),
             environment: environment_with(variables, name, &value),
-            directory: process.and_then(|start| start.directory.as_deref()),
+            directory: directory.or(self.setup.directory.as_deref()),
             inherit: vec![
                 segment.as_fd(),
                 self.pool_segment.as_fd(),
@@ -229,6 +246,7 @@ impl Shared {
         link.quota = most.map_or(u64::MAX, |items| items as u64);
         let ward = Ward {
             id,
+            slot,
             child,
             teller: None,
             birth: Some(Instant::now() + START_LIMIT),

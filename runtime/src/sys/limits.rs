@@ -4,7 +4,6 @@
     unsafe_code,
     reason = "user and group of a whole process are changed by the C library"
 )]
-#![cfg_attr(not(test), expect(dead_code, reason = "used by the pool next"))]
 
 use std::io;
 

@@ -12,6 +12,7 @@ use rustix::io::FdFlags;
 use super::attach::Attach;
 use super::clock::ItemClock;
 use super::link::{Link, Shared};
+use super::orders::Orders;
 use super::panic::{Recording, leave_reports_in};
 use super::run::{Outcome, run_item};
 use crate::registry::{FunctionId, Table, table};
@@ -88,6 +89,8 @@ fn prepare(link: &Link, attach: &Attach) -> io::Result<&'static Table> {
     }
     install_worker_signals(link.lane.fault_record())?;
     leave_reports_in(link.lane.last_words());
+    let orders = Orders::from_bytes(&link.lane.orders().get().unwrap_or_default())?;
+    orders.carry_out()?;
     Ok(table)
 }
 

@@ -56,7 +56,7 @@ impl Shared {
 
     /// Starts a process, with its call in its ring.
     pub(in crate::pool) fn start_process(&self, id: u64, start: Start, wards: &mut Vec<Ward>) {
-        match self.start(id, Some(&start)) {
+        match self.start(id, None, Some(&start)) {
             Ok((mut ward, mut link)) => {
                 let Start { teller, chunk, .. } = start;
                 link.process = Some(OwnCall {
