@@ -1,4 +1,4 @@
-//! What a task can ask of the worker that it runs in.
+//! What a task can ask of the worker that it runs in, and keep there for later tasks.
 
 // What is not public here is the worker's side: the gate before `main`, the loop that serves, and what
 // is kept of a panic.
@@ -18,7 +18,7 @@ pub(crate) use attach::Attach;
 pub(crate) use clock::ItemClock;
 pub(crate) use gate::{can_start_workers, is_worker};
 pub(crate) use guard::{GuardAttach, NAME as GUARD_NAME};
-pub use local::id;
+pub use local::{id, set_local, with_local};
 pub(crate) use orders::Orders;
 pub(crate) use panic::Recording;
 pub(crate) use run::run_item;

@@ -12,6 +12,7 @@ use rustix::io::FdFlags;
 use super::attach::Attach;
 use super::clock::ItemClock;
 use super::link::{Link, Shared};
+use super::local::drop_all;
 use super::orders::Orders;
 use super::panic::{Recording, leave_reports_in};
 use super::run::{Outcome, run_item};
@@ -44,7 +45,9 @@ pub(super) fn serve(attach: &Attach) -> ! {
     let code = match start(attach) {
         Ok((link, table)) => {
             let link = RefCell::new(link);
-            Server::new(&link, table).run()
+            let code = Server::new(&link, table).run();
+            drop_all();
+            code
         }
         Err(_) => 1,
     };
