@@ -101,6 +101,7 @@
 //! | to set something for one call | [`Pool::job`] |
 //! | to end calls from elsewhere | [`CancelToken`], [`Task::cancel`], [`Pool::kill`] |
 //! | a pool of your own | [`Pool::builder`] |
+//! | to load something once in each worker | [`PoolBuilder::init`], [`worker`] |
 //! | to repeat a failed call under a debugger | [`PoolBuilder::crash_dir`], [`replay`] |
 //!
 //! Threads (rayon, say) are the better choice for work that cannot crash or hang and shares large
@@ -120,7 +121,8 @@
 //!
 //! Workers have the environment, working directory, standard output and standard error of the
 //! program unless the pool's [builder](PoolBuilder) says otherwise, and `/dev/null` as standard input. Statics
-//! have the values that constructors gave them: what `main` stored in them is not there.
+//! have the values that constructors gave them: what `main` stored in them is not there. What tasks need
+//! besides their arguments is made by an [init function](PoolBuilder::init).
 
 mod error;
 mod pool;
@@ -133,9 +135,9 @@ pub mod worker;
 
 pub use error::{Error, Result, TaskError, TryMapError};
 pub use pool::{
-    AsCompleted, Backoff, CancelToken, Imap, ImapUnordered, Job, Pool, PoolBuilder, Process,
-    ProcessBuilder, ProcessInfo, Report, Resource, Task, active_processes, as_completed, par_map,
-    wait_all, wait_all_timeout, wait_any, wait_any_timeout,
+    AsCompleted, Backoff, CancelToken, Imap, ImapUnordered, InitOutput, Job, Pool, PoolBuilder,
+    Process, ProcessBuilder, ProcessInfo, Report, Resource, Task, active_processes, as_completed,
+    par_map, wait_all, wait_all_timeout, wait_any, wait_any_timeout,
 };
 pub use registry::{Function, FunctionInfo, functions};
 pub use worker::gate::init;

@@ -51,7 +51,12 @@ pub(crate) enum ErrorKind {
     /// More workers crashed than the pool allows; the last item that crashed one.
     CrashBudget { budget: u32, last: TaskError },
     /// The pool's `init` function failed in a new worker.
-    Init { function: String, reason: String },
+    Init {
+        function: String,
+        reason: String,
+        /// What the worker said of it, if it did not just return an `Err`.
+        source: Option<TaskError>,
+    },
     /// This process is a copy of the one that made the pool.
     Forked,
     /// A wait ran out of time.
@@ -223,7 +228,9 @@ impl fmt::Display for Error {
                 f,
                 "the pool's budget of {budget} crashes is used up, so it takes no more work; the last one: {last}"
             ),
-            ErrorKind::Init { function, reason } => write!(
+            ErrorKind::Init {
+                function, reason, ..
+            } => write!(
                 f,
                 "no worker could be made ready: the pool's init function `{function}` failed: {reason}"
             ),
@@ -263,6 +270,9 @@ impl std::error::Error for Error {
         match &*self.kind {
             ErrorKind::Task(error) => error.source(),
             ErrorKind::CrashBudget { last, .. } => Some(last),
+            ErrorKind::Init {
+                source: Some(task), ..
+            } => Some(task),
             ErrorKind::Os { error, .. } => Some(&*error.0),
             _ => None,
         }

@@ -1,5 +1,6 @@
 //! Settings of a pool.
 
+mod hooks;
 mod worker;
 
 use std::path::PathBuf;

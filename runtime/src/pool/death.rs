@@ -29,13 +29,22 @@ impl Barren {
     /// Being killed says little about the program: it takes so many times as many.
     const PATIENCE: u32 = 8;
 
-    fn add(&mut self, killed: bool) {
+    /// What it weighs to be killed, to end otherwise, and to fail in a way that will not change.
+    pub(super) const BY_FORCE: u32 = 1;
+    pub(super) const BY_ITSELF: u32 = Self::PATIENCE;
+    pub(super) const LAST: u32 = Self::LIMIT * Self::PATIENCE;
+
+    pub(super) fn add(&mut self, weight: u32) {
         self.tries += 1;
-        self.points += if killed { 1 } else { Self::PATIENCE };
+        self.points += weight;
     }
 
-    fn is_enough(self) -> bool {
-        self.points >= Self::LIMIT * Self::PATIENCE
+    pub(super) fn tries(self) -> u32 {
+        self.tries
+    }
+
+    pub(super) fn is_enough(self) -> bool {
+        self.points >= Self::LAST
     }
 
     /// How often the pause before the next start has doubled; none if no pause is due.
@@ -97,9 +106,18 @@ impl Shared {
         {
             let unwanted = link.doom == Some(Doom::Unwanted) || state.phase == Phase::Closed;
             front.chunk.history.spared += u32::from(!running && !unwanted);
-            if running || front.chunk.history.spared >= SPARED {
+            if running || front.chunk.is_hook() || front.chunk.history.spared >= SPARED {
                 self.settle(state, &link, front, &end);
             }
+        } else if was_ready && link.doom.is_none() && !link.init.is_done() {
+            // It is not known yet what the init function said.
+            let exit = end.exit;
+            self.init_died(
+                state,
+                &link,
+                TaskErrorKind::Crashed { exit, fault: None },
+                &end,
+            );
         }
         for one in unfinished.into_iter().rev() {
             self.put_back(state, one);
@@ -107,7 +125,11 @@ impl Shared {
 
         if barren && link.doom.is_none() && state.phase != Phase::Closed {
             let by_force = end.exit == Exit::KILLED && end.reason.is_none();
-            state.barren.add(by_force);
+            state.barren.add(if by_force {
+                Barren::BY_FORCE
+            } else {
+                Barren::BY_ITSELF
+            });
             let exit = end.exit;
             let reason = end.reason.unwrap_or_else(|| format!("a new worker {exit}"));
             self.give_up_if_barren(state, &reason);
@@ -124,6 +146,9 @@ impl Shared {
             // It ended for something else; the item is run by another worker.
             return;
         };
+        if front.chunk.is_hook() {
+            return self.init_died(state, link, kind, end);
+        }
         let call = front.chunk.call;
         let arguments = self.table.arguments(front.chunk.function);
         let before = front.chunk.take_items(front.done, arguments);
@@ -136,7 +161,7 @@ impl Shared {
         item.history.exceeded += u32::from(exceeded);
         let panicked = matches!(kind, TaskErrorKind::Panicked { .. });
         let wanted = state.wants(call, item.first);
-        let rules = state.calls.get(call).and_then(|call| call.rules.as_deref());
+        let rules = state.rules_of(&item).map(|rules| &**rules);
         let retry = match rules {
             Some(rules) if !panicked && wanted => rules.retry(item.history),
             _ => Retry::No,
@@ -189,6 +214,9 @@ impl Shared {
         let InFlight {
             mut chunk, done, ..
         } = one;
+        if chunk.is_hook() {
+            return;
+        }
         if done > 0 {
             let arguments = self.table.arguments(chunk.function);
             let before = chunk.take_items(done, arguments);
@@ -205,7 +233,7 @@ impl Shared {
 
     /// A worker could not be started at all.
     pub(super) fn start_failed(&self, state: &mut State, reason: &str) {
-        state.barren.add(false);
+        state.barren.add(Barren::BY_ITSELF);
         self.give_up_if_barren(state, reason);
         self.feed(state);
         state.ringer.ring();
@@ -261,10 +289,7 @@ fn cause(state: &State, link: &Link, chunk: &Chunk, end: &End) -> Option<TaskErr
         Some(Doom::Unwanted) => return None,
         None => {}
     }
-    let rules = state
-        .calls
-        .get(chunk.call)
-        .and_then(|call| call.rules.as_deref());
+    let rules = state.rules_of(chunk);
     let limit = rules.and_then(|rules| rules.memory_for(chunk.history));
     if killed && end.out_of_memory {
         return Some(TaskErrorKind::MemoryExceeded(MemoryExceeded {
@@ -308,7 +333,7 @@ fn cause(state: &State, link: &Link, chunk: &Chunk, end: &End) -> Option<TaskErr
 }
 
 /// What is known of an item that ended its worker.
-fn circumstances(link: &Link, end: &End) -> Circumstances {
+pub(super) fn circumstances(link: &Link, end: &End) -> Circumstances {
     let words = &link.lane.worker;
     let began = words.began.load(Ordering::Relaxed);
     let wall = now_nanos().checked_sub(began).filter(|_| began != 0);

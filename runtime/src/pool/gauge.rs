@@ -95,10 +95,11 @@ impl Shared {
         }
         let chunk = link.in_flight.front().map(|front| &front.chunk);
         let for_item = chunk.and_then(|chunk| {
-            let rules = state.calls.get(chunk.call)?.rules.as_ref()?;
+            let rules = state.rules_of(chunk)?;
             rules.memory_for(chunk.history)
         });
         let for_worker = self.setup.lifespan.memory;
+        let for_worker = for_worker.filter(|_| link.init.is_done());
         (for_item.is_some() || for_worker.is_some()).then_some(Suspect {
             id: link.id,
             pid: link.pid,

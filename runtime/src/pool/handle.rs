@@ -10,6 +10,7 @@ use super::builder::check_workers;
 use super::call::Results;
 use super::callbacks::join_others;
 use super::chunk::Ending;
+use super::hooks::Hooks;
 use super::rules::Rules;
 use super::setup::Setup;
 use super::shared::Shared;
@@ -62,17 +63,20 @@ impl Pool {
         let os = |error| Error::os("a pool could not be made", error);
         let pool_segment = Segment::new(POOL_BYTES).map_err(os)?;
         let pool = PoolSide::map(&pool_segment, true).map_err(os)?;
-        let state = State::new(
+        let hooks = Hooks::new(&setup, table)?;
+        let mut state = State::new(
             table.len(),
             Sleeper::new(pool.park()),
             Ringer::new(pool.park()),
         );
         let courier = Arc::clone(&state.observers.courier);
+        state.init_rules = hooks.rules();
         let shared = Shared {
             state: Mutex::new(state),
             table,
             usual_rules: (setup.rules != Rules::default()).then(|| Arc::new(setup.rules)),
             setup,
+            hooks,
             size: AtomicUsize::new(workers),
             generation: forks(),
             cpus: cpus(),
@@ -308,10 +312,12 @@ impl Pool {
         if state.phase != Phase::Closed {
             self.shared.end_all_calls(&mut state, Ending::Killed);
             state.broken.get_or_insert(Error::new(ErrorKind::Killed));
+            state.killed = true;
             state.phase = Phase::Closed;
             state.abort_calls(&Error::new(ErrorKind::Killed));
         }
         drop(state);
+        self.shared.exit_inline(false);
         self.join_threads();
         self.shared.end_callbacks();
     }
@@ -341,6 +347,7 @@ impl Pool {
             state.abort_calls(&Error::new(ErrorKind::Closed));
         }
         drop(state);
+        self.shared.exit_inline(true);
         self.join_threads();
         self.shared.end_callbacks();
     }

@@ -12,11 +12,13 @@ use crate::sys::now_nanos;
 /// Workers that were told to end run their exit handlers, for as long as this.
 pub(super) const END_LIMIT: Duration = Duration::from_secs(2);
 impl Shared {
-    /// Tells an idle worker to end, once it is ready; others later.
+    /// Tells an idle worker to end, once it is ready; others later. Before it ends it calls the exit
+    /// function, if there is one.
     pub(super) fn dismiss(&self, state: &mut State, link: &mut Link) {
-        if link.idle() && link.greeted && link.dismissed.is_none() {
+        if link.idle() && link.greeted && link.init.is_done() && link.dismissed.is_none() {
             let now = now_nanos();
             link.dismissed = Some(now);
+            self.give_exit(link);
             link.lane.parent.closing.0.store(1, Ordering::Release);
             link.ring();
             self.alarm(state, now.saturating_add(nanos(END_LIMIT)));
@@ -63,7 +65,7 @@ impl Shared {
                 }
                 continue;
             }
-            if !link.stays() {
+            if !link.stays() || !link.init.is_done() {
                 continue;
             }
             let of_age = lifespan.age.map(|age| link.born.saturating_add(nanos(age)));

@@ -4,6 +4,7 @@ use std::collections::VecDeque;
 use std::sync::atomic::{Ordering, fence};
 
 use super::chunk::{Chunk, Delivery, Origin};
+use super::hooks::Progress;
 use super::keep::{Failed, How};
 use super::process::OwnCall;
 use super::watch::Doom;
@@ -59,6 +60,7 @@ pub(super) struct Link {
     pub(super) doom: Option<Doom>,
     /// Its progress when it was last looked at for being overdue, and when that was first seen.
     pub(super) seen: (u64, u64),
+    pub(super) init: Progress,
     /// It is there for one call only, if it is that of a process.
     pub(super) process: Option<OwnCall>,
 }
@@ -139,12 +141,18 @@ impl Link {
             doom: None,
             seen: (0, 0),
             process: None,
+            init: Progress::Done,
         }
     }
 
     /// True when it has nothing to do.
     pub(super) fn idle(&self) -> bool {
         self.in_flight.is_empty()
+    }
+
+    /// True when it has something to do for a call.
+    pub(super) fn works(&self) -> bool {
+        self.in_flight.iter().any(|one| !one.chunk.is_hook())
     }
 
     /// True when it ends as soon as it is done with what it has.
@@ -176,7 +184,7 @@ impl Link {
             .front()
             .map_or(self.next_number, |one| one.number);
         let room = self.writing.is_none() && self.next_number - oldest < CLAIMS as u64;
-        room && self.stays() && self.process.is_none()
+        room && self.stays() && self.init.is_done() && self.process.is_none()
     }
 
     /// Gives the worker a chunk; if `clocked`, it tells when it begins each item. [`ring`](Self::ring)
@@ -184,7 +192,9 @@ impl Link {
     pub(super) fn give(&mut self, chunk: Chunk, clocked: bool) -> Result<(), Corrupt> {
         let number = self.next_number;
         self.next_number += 1;
-        self.quota = self.quota.saturating_sub(chunk.count.into());
+        if !chunk.is_hook() {
+            self.quota = self.quota.saturating_sub(chunk.count.into());
+        }
         // A chunk that a worker is waiting for is not taken back, which saves both sides the claim.
         let granted = self.in_flight.is_empty();
         if !granted {
@@ -462,7 +472,10 @@ impl Link {
                     return Ok(());
                 }
                 self.land(news)?;
-            } else if let Some(table) = self.keeps.filter(|_| status == Status::Failed) {
+            } else if let Some(table) = self
+                .keeps
+                .filter(|_| status == Status::Failed && !front.chunk.is_hook())
+            {
                 let end = value + len as usize;
                 let record = self.pending[sorted.bytes..end].to_vec();
                 self.mail(sorted, record.len(), spare, news);

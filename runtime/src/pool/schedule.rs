@@ -4,6 +4,7 @@ use std::sync::atomic::Ordering;
 
 use super::chunk::Chunk;
 use super::death::Barren;
+use super::hooks::{INIT, Progress};
 use super::link::{Link, News};
 use super::shared::Shared;
 use super::state::{Phase, State};
@@ -41,14 +42,22 @@ impl Shared {
         }
         let mut news = std::mem::take(&mut state.news);
         let calls = &state.calls;
-        let landing = |call: usize, len: usize| (calls.get(call)?.landing)(len);
+        let landing = |call: usize, len: usize| match calls.get(call) {
+            Some(call) => (call.landing)(len),
+            None => self.hooks.landing(call, len),
+        };
         if link.read(landing, &mut state.buffers, &mut news) == Err(Corrupt) {
             self.condemn(state, link);
         }
         let came = !news.is_empty();
         for one in news.drain(..) {
             match one {
+                News::Mail(INIT, delivery) => {
+                    link.init = Progress::Answered(delivery);
+                    self.notify.notify();
+                }
                 News::Mail(call, delivery) => state.deliver(call, delivery),
+                News::Done(chunk, ..) if chunk.is_hook() => {}
                 News::Failed(failed) => {
                     let wanted = state.wants(failed.item.call, failed.item.first);
                     self.fail(state, failed, wanted);
@@ -139,7 +148,8 @@ impl Shared {
 
     /// True when an idle worker may be given something: spare ones are more than may work at once.
     fn may_begin(&self, links: &[Link]) -> bool {
-        busy(links) < self.workers()
+        let working = links.iter().filter(|link| link.works());
+        working.count() < self.workers()
     }
 
     /// The part of a chunk that a worker can still take; the rest is queued.
@@ -161,8 +171,7 @@ impl Shared {
             // The leader may have gone to sleep without a reason to look by itself.
             state.ringer.ring();
         }
-        let call = state.calls.get(chunk.call);
-        let rules = call.and_then(|call| call.rules.as_ref());
+        let rules = state.rules_of(&chunk);
         let watched = rules.is_some_and(|rules| rules.is_watched());
         let timeout = rules.and_then(|rules| rules.timeout_nanos());
         let limited = rules.is_some_and(|rules| rules.memory.is_some());
@@ -185,7 +194,9 @@ impl Shared {
         if work == 0 || self.setup.one_each {
             return;
         }
-        let staying = state.links.iter().filter(|link| link.stays()).count();
+        // What the end of one means that is killed in the init function is decided when it is gone.
+        let staying = |link: &&Link| link.stays() || !link.init.is_done();
+        let staying = state.links.iter().filter(staying).count();
         let have = staying + state.starting + state.wanted;
         let useful = self.workers().min(work) + self.setup.spares;
         if useful > have {

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use super::environment::Environment;
+use super::hooks::{ExitHook, InitHook};
 use super::rules::Rules;
 use crate::error::{Error, Result};
 use crate::worker::Orders;
@@ -32,6 +33,9 @@ pub(super) struct Setup {
     pub(super) orders: Orders,
     /// Each worker stays on one CPU.
     pub(super) pin_cpus: bool,
+    pub(super) init: Option<InitHook>,
+    pub(super) init_timeout: Option<Duration>,
+    pub(super) exit: Option<ExitHook>,
 }
 
 /// When a worker is replaced though nothing is wrong with it; never where nothing is said.
@@ -77,6 +81,9 @@ impl Default for Setup {
             directory: None,
             orders: Orders::default(),
             pin_cpus: false,
+            init: None,
+            init_timeout: None,
+            exit: None,
         }
     }
 }
@@ -93,6 +100,11 @@ impl Setup {
             return Err(Error::invalid(format!(
                 "a working directory {path:?}: a path has at least one byte, and no NUL"
             )));
+        }
+        if self.init_timeout == Some(Duration::ZERO) {
+            return Err(Error::invalid(
+                "a time limit of 0 for the init function: it needs some time to run",
+            ));
         }
         if self.orders.cpu_time == Some(0) {
             return Err(Error::invalid(

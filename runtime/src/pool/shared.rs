@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use super::cancel::CancelToken;
 use super::chunk::{Chunk, Ending, Origin};
+use super::hooks::Hooks;
 use super::rules::{History, Retry, Rules};
 use super::setup::Setup;
 use super::state::{CallSpec, State, Submitted};
@@ -20,6 +21,7 @@ pub(super) struct Shared {
     pub(super) state: Mutex<State>,
     pub(super) table: &'static Table,
     pub(super) setup: Setup,
+    pub(super) hooks: Hooks,
     /// The rules of calls that have none of their own; none if anything goes.
     pub(super) usual_rules: Option<Arc<Rules>>,
     /// How many workers work at once, at most; 0 when everything runs in this process.
@@ -92,13 +94,17 @@ impl Shared {
         Ok(Some(Arc::new(own.or(self.setup.rules))))
     }
 
-    /// Opens a call; fails when the pool takes no more work.
+    /// Opens a call; fails when the pool takes no more work, or an inline pool's init function fails.
     pub(super) fn open_call(
         self: &Arc<Self>,
         spec: CallSpec,
         token: Option<&CancelToken>,
     ) -> Result<usize> {
         self.check_fork()?;
+        if self.is_inline() {
+            self.lock().check_open()?;
+            self.init_inline()?;
+        }
         let mut state = self.lock();
         state.check_open()?;
         state.make_room()?;

@@ -10,6 +10,7 @@ use super::callbacks::Callbacks;
 use super::chunk::{Chunk, Delivery, Ending};
 use super::death::Barren;
 use super::gauge::Gauge;
+use super::hooks::INIT;
 use super::keep::Failed;
 use super::link::{Link, News};
 use super::observer::{Observer, Observers};
@@ -53,6 +54,8 @@ pub(super) struct State {
     pub(super) phase: Phase,
     /// The program is ending: workers are ended, and nobody is told.
     pub(super) silent: bool,
+    /// Workers are killed also if they are idle.
+    pub(super) killed: bool,
     pub(super) calls: Slab<Call>,
     /// Chunks that no worker has.
     pub(super) queue: VecDeque<Chunk>,
@@ -84,6 +87,10 @@ pub(super) struct State {
     /// Why the pool takes no more work though it was not closed.
     pub(super) broken: Option<Error>,
     pub(super) barren: Barren,
+    /// Workers that ended one after the other in the init function.
+    pub(super) init_failures: Barren,
+    /// What the init function may do.
+    pub(super) init_rules: Option<Arc<Rules>>,
     /// Nanoseconds that an item of each function took lately.
     pub(super) costs: Vec<Option<f64>>,
     /// True while a thread sleeps on the pool's bell for everybody.
@@ -198,6 +205,7 @@ impl State {
         Self {
             phase: Phase::Open,
             silent: false,
+            killed: false,
             calls: Slab::new(),
             queue: VecDeque::new(),
             delayed: Vec::new(),
@@ -215,6 +223,8 @@ impl State {
             crashes: 0,
             broken: None,
             barren: Barren::default(),
+            init_failures: Barren::default(),
+            init_rules: None,
             costs: vec![None; functions],
             led: false,
             sleeper: Some(sleeper),
@@ -393,6 +403,14 @@ impl State {
         self.calls
             .get(key)
             .is_some_and(|call| call.serial == serial)
+    }
+
+    /// What the items of a chunk may do.
+    pub(super) fn rules_of(&self, chunk: &Chunk) -> Option<&Arc<Rules>> {
+        match chunk.call {
+            INIT => self.init_rules.as_ref(),
+            call => self.calls.get(call)?.rules.as_ref(),
+        }
     }
 
     /// True when somebody still wants the item.

@@ -10,7 +10,7 @@ use std::sync::atomic::Ordering;
 use std::thread::{Builder, Scope};
 use std::time::{Duration, Instant};
 
-use super::death::End;
+use super::death::{Barren, End};
 use super::gauge::Gauge;
 use super::guardian::Guardian;
 use super::lifespan::END_LIMIT;
@@ -88,6 +88,7 @@ impl Shared {
             // Between two starts, which take their time, as well.
             self.greet(&mut wards);
             guardian.tend();
+            self.look_at_inits();
             if self.reap(&mut wards, &mut guardian, &mut oom_kills_before) {
                 retry = retry.or(self.pause());
             }
@@ -151,11 +152,16 @@ impl Shared {
         if let Ok((ward, _)) = &started {
             guardian.watch(ward.child.pid());
         }
+        // Not under the lock: its arguments may be large.
+        let init = self.hooks.init_chunk();
         let mut state = self.lock();
         state.starting -= 1;
         match started {
-            Ok((ward, link)) => {
+            Ok((ward, mut link)) => {
                 wards.push(ward);
+                if let Some(init) = init {
+                    self.give_init(&mut state, &mut link, init);
+                }
                 state.links.push(link);
                 self.dismiss_surplus(&mut state);
                 self.feed(&mut state);
@@ -174,7 +180,10 @@ impl Shared {
     /// When to try again, if workers died or failed at their start lately: soon at first, then less
     /// and less often.
     fn pause(&self) -> Option<Instant> {
-        let doublings = self.lock().barren.doublings()?;
+        let state = self.lock();
+        let doublings = [state.barren, state.init_failures].map(Barren::doublings);
+        let doublings = doublings.into_iter().max().flatten()?;
+        drop(state);
         Some(Instant::now() + FIRST_PAUSE * 2_u32.pow(doublings))
     }
 
@@ -218,6 +227,7 @@ impl Shared {
             .store(self.table.fingerprint(), Ordering::Release);
         let orders = Orders {
             id: slot,
+            init: self.hooks.has_init(),
             cpu: slot.filter(|_| self.setup.pin_cpus),
             ..self.setup.orders
         };
@@ -338,9 +348,11 @@ impl Shared {
     fn end(&self, mut wards: Vec<Ward>, mut guardian: Guardian) {
         {
             let mut state = self.lock();
+            let killed = state.killed;
             let mut links = std::mem::take(&mut state.links);
             for link in &mut links {
-                if link.idle() && link.greeted {
+                let ready = link.idle() && link.greeted && link.init.is_done();
+                if (ready || link.dismissed.is_some()) && !killed {
                     self.dismiss(&mut state, link);
                 } else if let Some(ward) = wards.iter().find(|ward| ward.id == link.id) {
                     ward.child.kill();

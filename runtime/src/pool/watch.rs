@@ -71,6 +71,7 @@ impl Shared {
         next = next.min(self.doom_late(&mut state, now));
         next = next.min(self.end_lives(&mut state, now));
         next = next.min(self.kill_due(&mut state, now));
+        next = next.min(self.next_look_at_inits(&state, now));
         self.feed(&mut state);
         state.alarm = state.alarm.min(next);
         state.alarm
@@ -154,7 +155,7 @@ fn time_of(state: &State, link: &mut Link, now: u64) -> Option<(u64, u64)> {
         return None;
     }
     let chunk = &link.in_flight.front()?.chunk;
-    let rules = state.calls.get(chunk.call)?.rules.as_ref()?;
+    let rules = state.rules_of(chunk)?;
     let limit = rules.timeout_nanos()?;
     let progress = link.progress();
     if link.seen.0 != progress {

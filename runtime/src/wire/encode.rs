@@ -47,6 +47,14 @@ impl Payload {
         }
     }
 
+    /// Arguments that were encoded before.
+    pub(crate) fn from_bytes(bytes: Vec<u8>) -> Self {
+        Self {
+            bytes,
+            ..Self::default()
+        }
+    }
+
     #[inline]
     pub(crate) fn len(&self) -> usize {
         self.bytes.len() + self.held_bytes

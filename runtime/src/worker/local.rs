@@ -46,7 +46,8 @@ pub fn id() -> Option<usize> {
 /// `Send` nor `Sync`. In an inline pool tasks run in the threads that call it, each of which has values
 /// of its own.
 ///
-/// Values are dropped when the worker ends by itself. A worker that is killed drops nothing.
+/// Values are dropped when the worker ends by itself: after the pool's
+/// [`exit`](crate::PoolBuilder::exit) function. A worker that is killed drops nothing.
 pub fn set_local<T: 'static>(value: T) -> Option<T> {
     put(Box::new(value)).map(|before| *before)
 }

@@ -12,6 +12,8 @@ use crate::sys::{Resource, pin_to_cpu, set_group_and_user, set_limit, set_nice};
 pub(crate) struct Orders {
     /// The worker's number among the living ones of its pool.
     pub(crate) id: Option<usize>,
+    /// The first chunk is the pool's init function: the supervisor wants to know when it is done.
+    pub(crate) init: bool,
     /// Limits of resources: seconds, descriptors, bytes, bytes.
     pub(crate) cpu_time: Option<u64>,
     pub(crate) open_files: Option<u64>,
@@ -94,6 +96,7 @@ mod tests {
     fn what_is_written_is_read_back() {
         let orders = Orders {
             id: Some(7),
+            init: true,
             cpu_time: Some(1),
             file_size: Some(u64::MAX),
             nice: Some(-20),

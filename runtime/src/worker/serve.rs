@@ -43,9 +43,9 @@ const TELL_EVERY: u64 = 2_000_000;
 pub(super) fn serve(attach: &Attach) -> ! {
     // When the start fails the parent was told, or sees that the worker is gone.
     let code = match start(attach) {
-        Ok((link, table)) => {
+        Ok((link, table, init)) => {
             let link = RefCell::new(link);
-            let code = Server::new(&link, table).run();
+            let code = Server::new(&link, table).run(init);
             drop_all();
             code
         }
@@ -54,12 +54,13 @@ pub(super) fn serve(attach: &Attach) -> ! {
     std::process::exit(code)
 }
 
-fn start(attach: &Attach) -> io::Result<(Link, &'static Table)> {
+/// The third is for telling the supervisor that the init function is done, if there is one.
+fn start(attach: &Attach) -> io::Result<(Link, &'static Table, Option<Notify>)> {
     let notify = Notify::from_fd(inherit(attach.notify)?);
     let link = Link::new(inherit(attach.segment)?, inherit(attach.pool)?)?;
     let words = link.lane.worker.clone();
     let (prepared, ready) = match prepare(&link, attach) {
-        Ok(table) => (Ok(table), READY),
+        Ok(prepared) => (Ok(prepared), READY),
         Err(error) => {
             link.lane.last_words().put(error.to_string().as_bytes());
             (Err(error), REFUSED)
@@ -67,10 +68,11 @@ fn start(attach: &Attach) -> io::Result<(Link, &'static Table)> {
     };
     words.ready.store(ready, Ordering::Release);
     notify.notify();
-    Ok((link, prepared?))
+    let (table, orders) = prepared?;
+    Ok((link, table, orders.init.then_some(notify)))
 }
 
-fn prepare(link: &Link, attach: &Attach) -> io::Result<&'static Table> {
+fn prepare(link: &Link, attach: &Attach) -> io::Result<(&'static Table, Orders)> {
     let table = table().map_err(|error| io::Error::other(error.to_string()))?;
     let words = &link.lane.worker;
     words
@@ -94,7 +96,7 @@ fn prepare(link: &Link, attach: &Attach) -> io::Result<&'static Table> {
     leave_reports_in(link.lane.last_words());
     let orders = Orders::from_bytes(&link.lane.orders().get().unwrap_or_default())?;
     orders.carry_out()?;
-    Ok(table)
+    Ok((table, orders))
 }
 
 /// Takes over a descriptor, and keeps it from the programs that tasks start.
@@ -136,7 +138,7 @@ impl<'a> Server<'a> {
     }
 
     /// Runs chunks until there are no more; gives the code to exit with.
-    fn run(&mut self) -> i32 {
+    fn run(&mut self, mut init: Option<Notify>) -> i32 {
         let _recording = Recording::start();
         loop {
             let next = self.link.borrow_mut().next_chunk();
@@ -144,6 +146,9 @@ impl<'a> Server<'a> {
                 return self.outcome.exit_code();
             };
             self.run_chunk(header);
+            if let Some(supervisor) = init.take() {
+                supervisor.notify();
+            }
         }
     }
 

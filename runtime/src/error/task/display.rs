@@ -23,14 +23,24 @@ impl fmt::Display for TaskError {
             function,
             index,
             process,
-            kind,
             ..
         } = &*self.inner;
         match process {
             None => write!(f, "`{function}`, item {index}: ")?,
             Some(process) => write!(f, "`{function}` in {process}: ")?,
         }
-        match kind {
+        self.fmt_reason(f)
+    }
+}
+
+impl TaskError {
+    /// What happened, without the function and the item.
+    pub(crate) fn reason(&self) -> String {
+        fmt::from_fn(|f| self.fmt_reason(f)).to_string()
+    }
+
+    fn fmt_reason(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.inner.kind {
             TaskErrorKind::Panicked { report, aborted } => {
                 write!(f, "panicked at {}: {}", report.location, report.message)?;
                 if *aborted {
@@ -53,7 +63,7 @@ impl fmt::Display for TaskError {
             TaskErrorKind::Corrupted => f.write_str(
                 "its worker overwrote the memory that it shares with its parent, and was killed",
             )?,
-            TaskErrorKind::Failed { failure, .. } => failure.fmt(f)?,
+            TaskErrorKind::Failed { failure, .. } => write!(f, "{failure}")?,
             TaskErrorKind::TimedOut { limit } => {
                 write!(
                     f,
@@ -63,14 +73,12 @@ impl fmt::Display for TaskError {
             TaskErrorKind::CallTimedOut { limit } => {
                 write!(f, "not done when the time of its call, {limit:?}, was over")?;
             }
-            TaskErrorKind::MemoryExceeded(exceeded) => exceeded.fmt(f)?,
+            TaskErrorKind::MemoryExceeded(exceeded) => write!(f, "{exceeded}")?,
             TaskErrorKind::Cancelled { reason } => write!(f, "cancelled: {reason}")?,
         }
         self.fmt_circumstances(f)
     }
-}
 
-impl TaskError {
     /// What is in brackets behind the message, and the last lines of standard error.
     fn fmt_circumstances(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Inner {

@@ -1,0 +1,274 @@
+//! Functions that the pool itself calls in each worker: one when it starts, one when it ends.
+//!
+//! Each call is a chunk of one item like any other, with a key that no call of a user has. The init
+//! function is the first chunk of a worker, which is given no other one before it is done. What it
+//! returned is the user's type, so the supervisor decodes it, not under the lock.
+
+mod inline;
+mod start;
+
+use std::fmt::Display;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::chunk::{Chunk, Delivery};
+use super::results::{open_large, open_record};
+use super::rules::{History, Rules};
+use super::setup::Setup;
+use crate::error::{Error, ErrorKind, Failure, Result, TaskError};
+use crate::registry::{Encoder, Function, FunctionId, Table};
+use crate::wire::{Landing, Output, Payload, Records, landing};
+
+pub(super) use start::Progress;
+
+/// The key of the call of the init function.
+pub(super) const INIT: usize = usize::MAX;
+/// The key of the call of the exit function.
+const EXIT: usize = INIT - 1;
+
+/// How long the init function may take unless something is said about it.
+const INIT_LIMIT: Duration = Duration::from_secs(60);
+
+/// What an [`init`](crate::PoolBuilder::init) function can return: nothing, or a `Result<(), E>` whose
+/// error can be shown.
+#[diagnostic::on_unimplemented(
+    message = "a function that returns `{Self}` cannot be the `init` function of a pool",
+    note = "it returns nothing, or a `Result<(), E>` with an `E` that implements `Display`"
+)]
+pub trait InitOutput: Output {
+    /// Why it failed, if it did.
+    #[doc(hidden)]
+    fn failure(self) -> Option<String>;
+}
+
+impl InitOutput for () {
+    fn failure(self) -> Option<String> {
+        None
+    }
+}
+
+impl<E: Display> InitOutput for Result<(), E>
+where
+    Self: Output,
+{
+    fn failure(self) -> Option<String> {
+        self.err().map(|error| error.to_string())
+    }
+}
+
+/// An init function as the builder knows it.
+#[derive(Debug, Clone)]
+pub(super) struct InitHook {
+    find: fn(&Table) -> Result<FunctionId>,
+    arguments: Result<Arc<[u8]>, Failure>,
+    landing: fn(usize) -> Option<Box<dyn Landing>>,
+    open: fn(&'static str, Delivery) -> Result<(), Failed>,
+}
+
+/// An exit function as the builder knows it.
+#[derive(Debug, Clone)]
+pub(super) struct ExitHook {
+    find: fn(&Table) -> Result<FunctionId>,
+}
+
+/// Why the init function failed.
+#[derive(Debug)]
+struct Failed {
+    reason: String,
+    source: Option<TaskError>,
+}
+
+impl InitHook {
+    pub(super) fn new<F, A, M>(arguments: A) -> Self
+    where
+        F: Function<A, M>,
+        F::Output: InitOutput,
+    {
+        let mut payload = Payload::default();
+        let encoded = F::encode(arguments, Encoder(&mut payload));
+        Self {
+            find: Table::find::<F>,
+            arguments: encoded.map(|()| payload.whole().into()),
+            landing: landing::<F::Output>,
+            open: open::<F::Output>,
+        }
+    }
+}
+
+impl ExitHook {
+    pub(super) fn new<F: 'static>() -> Self {
+        Self {
+            find: Table::find::<F>,
+        }
+    }
+}
+
+/// What the init function said.
+fn open<R: InitOutput>(name: &'static str, delivery: Delivery) -> Result<(), Failed> {
+    let opened = match delivery {
+        Delivery::Records { origin, bytes, .. } => match Records(&bytes).next() {
+            Some((status, value)) => open_record::<R>(name, 0, origin, status, value),
+            None => return Ok(()),
+        },
+        Delivery::Large {
+            origin, landing, ..
+        } => open_large::<R>(name, 0, origin, landing),
+        // Nothing else comes from a worker.
+        _ => return Ok(()),
+    };
+    match opened.map(InitOutput::failure) {
+        Ok(None) => Ok(()),
+        Ok(Some(reason)) => Err(Failed {
+            reason,
+            source: None,
+        }),
+        Err(error) => Err(error.into()),
+    }
+}
+
+impl From<TaskError> for Failed {
+    fn from(error: TaskError) -> Self {
+        Self {
+            reason: error.reason(),
+            source: Some(error),
+        }
+    }
+}
+
+/// The functions of a pool, found in the table.
+#[derive(Debug)]
+pub(super) struct Hooks {
+    init: Option<Init>,
+    exit: Option<FunctionId>,
+    inline: inline::Life,
+}
+
+#[derive(Debug)]
+struct Init {
+    function: FunctionId,
+    name: &'static str,
+    arguments: Arc<[u8]>,
+    rules: Arc<Rules>,
+    landing: fn(usize) -> Option<Box<dyn Landing>>,
+    open: fn(&'static str, Delivery) -> Result<(), Failed>,
+}
+
+impl Chunk {
+    fn hook(call: usize, function: FunctionId, payload: Payload) -> Self {
+        Self {
+            call,
+            function,
+            first: 0,
+            count: 1,
+            payload,
+            history: History::FIRST,
+        }
+    }
+
+    /// True for a call that no user made.
+    pub(super) fn is_hook(&self) -> bool {
+        self.call >= EXIT
+    }
+}
+
+impl Hooks {
+    /// Fails when a function is not registered, or an argument cannot be encoded.
+    pub(super) fn new(setup: &Setup, table: &Table) -> Result<Self> {
+        let init = setup
+            .init
+            .as_ref()
+            .map(|hook| Init::new(hook, setup, table));
+        let exit = setup.exit.as_ref().map(|hook| (hook.find)(table));
+        Ok(Self {
+            init: init.transpose()?,
+            exit: exit.transpose()?,
+            inline: inline::Life::default(),
+        })
+    }
+
+    pub(super) fn has_init(&self) -> bool {
+        self.init.is_some()
+    }
+
+    /// The rules of the init function.
+    pub(super) fn rules(&self) -> Option<Arc<Rules>> {
+        self.init.as_ref().map(|init| Arc::clone(&init.rules))
+    }
+
+    /// Makes room for a large result of the init function.
+    pub(super) fn landing(&self, call: usize, len: usize) -> Option<Box<dyn Landing>> {
+        match call {
+            INIT => (self.init.as_ref()?.landing)(len),
+            // What it returns is not looked at.
+            EXIT => landing::<()>(len),
+            _ => None,
+        }
+    }
+
+    /// The first chunk of a worker, if there is an init function.
+    pub(super) fn init_chunk(&self) -> Option<Chunk> {
+        self.init.as_ref().map(Init::chunk)
+    }
+
+    fn exit_chunk(&self) -> Option<Chunk> {
+        Some(Chunk::hook(EXIT, self.exit?, Payload::default()))
+    }
+}
+
+impl Init {
+    fn new(hook: &InitHook, setup: &Setup, table: &Table) -> Result<Self> {
+        let function = (hook.find)(table)?;
+        let name = table.name(function);
+        let limits = table.limits(function);
+        let of_attribute = limits.timeout_nanos.map(Duration::from_nanos);
+        let rules = Rules {
+            timeout: setup.init_timeout.or(of_attribute).or(Some(INIT_LIMIT)),
+            memory: limits.memory.or(setup.rules.memory),
+            ..Rules::default()
+        };
+        let arguments = hook.arguments.clone().map_err(|failure| {
+            let failed = TaskError::failed(name, 0, None, failure);
+            Failed::from(failed).into_error(name)
+        });
+        Ok(Self {
+            function,
+            name,
+            arguments: arguments?,
+            rules: Arc::new(rules),
+            landing: hook.landing,
+            open: hook.open,
+        })
+    }
+
+    fn chunk(&self) -> Chunk {
+        Chunk::hook(
+            INIT,
+            self.function,
+            Payload::from_bytes(self.arguments.to_vec()),
+        )
+    }
+
+    /// What the function said: runs the user's code.
+    fn open(&self, answer: Delivery) -> Result<(), Failed> {
+        catch_unwind(AssertUnwindSafe(|| (self.open)(self.name, answer))).unwrap_or_else(|panic| {
+            // The value of a panic is the user's, and can panic once more when it is dropped.
+            let _ = catch_unwind(AssertUnwindSafe(|| drop(panic)));
+            Err(Failed {
+                reason: "its error panicked while it was read".to_owned(),
+                source: None,
+            })
+        })
+    }
+}
+
+impl Failed {
+    fn into_error(self, function: &str) -> Error {
+        let Self { reason, source } = self;
+        Error::new(ErrorKind::Init {
+            function: function.to_owned(),
+            reason,
+            source,
+        })
+    }
+}
