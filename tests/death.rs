@@ -710,8 +710,8 @@ fn a_program_that_ignores_the_end_of_its_children() {
     });
 }
 
-/// How often workers die before they can work, in a program with this variable; and the tally in
-/// which they note it.
+/// How often workers die before they can work, in a program with this variable; how; and the tally
+/// in which they note it.
 const DEATHS_AT_START: &str = "PARPROC_TEST_DEATHS_AT_START";
 
 // SAFETY: the section holds pointers to functions, which are called before `main`.
@@ -725,20 +725,24 @@ extern "C" fn at_start() {
     };
     // The input of a worker is this; that of the program below is a pipe.
     let worker = fs::read_link("/proc/self/fd/0").is_ok_and(|path| path == *"/dev/null");
-    if let (true, Some((deaths, tally))) = (worker, value.split_once(' ')) {
+    let parts: Vec<_> = value.splitn(3, ' ').collect();
+    if let (true, [deaths, how, tally]) = (worker, &parts[..]) {
         note(tally, "started");
         let starts = fs::read_to_string(tally).unwrap().lines().count();
         if starts <= deaths.parse().unwrap() {
+            if *how == "killed" {
+                let _ = kill_process(getpid(), Signal::KILL);
+            }
             process::exit(42);
         }
     }
 }
 
 /// Runs the test as a program in which the first workers die at their start.
-fn dying(test: &str, deaths: u32) -> usize {
+fn dying(test: &str, deaths: u32, how: &str) -> usize {
     let tally = Tally::new();
     let mut command = program(test, "work");
-    command.env(DEATHS_AT_START, format!("{deaths} {}", tally.path()));
+    command.env(DEATHS_AT_START, format!("{deaths} {how} {}", tally.path()));
     succeeds(command.stdin(Stdio::piped()));
     tally.total()
 }
@@ -747,7 +751,7 @@ fn dying(test: &str, deaths: u32) -> usize {
 fn workers_that_die_at_their_start_are_the_reason_given() {
     if role().is_none() {
         let test = "workers_that_die_at_their_start_are_the_reason_given";
-        let starts = dying(test, u32::MAX);
+        let starts = dying(test, u32::MAX, "exit");
         assert!((3..20).contains(&starts), "{starts} workers were started");
         return;
     }
@@ -770,7 +774,20 @@ fn workers_that_die_at_their_start_are_the_reason_given() {
 fn a_pool_survives_some_deaths_at_the_start() {
     if role().is_none() {
         let test = "a_pool_survives_some_deaths_at_the_start";
-        assert!(dying(test, 2) >= 3);
+        assert!(dying(test, 2, "exit") >= 3);
+        return;
+    }
+    in_time(|| {
+        let pool = pool(1);
+        assert_eq!(pool.map(act, [Deed::Good; 10]).unwrap().len(), 10);
+    });
+}
+
+#[test]
+fn a_pool_survives_many_kills_at_the_start() {
+    if role().is_none() {
+        let test = "a_pool_survives_many_kills_at_the_start";
+        assert!(dying(test, 15, "killed") > 15);
         return;
     }
     in_time(|| {

@@ -69,7 +69,7 @@ pub(super) struct End {
     pub(super) stderr: String,
     /// The kernel killed a process for want of memory at about that time.
     pub(super) out_of_memory: bool,
-    /// Why it never became ready, if it did not.
+    /// Why it never became ready, if that is known from the worker or from those who killed it.
     pub(super) reason: Option<String>,
 }
 
@@ -131,7 +131,13 @@ impl Shared {
                 Barren::BY_ITSELF
             });
             let exit = end.exit;
-            let reason = end.reason.unwrap_or_else(|| format!("a new worker {exit}"));
+            let when = if link.greeted {
+                ""
+            } else {
+                " before it was ready"
+            };
+            let usual = || format!("a new worker {exit}{when}");
+            let reason = end.reason.unwrap_or_else(usual);
             self.give_up_if_barren(state, &reason);
         } else if !barren {
             state.barren = Barren::default();

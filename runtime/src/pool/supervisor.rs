@@ -41,6 +41,15 @@ pub(super) struct Ward {
     pub(super) teller: Option<Teller>,
     /// Until when it has to be ready; none once it is.
     birth: Option<Instant>,
+    /// Why it was killed before it was ready, if it was.
+    given_up: Option<String>,
+}
+
+impl Ward {
+    fn give_up(&mut self, reason: String) {
+        self.child.kill();
+        self.given_up = Some(reason);
+    }
 }
 
 impl Shared {
@@ -260,6 +269,7 @@ impl Shared {
             child,
             teller: None,
             birth: Some(Instant::now() + START_LIMIT),
+            given_up: None,
         };
         Ok((ward, link))
     }
@@ -281,8 +291,10 @@ impl Shared {
             drop(state);
             if ready && agreed {
                 ward.birth = None;
-            } else if ready || limit <= Instant::now() {
-                ward.child.kill();
+            } else if ready {
+                ward.give_up("a new worker runs different code".to_owned());
+            } else if limit <= Instant::now() {
+                ward.give_up(format!("a new worker was not ready after {START_LIMIT:?}"));
             }
         }
     }
@@ -310,10 +322,9 @@ impl Shared {
                 *oom_kills_before = kills;
             }
             let mut state = self.lock();
-            let reason = ward.birth.and_then(|limit| {
-                let link = state.links.iter().find(|link| link.id == ward.id)?;
-                last_words(link, exit, limit)
-            });
+            let link = state.links.iter().find(|link| link.id == ward.id);
+            let refusal = link.and_then(|link| refusal(link));
+            let reason = refusal.or(ward.given_up);
             // When the program ends, nobody is told anything any more.
             if !state.silent {
                 let end = End {
@@ -377,14 +388,9 @@ fn said(what: &str, error: io::Error) -> io::Error {
     io::Error::new(error.kind(), format!("{what}: {error}"))
 }
 
-/// Why a worker ended before it was ready: what it said, or else how it ended. That of a process is told
-/// by the error of its call, unless it was killed because it was not ready until `limit`.
-fn last_words(link: &Link, exit: Exit, limit: Instant) -> Option<String> {
+/// Why a worker cannot serve, if it says that it cannot.
+fn refusal(link: &Link) -> Option<String> {
     let refused = link.lane.worker.ready.load(Ordering::Acquire) == REFUSED;
-    let text = link.lane.last_words().get().filter(|_| refused);
-    match text {
-        Some(text) => Some(String::from_utf8_lossy(&text).into_owned()),
-        None if link.process.is_some() && Instant::now() < limit => None,
-        None => Some(format!("a new worker {exit} before it was ready")),
-    }
+    let text = link.lane.last_words().get().filter(|_| refused)?;
+    Some(String::from_utf8_lossy(&text).into_owned())
 }
