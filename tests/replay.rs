@@ -11,9 +11,11 @@ mod repeat;
 
 use std::fs;
 use std::hint::{black_box, spin_loop};
+use std::io;
 use std::path::{Path, PathBuf};
 use std::process::{self, Command, Output, Stdio};
 use std::ptr;
+use std::thread;
 
 use parproc::{Pool, parallel};
 use parproc_tests::{meet, scribble};
@@ -142,7 +144,7 @@ fn meets_and_aborts(meeting: &str, item: u64) {
 fn files(folder: &Path) -> Vec<PathBuf> {
     let entries = match fs::read_dir(folder) {
         Ok(entries) => entries,
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Vec::new(),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Vec::new(),
         Err(error) => panic!("{error}"),
     };
     let mut files: Vec<_> = entries.map(|entry| entry.unwrap().path()).collect();
@@ -176,6 +178,18 @@ fn replay(program: impl AsRef<Path>, file: &Path) -> Command {
 /// This program repeats the call.
 fn replay_here(file: &Path) -> Command {
     replay(std::env::current_exe().unwrap(), file)
+}
+
+/// Runs a program to its end.
+///
+/// One that was just written may be open still, in a process that another test is just starting.
+fn run(command: &mut Command) -> Output {
+    loop {
+        match command.output() {
+            Err(error) if error.kind() == io::ErrorKind::ExecutableFileBusy => thread::yield_now(),
+            output => return output.unwrap(),
+        }
+    }
 }
 
 /// What it printed to standard error; nothing else.

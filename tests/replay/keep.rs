@@ -1,6 +1,7 @@
 //! What is kept, and what is not.
 
 use std::env;
+use std::sync::mpsc::channel;
 use std::thread;
 use std::time::Duration;
 
@@ -45,7 +46,6 @@ fn for_each_kind_of_failure() {
             End::Well,
             End::Exit,
             End::Panic,
-            End::Corrupt,
             End::WithErr,
             End::Panic,
         ];
@@ -71,9 +71,12 @@ fn for_each_kind_of_failure() {
                 }
             }
         }
-        let text = outcomes[6].as_ref().unwrap_err().to_string();
-        assert!(text.contains("overwrote"), "{text}");
 
+        // Alone: results that the parent has not read are overwritten too.
+        let task = pool.spawn(ends, (End::Corrupt, 0)).unwrap();
+        let error = task.join().unwrap_err();
+        assert!(error.to_string().contains("overwrote"), "{error}");
+        input_of(error.task().unwrap());
         let limit = Duration::from_millis(100);
         let late = pool.job(ends).timeout(limit).spawn((End::Hang, 0)).unwrap();
         let error = late.join().unwrap_err();
@@ -91,7 +94,7 @@ fn for_each_kind_of_failure() {
         assert!(error.task().unwrap().is_encode(), "{error}");
         let input = input_of(error.task().unwrap());
         assert_eq!(input.arguments(), [4, 7, 0, 0, 0]);
-        assert_eq!(files(folder.path()).len(), kept + 4);
+        assert_eq!(files(folder.path()).len(), kept + 5);
     });
 }
 
@@ -251,6 +254,24 @@ fn of_a_task_that_nobody_waits_for() {
                 errors.iter().any(|error| error.contains(part)),
                 "{errors:?}"
             );
+        }
+    });
+}
+
+#[test]
+fn before_callbacks_are_called() {
+    in_time(|| {
+        let folder = TempDir::new().unwrap();
+        let pool = keeping(&folder);
+        let (sender, results) = channel();
+        for (item, end) in (0..).zip([End::Panic, End::Abort]) {
+            let sender = sender.clone();
+            let task = pool.spawn(ends, (end, item)).unwrap();
+            task.on_done(move |result| sender.send(result).unwrap());
+        }
+        for _ in 0..2 {
+            let error = results.recv().unwrap().unwrap_err();
+            input_of(error.task().unwrap());
         }
     });
 }

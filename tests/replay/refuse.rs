@@ -9,7 +9,7 @@ use parproc::replay::SavedInput;
 use parproc_tests::in_time;
 use tempfile::TempDir;
 
-use super::{checks, keeping, replay, replay_here, said, stumbles};
+use super::{checks, keeping, replay, replay_here, run, said, stumbles};
 
 const OTHER: &str = env!("CARGO_BIN_EXE_replay_other");
 
@@ -23,7 +23,7 @@ fn saved(folder: &TempDir) -> PathBuf {
 
 /// Asserts that nothing is called, and gives what is said about it.
 fn refused(command: &mut Command) -> String {
-    let output = command.output().unwrap();
+    let output = run(command);
     let text = said(&output);
     assert_eq!(output.status.code(), Some(2), "{text}");
     assert!(text.starts_with("parproc: nothing is repeated: "), "{text}");
@@ -65,7 +65,7 @@ fn damaged_and_foreign_files() {
 #[test]
 fn an_empty_variable_is_none() {
     let mut command = replay(OTHER, Path::new(""));
-    let output = command.output().unwrap();
+    let output = run(&mut command);
     assert_eq!(output.stdout, b"main was entered\n");
 }
 
@@ -109,7 +109,7 @@ fn a_program_with_other_functions() {
         assert!(text.contains("PARPROC_REPLAY_ANY_BUILD=1"), "{text}");
         let error = SavedInput::open(&path).unwrap().check().unwrap_err();
         assert!(error.is_saved_input(), "{error}");
-        let output = any_build(&mut replay_here(&path)).output().unwrap();
+        let output = run(any_build(&mut replay_here(&path)));
         assert_eq!(output.status.code(), Some(101), "it is the same function");
     });
 }
@@ -148,7 +148,7 @@ fn a_program_of_another_build_with_the_same_functions() {
             text.contains("another build of the program: its build id"),
             "{text}"
         );
-        let output = any_build(&mut replay(&rebuilt, &file)).output().unwrap();
+        let output = run(any_build(&mut replay(&rebuilt, &file)));
         assert_eq!(output.status.code(), Some(101));
     });
 }
@@ -160,7 +160,7 @@ fn a_copy_of_the_program_is_the_same_build() {
         let file = saved(&folder);
         let copy = folder.path().join("copy");
         fs::copy(std::env::current_exe().unwrap(), &copy).unwrap();
-        let output = replay(&copy, &file).output().unwrap();
+        let output = run(&mut replay(&copy, &file));
         assert_eq!(output.status.code(), Some(101));
     });
 }
@@ -174,7 +174,7 @@ fn another_program() {
         let text = refused(&mut replay(OTHER, &stumbled));
         assert!(text.contains("another build of the program"), "{text}");
         // There the function of the same name does not panic.
-        let output = any_build(&mut replay(OTHER, &stumbled)).output().unwrap();
+        let output = run(any_build(&mut replay(OTHER, &stumbled)));
         let text = said(&output);
         assert_eq!(output.status.code(), Some(0), "{text}");
         assert!(text.ends_with("parproc: `replay::stumbles` returned: its result has 8 bytes\n"));

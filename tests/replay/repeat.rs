@@ -9,7 +9,7 @@ use parproc::{TaskError, par_map, parallel};
 use parproc_tests::{children, in_time};
 use tempfile::TempDir;
 
-use super::{End, checks, digests, ends, files, keeping, replay_here, said};
+use super::{End, checks, digests, ends, files, keeping, replay_here, run, said};
 
 /// The saved input of a call that ends so.
 fn saved(folder: &TempDir, end: End) -> PathBuf {
@@ -26,7 +26,7 @@ fn a_segmentation_fault_is_one_again() {
     in_time(|| {
         let folder = TempDir::new().unwrap();
         let file = saved(&folder, End::Segfault);
-        let output = replay_here(&file).output().unwrap();
+        let output = run(&mut replay_here(&file));
         assert_eq!(output.status.signal(), Some(libc::SIGSEGV));
         let text = said(&output);
         assert!(
@@ -60,7 +60,7 @@ fn a_panic_is_one_again_and_printed_as_usual() {
     in_time(|| {
         let folder = TempDir::new().unwrap();
         let file = saved(&folder, End::Panic);
-        let output = replay_here(&file).output().unwrap();
+        let output = run(&mut replay_here(&file));
         assert_eq!(output.status.code(), Some(101));
         let text = said(&output);
         assert!(text.contains("panicked at "), "{text}");
@@ -76,9 +76,9 @@ fn a_panic_is_one_again_and_printed_as_usual() {
 fn an_exit_and_an_abort_are_ones_again() {
     in_time(|| {
         let folder = TempDir::new().unwrap();
-        let output = replay_here(&saved(&folder, End::Exit)).output().unwrap();
+        let output = run(&mut replay_here(&saved(&folder, End::Exit)));
         assert_eq!(output.status.code(), Some(3));
-        let output = replay_here(&saved(&folder, End::Abort)).output().unwrap();
+        let output = run(&mut replay_here(&saved(&folder, End::Abort)));
         assert_eq!(output.status.signal(), Some(libc::SIGABRT));
     });
 }
@@ -97,7 +97,7 @@ fn an_item_that_does_not_fail_any_more_returns() {
         ];
         for (text, end) in cases {
             fs::write(&answer, text).unwrap();
-            let output = replay_here(&file).output().unwrap();
+            let output = run(&mut replay_here(&file));
             assert_eq!(output.status.code(), Some(0));
             let text = said(&output);
             assert!(
@@ -117,7 +117,7 @@ fn arguments_are_the_same_to_the_last_byte() {
         let wanted = super::digest(&numbers, "and text", &bytes, 77);
         let error = keeping(&folder).map(digests, [(numbers, "and text", &bytes[..], 77)]);
         let error = error.unwrap_err();
-        let output = replay_here(&path(error.task().unwrap())).output().unwrap();
+        let output = run(&mut replay_here(&path(error.task().unwrap())));
         assert_eq!(output.status.code(), Some(101));
         let text = said(&output);
         assert!(text.contains(&format!("\n{wanted}\n")), "{text}");
@@ -130,7 +130,7 @@ fn what_does_not_pass_is_told() {
         let folder = TempDir::new().unwrap();
         let pool = keeping(&folder);
         let error = pool.map(super::takes_one_way, [super::OneWay]).unwrap_err();
-        let output = replay_here(&path(error.task().unwrap())).output().unwrap();
+        let output = run(&mut replay_here(&path(error.task().unwrap())));
         assert_eq!(output.status.code(), Some(1));
         let text = said(&output);
         assert!(text.contains("gave no result: "), "{text}");
