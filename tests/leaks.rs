@@ -4,15 +4,13 @@
 
 use std::fs;
 use std::hint;
-use std::io;
-use std::path::PathBuf;
 use std::process;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use futures_lite::future::block_on;
 use parproc::{Pool, Process, as_completed, parallel};
 use parproc_tests::{
-    Meeting, all_children, guardians, meet, pool, program, role, settled, succeeds, unique, within,
+    Footprint, Meeting, guardians, leaves_nothing, leaves_nothing_after, meet, pool, settled,
 };
 use rustix::process::Signal;
 
@@ -46,72 +44,6 @@ fn endless() {
 #[parallel]
 fn large(len: usize) -> Vec<u8> {
     vec![1; len]
-}
-
-/// What a process has, as far as a pool could leave it behind.
-#[derive(Debug, PartialEq)]
-struct Footprint {
-    descriptors: Vec<PathBuf>,
-    threads: usize,
-    /// Zombies too.
-    children: Vec<u32>,
-    shared_mappings: usize,
-    temporary_files: Vec<PathBuf>,
-}
-
-impl Footprint {
-    fn now() -> Self {
-        let links = fs::read_dir("/proc/self/fd").unwrap();
-        // Reading the folder is itself a descriptor, which is gone when its link is looked at.
-        let targets = links.filter_map(|entry| fs::read_link(entry.ok()?.path()).ok());
-        let own = format!("/proc/{}/fd", process::id());
-        let mut descriptors: Vec<_> = targets
-            .filter(|path| path.as_os_str() != own.as_str())
-            .collect();
-        descriptors.sort();
-        let maps = fs::read_to_string("/proc/self/maps").unwrap();
-        let files = fs::read_dir(std::env::temp_dir()).unwrap();
-        Self {
-            descriptors,
-            threads: fs::read_dir("/proc/self/task").unwrap().count(),
-            children: all_children(),
-            shared_mappings: maps.lines().filter(|line| line.contains("memfd:")).count(),
-            temporary_files: files.map(|entry| entry.unwrap().path()).collect(),
-        }
-    }
-}
-
-/// Runs `body` in a program with a folder for temporary files of its own, and compares.
-fn leaves_nothing(test: &str, body: impl FnOnce() + Send + 'static) {
-    leaves_nothing_after(test, || {}, body);
-}
-
-/// So too; what `prepare` leaves behind is meant to stay.
-fn leaves_nothing_after(
-    test: &str,
-    prepare: impl FnOnce() + Send + 'static,
-    body: impl FnOnce() + Send + 'static,
-) {
-    const LIMIT: Duration = Duration::from_secs(170);
-    if role().is_none() {
-        let folder = std::env::temp_dir().join(unique("leaks"));
-        fs::create_dir(&folder).unwrap();
-        let said = succeeds(program(test, "count").env("TMPDIR", &folder));
-        println!("{said}");
-        let left: io::Result<()> = fs::remove_dir(&folder);
-        left.expect("an empty folder");
-        return;
-    }
-    // The thread in which it runs is counted before and after.
-    within(LIMIT, || {
-        prepare();
-        let before = Footprint::now();
-        let begin = Instant::now();
-        body();
-        println!("it took {:?}", begin.elapsed());
-        let after = settled(&before, Footprint::now);
-        assert_eq!(after, before);
-    });
 }
 
 #[test]
@@ -214,14 +146,7 @@ fn first_process() {
     assert_eq!(Process::spawn(square, 3).unwrap().join().unwrap(), 9);
     assert_eq!(settled(&1, || guardians().len()), 1);
     // Of the descriptors that are needed to start it, that of its memory is the last one to go.
-    let is_memory = |path: &&PathBuf| path.to_string_lossy().contains("memfd:");
-    let memories = || {
-        Footprint::now()
-            .descriptors
-            .iter()
-            .filter(is_memory)
-            .count()
-    };
+    let memories = || Footprint::now().descriptors_of("memfd:");
     assert_eq!(settled(&1, memories), 1);
 }
 
