@@ -323,7 +323,7 @@ impl Shared {
             }
             let mut state = self.lock();
             let link = state.links.iter().find(|link| link.id == ward.id);
-            let refusal = link.and_then(|link| refusal(link));
+            let refusal = link.and_then(refusal);
             let reason = refusal.or(ward.given_up);
             // When the program ends, nobody is told anything any more.
             if !state.silent {
