@@ -21,6 +21,7 @@ mod proc;
 mod signals;
 mod spawn;
 mod stack;
+mod standard;
 mod thread;
 mod tree;
 
@@ -41,9 +42,12 @@ pub(crate) use signals::{
 };
 pub(crate) use spawn::{ChildSpec, environment_with};
 pub(crate) use stack::Stack;
+pub(crate) use standard::{
+    Read, Standard, Write, flush_streams, null, pipe, read_now, unread, wait_ready, write_now,
+};
 pub(crate) use thread::{
-    at_exit, cpus, end_at_once, forks, is_copy, name_after_program, name_process, spawn_quiet,
-    watch_forks,
+    at_exit, cpus, end_at_once, forks, is_copy, name_after_program, name_process, program_name,
+    spawn_quiet, watch_forks,
 };
 pub(crate) use tree::{become_subreaper, kill_group_of, open_self, reap_beyond, terminate};
 

@@ -4,7 +4,9 @@ use std::io;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::time::Duration;
 
-use rustix::event::{EventfdFlags, PollFd, PollFlags, eventfd, poll};
+use rustix::event::{EventfdFlags, eventfd};
+
+use super::standard::wait_ready;
 
 /// An event counter: [`notify`](Notify::notify) makes it readable, [`clear`](Notify::clear) takes that back.
 #[derive(Debug)]
@@ -43,18 +45,5 @@ pub(crate) fn wait_readable(
     fds: &[BorrowedFd<'_>],
     timeout: Option<Duration>,
 ) -> io::Result<Vec<bool>> {
-    let timeout = timeout.map(|limit| rustix::time::Timespec {
-        tv_sec: i64::try_from(limit.as_secs()).unwrap_or(i64::MAX),
-        tv_nsec: i64::from(limit.subsec_nanos()),
-    });
-    let mut polled: Vec<PollFd<'_>> = fds
-        .iter()
-        .map(|fd| PollFd::from_borrowed_fd(*fd, PollFlags::IN))
-        .collect();
-    match poll(&mut polled, timeout.as_ref()) {
-        Ok(_) => {}
-        Err(rustix::io::Errno::INTR) => return Ok(vec![false; fds.len()]),
-        Err(error) => return Err(error.into()),
-    }
-    Ok(polled.iter().map(|fd| !fd.revents().is_empty()).collect())
+    wait_ready(fds, &[], timeout)
 }

@@ -59,16 +59,16 @@ pub(crate) fn name_process(name: &str) {
     set_name(&name.as_bytes()[..name.floor_char_boundary(NAME_BYTES)]);
 }
 
+/// The name of the program's file, as it was called; empty if it was called by nothing.
+pub(crate) fn program_name() -> Vec<u8> {
+    let program = std::env::args_os().next().unwrap_or_default();
+    let name = Path::new(&program).file_name().unwrap_or_default();
+    name.as_bytes().to_owned()
+}
+
 /// Gives the process the name of the program: executed by descriptor, it would be called `exe`.
 pub(crate) fn name_after_program() {
-    if let Some(program) = std::env::args_os().next() {
-        set_name(
-            Path::new(&program)
-                .file_name()
-                .unwrap_or_default()
-                .as_bytes(),
-        );
-    }
+    set_name(&program_name());
 }
 
 fn set_name(name: &[u8]) {
