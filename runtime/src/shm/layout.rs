@@ -52,6 +52,13 @@ pub(crate) struct ParentWords {
     /// Number of the chunk that the worker shall end after its current item (relaxed: it is enough
     /// that the worker sees it soon).
     pub(crate) cut: Line<AtomicU64>,
+    /// For standard output and error: 0 if the parent does not want to know who writes what, else twice
+    /// the bytes that it has read, counted from 1, and 1 more while it is reading on. See
+    /// [`WorkerWords::said`].
+    pub(crate) heard: Line<[AtomicU64; 2]>,
+    /// For both: 1 if all that an item writes goes into its report, else 0; written before the worker
+    /// starts.
+    pub(crate) captured: [AtomicU32; 2],
     /// The parent's table of functions; written before the worker starts.
     pub(crate) fingerprint: AtomicU64,
     /// Bytes of the orders; written before the worker starts.
@@ -78,6 +85,14 @@ pub(crate) struct WorkerWords {
     /// Nanoseconds of processor time that it had used about then: at most a millisecond before
     /// (relaxed).
     pub(crate) cpu: AtomicU64,
+    /// How much it had written to standard output and error when the item began that it began last, as
+    /// `heard` counts; stored (relaxed) before `started`.
+    ///
+    /// The worker finds out what it has written, through the C library or in children too, by adding
+    /// what is in the pipe to what was `heard`: that is right if `heard` is even and the same before
+    /// and after it looks into the pipe. The parent makes the word odd before it reads and even after
+    /// it, each with a fence.
+    pub(crate) said: [AtomicU64; 2],
     /// 1 while it waits for room in the result ring, and not for tasks. Stored before it announces
     /// its sleep, and read by the parent after a fence that follows its store of `result_head`:
     /// by the argument of the bell the parent sees it, or the worker sees the room.

@@ -32,9 +32,10 @@ pub(crate) use bell::{Park, Ringer, Sleeper};
 pub(crate) use claim::{Claim, claim_word};
 pub(crate) use groups::{GROUPS, GROUPS_BYTES, Groups, Leader};
 pub(crate) use layout::{
-    CLAIMS, Lane, LastWords, POOL_BYTES, PoolPark, PoolSide, READY, REFUSED, RING_BYTES,
-    ResultRing, SEGMENT_BYTES, TaskRing, WorkerPark,
+    CLAIMS, Lane, LastWords, POOL_BYTES, ParentWords, PoolPark, PoolSide, READY, REFUSED,
+    RING_BYTES, ResultRing, SEGMENT_BYTES, TaskRing, WorkerPark, WorkerWords,
 };
+pub(crate) use memory::Placed;
 use memory::{Memory, Word};
 pub(crate) use ring::{Consumer, Corrupt, Producer};
 

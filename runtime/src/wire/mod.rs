@@ -9,6 +9,7 @@
 //! | item | its arguments one after the other |
 //! | chunk | a [`FrameHeader`], its items one after the other |
 //! | result | length and [`Status`] as one varint, the value |
+//! | output | the same, and where it is in the worker's streams |
 
 mod arguments;
 mod decode;
@@ -26,7 +27,7 @@ pub(crate) use decode::{Landing, decode, land, landing};
 pub(crate) use encode::{Payload, Place, encode_argument};
 pub(crate) use frame::FrameHeader;
 pub(crate) use record::{
-    Gathered, Header, LONGEST_HEADER, Records, Sink, Status, TaskFailure, parse_header,
+    Gathered, Header, LONGEST_HEADER, Records, Sink, Spans, Status, TaskFailure, parse_header,
     write_header,
 };
 pub(crate) use room::{NoMemory, made_room};

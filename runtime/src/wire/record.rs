@@ -14,6 +14,38 @@ pub(crate) enum Status {
     Failed = 1,
     /// The end of a chunk: the nanoseconds that it took, as eight bytes.
     End = 2,
+    /// Where in the worker's output streams the item whose record follows has written: [`Spans`].
+    Output = 3,
+}
+
+/// From where to where an item wrote to standard output and error, in bytes of these streams; empty
+/// where it wrote nothing, or where that is not of interest.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(crate) struct Spans(pub(crate) [(u64, u64); 2]);
+
+impl Spans {
+    const BYTES: usize = 32;
+
+    pub(crate) fn is_empty(&self) -> bool {
+        self.0.iter().all(|(from, to)| from >= to)
+    }
+
+    pub(crate) fn to_bytes(self) -> [u8; Self::BYTES] {
+        let mut bytes = [0; Self::BYTES];
+        let words = self.0.into_iter().flat_map(|(from, to)| [from, to]);
+        for (word, place) in words.zip(bytes.chunks_exact_mut(8)) {
+            place.copy_from_slice(&word.to_ne_bytes());
+        }
+        bytes
+    }
+
+    /// None if it is not as long as it has to be.
+    pub(crate) fn from_bytes(bytes: &[u8]) -> Option<Self> {
+        let words: &[[u8; 8]; Self::BYTES / 8] = bytes.as_chunks().0.try_into().ok()?;
+        let [from, to, error_from, error_to] = words.map(u64::from_ne_bytes);
+        let whole = bytes.len() == Self::BYTES;
+        whole.then_some(Self([(from, to), (error_from, error_to)]))
+    }
 }
 
 /// Why an item gave no value, as the worker says it.
@@ -31,6 +63,9 @@ pub(crate) trait Sink {
     fn value(&mut self, _type_name: &'static str, bytes: &[u8]) {
         self.record(Status::Value, bytes);
     }
+
+    /// The next record is that of a failure.
+    fn fails(&mut self) {}
 }
 
 /// Records one after the other in memory.
@@ -73,7 +108,7 @@ pub(crate) fn parse_header(bytes: &[u8]) -> Header {
             0 => Header::Whole(Status::Value, value >> 2, taken),
             1 => Header::Whole(Status::Failed, value >> 2, taken),
             2 => Header::Whole(Status::End, value >> 2, taken),
-            _ => Header::Bad,
+            _ => Header::Whole(Status::Output, value >> 2, taken),
         },
         varint::Read::Short => Header::Short,
         varint::Read::Bad => Header::Bad,

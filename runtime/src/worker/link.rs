@@ -247,9 +247,3 @@ impl Stream for Shared<'_> {
         self.0.borrow_mut().skip(len);
     }
 }
-
-impl Sink for Shared<'_> {
-    fn record(&mut self, status: Status, bytes: &[u8]) {
-        self.0.borrow_mut().record(status, bytes);
-    }
-}

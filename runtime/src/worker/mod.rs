@@ -47,6 +47,7 @@ mod guard;
 mod link;
 mod local;
 mod orders;
+mod output;
 mod panic;
 mod run;
 mod serve;

@@ -59,6 +59,7 @@ pub(crate) fn run_item(
             (Outcome::Panicked, failure)
         }
     };
+    sink.fails();
     sink.record(
         Status::Failed,
         &postcard::to_stdvec(&failure).unwrap_or_default(),

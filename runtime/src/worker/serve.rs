@@ -14,6 +14,7 @@ use super::clock::ItemClock;
 use super::link::{Link, Shared};
 use super::local::drop_all;
 use super::orders::Orders;
+use super::output::{Outlet, Outputs};
 use super::panic::{Recording, leave_reports_in};
 use super::run::{Outcome, run_item};
 use crate::registry::{FunctionId, Table, table};
@@ -121,6 +122,7 @@ struct Server<'a> {
     outcome: Outcome,
     /// When it looked for ended processes last.
     reaped: u64,
+    outputs: Outputs,
 }
 
 impl<'a> Server<'a> {
@@ -134,6 +136,7 @@ impl<'a> Server<'a> {
             clock: ItemClock::default(),
             outcome: Outcome::Returned,
             reaped: 0,
+            outputs: Outputs::new(&link.borrow().lane),
         }
     }
 
@@ -166,6 +169,7 @@ impl<'a> Server<'a> {
             self.run_items(header, begin, &mut Arguments::from_stream(&mut stream));
         }
         let end = now_nanos();
+        self.outputs.chunk_ends(end);
         let nanos = end.saturating_sub(begin);
         if end.saturating_sub(self.reaped) > REAP_EVERY {
             self.reaped = end;
@@ -185,7 +189,17 @@ impl<'a> Server<'a> {
         };
         let tiny = header.count >= TINY && !header.clocked;
         let look_every = if tiny { TINY_CLOCK } else { 1 };
-        let mut sink = Shared(self.link);
+        let (mut next_look, mut passed) = (0, 0);
+        let (link, outputs) = (self.link, &self.outputs);
+        let (mut plain, mut capturing) = (
+            Outlet::<false> { link, outputs },
+            Outlet::<true> { link, outputs },
+        );
+        let sink: &mut dyn Sink = if outputs.is_capturing() {
+            &mut capturing
+        } else {
+            &mut plain
+        };
         let mut told = begin;
         for item in 0..header.count {
             let mut link = self.link.borrow_mut();
@@ -197,8 +211,11 @@ impl<'a> Server<'a> {
                 }
                 return;
             }
-            if item.is_multiple_of(look_every) {
+            if item == next_look {
                 let now = if item == 0 { begin } else { now_nanos() };
+                let noisy = self.outputs.item_begins(now, passed);
+                passed = if noisy { 1 } else { look_every };
+                next_look = item + passed;
                 self.clock.begin(now);
                 let words = &link.lane.worker;
                 words.began.store(now, Ordering::Relaxed);
@@ -218,13 +235,7 @@ impl<'a> Server<'a> {
             // of a task finds its worker free.
             link.hold_back(item + 1 == header.count);
             drop(link);
-            self.outcome = run_item(
-                function,
-                arguments,
-                &mut sink,
-                &mut self.scratch,
-                &self.clock,
-            );
+            self.outcome = run_item(function, arguments, sink, &mut self.scratch, &self.clock);
             if self.scratch.capacity() > KEPT {
                 self.scratch = Vec::new();
             }
