@@ -119,10 +119,12 @@
 //! The kernel ends workers when the program ends, however that happens. In a worker every pool runs
 //! its items itself ([`PoolBuilder::inline`]), so nested calls neither block nor multiply processes.
 //!
-//! Workers have the environment, working directory, standard output and standard error of the
-//! program unless the pool's [builder](PoolBuilder) says otherwise, and `/dev/null` as standard input. Statics
-//! have the values that constructors gave them: what `main` stored in them is not there. What tasks need
-//! besides their arguments is made by an [init function](PoolBuilder::init).
+//! Workers have the environment, the working directory and the standard output of the program unless the
+//! pool's [builder](PoolBuilder) says otherwise, and `/dev/null` as standard input. What they write to
+//! standard error is passed on to that of the program, and its last lines are in the errors of items that
+//! fail; [`Output`] names the alternatives, such as capturing what each item writes. Statics have the
+//! values that constructors gave them: what `main` stored in them is not there. What tasks need besides
+//! their arguments is made by an [init function](PoolBuilder::init).
 
 mod error;
 mod pool;
@@ -135,9 +137,9 @@ pub mod worker;
 
 pub use error::{Error, Result, TaskError, TryMapError};
 pub use pool::{
-    AsCompleted, Backoff, CancelToken, Imap, ImapUnordered, InitOutput, Job, Pool, PoolBuilder,
-    Process, ProcessBuilder, ProcessInfo, Report, Resource, Task, active_processes, as_completed,
-    par_map, wait_all, wait_all_timeout, wait_any, wait_any_timeout,
+    AsCompleted, Backoff, CancelToken, Imap, ImapUnordered, InitOutput, Job, Output, Pool,
+    PoolBuilder, Process, ProcessBuilder, ProcessInfo, Report, Resource, Task, active_processes,
+    as_completed, par_map, wait_all, wait_all_timeout, wait_any, wait_any_timeout,
 };
 pub use registry::{Function, FunctionInfo, functions};
 pub use worker::gate::init;

@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use super::Pool;
 use super::keep::folder;
+use super::output::Output;
 use super::rules::Backoff;
 use super::setup::Setup;
 use crate::error::{Error, Result};
@@ -117,6 +118,20 @@ impl PoolBuilder {
     /// true, and the pool takes no more work.
     pub fn crash_budget(mut self, crashes: u32) -> Self {
         self.setup.crash_budget = Some(crashes);
+        self
+    }
+
+    /// What becomes of what workers write to standard output; [`Output::Inherit`] unless set.
+    pub fn stdout(mut self, output: Output) -> Self {
+        self.setup.outputs[0] = output;
+        self
+    }
+
+    /// What becomes of what workers write to standard error; [`Output::Tail`] unless set.
+    ///
+    /// Then it is a pipe for them, and no terminal.
+    pub fn stderr(mut self, output: Output) -> Self {
+        self.setup.outputs[1] = output;
         self
     }
 

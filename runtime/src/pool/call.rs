@@ -2,7 +2,7 @@
 //! for them, and results are decoded as they come.
 
 use std::any::Any;
-use std::collections::{BTreeSet, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::marker::PhantomData;
 use std::ops::ControlFlow;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
@@ -12,6 +12,7 @@ use super::chunk::{Chunk, Delivery, Ending, Origin};
 use super::chunker::{Chunker, FULL_BYTES};
 use super::job::Settings;
 use super::order::Order;
+use super::output::Written;
 use super::results::{open_large, open_record};
 use super::rules::History;
 use super::shared::Shared;
@@ -58,6 +59,8 @@ where
     retries: u32,
     /// Items that are to be tried again.
     unsatisfied: BTreeSet<usize>,
+    /// What items wrote, if the caller wants reports and it is captured.
+    written: BTreeMap<usize, Written>,
     marker: PhantomData<fn(F, M)>,
 }
 
@@ -93,6 +96,7 @@ where
                 deadline: settings.deadline(),
                 retained: retry_if.is_some(),
                 single: false,
+                reported: settings.reported,
             },
             settings.token.as_ref(),
         )?;
@@ -118,6 +122,7 @@ where
             retry_if,
             retries: retries.unwrap_or(0),
             unsatisfied: BTreeSet::new(),
+            written: BTreeMap::new(),
             marker: PhantomData,
         })
     }
@@ -161,6 +166,7 @@ where
                 .0;
             if let Some(call) = state.calls.get_mut(self.key) {
                 self.inbox.extend(call.mail.drain(..));
+                self.written.extend(call.written.drain(..));
                 self.out = call.outstanding as usize;
             }
             self.cost = state.cost(self.function);
@@ -272,6 +278,11 @@ where
             count,
             ending,
         })
+    }
+
+    /// What the last attempt at an item wrote, as far as it was captured.
+    pub(super) fn take_written(&mut self, index: usize) -> Written {
+        self.written.remove(&index).unwrap_or_default()
     }
 
     /// Lets a panic of the user's iterator go on.
@@ -430,6 +441,7 @@ where
             return true;
         }
         self.unsatisfied.insert(index);
+        self.written.remove(&index);
         false
     }
 

@@ -177,7 +177,7 @@ pub(super) fn join_others(threads: impl IntoIterator<Item = JoinHandle<()>>) {
     }
 }
 
-fn is_own(thread: &JoinHandle<()>) -> bool {
+pub(super) fn is_own(thread: &JoinHandle<()>) -> bool {
     thread.thread().id() == std::thread::current().id()
 }
 

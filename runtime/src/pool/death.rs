@@ -6,6 +6,7 @@ use std::time::Duration;
 use super::chunk::{Chunk, Delivery};
 use super::keep::{Failed, How};
 use super::link::{InFlight, Link};
+use super::output::Written;
 use super::rules::Retry;
 use super::shared::Shared;
 use super::state::{Phase, State};
@@ -65,7 +66,7 @@ const STACK_REACH: u64 = 64 << 10;
 pub(super) struct End {
     pub(super) exit: Exit,
     pub(super) usage: Usage,
-    /// The last lines of its standard error, with the time at which they came.
+    /// The last lines that it wrote to standard error during the item that it ran.
     pub(super) stderr: String,
     /// The kernel killed a process for want of memory at about that time.
     pub(super) out_of_memory: bool,
@@ -75,13 +76,15 @@ pub(super) struct End {
 
 impl Shared {
     /// Takes a dead worker out of the pool.
-    pub(super) fn bury(&self, state: &mut State, id: u64, end: End) {
+    pub(super) fn bury(&self, state: &mut State, id: u64, mut end: End) {
         let Some(index) = state.links.iter().position(|link| link.id == id) else {
             return;
         };
         let mut link = state.links.remove(index);
         // All that it published before its end counts.
         self.read(state, &mut link);
+        let written = link.written_at_last();
+        end.stderr.clone_from(&written.tail);
         let words = &link.lane.worker;
         let begun = words.started.0.load(Ordering::Acquire);
         // Whatever ends a process ends its call.
@@ -107,7 +110,7 @@ impl Shared {
             let unwanted = link.doom == Some(Doom::Unwanted) || state.phase == Phase::Closed;
             front.chunk.history.spared += u32::from(!running && !unwanted);
             if running || front.chunk.is_hook() || front.chunk.history.spared >= SPARED {
-                self.settle(state, &link, front, &end);
+                self.settle(state, &link, front, &end, written);
             }
         } else if was_ready && link.doom.is_none() && !link.init.is_done() {
             // It is not known yet what the init function said.
@@ -147,7 +150,14 @@ impl Shared {
     }
 
     /// What becomes of the item that the worker was running.
-    fn settle(&self, state: &mut State, link: &Link, front: &mut InFlight, end: &End) {
+    fn settle(
+        &self,
+        state: &mut State,
+        link: &Link,
+        front: &mut InFlight,
+        end: &End,
+        written: Written,
+    ) {
         let Some(kind) = cause(state, link, &front.chunk, end) else {
             // It ended for something else; the item is run by another worker.
             return;
@@ -186,6 +196,7 @@ impl Shared {
                 self.delay(state, item, pause);
             }
             _ => {
+                state.keep_written(call, item.first, written);
                 let how = How::Died(error);
                 self.fail(state, Failed { item, how }, wanted);
             }
@@ -348,7 +359,7 @@ pub(super) fn circumstances(link: &Link, end: &End) -> Circumstances {
         wall: wall.map(Duration::from_nanos),
         cpu: end.usage.cpu.checked_sub(before),
         peak: Some(end.usage.peak).filter(|peak| *peak > 0),
-        stderr: end.stderr.clone(),
+        stderr: link.last_lines(&end.stderr),
     }
 }
 

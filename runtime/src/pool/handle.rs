@@ -8,9 +8,10 @@ use std::thread::JoinHandle;
 
 use super::builder::check_workers;
 use super::call::Results;
-use super::callbacks::join_others;
+use super::callbacks::{is_own, join_others};
 use super::chunk::Ending;
 use super::hooks::Hooks;
+use super::output::Relay;
 use super::rules::Rules;
 use super::setup::Setup;
 use super::shared::Shared;
@@ -86,6 +87,7 @@ impl Pool {
             courier,
             gauge: Condvar::new(),
             keeper: Condvar::new(),
+            relay: Relay::default(),
         };
         Ok(Self {
             shared: Arc::new(shared),
@@ -371,7 +373,13 @@ impl Pool {
         let mut threads = self.threads.lock().unwrap_or_else(PoisonError::into_inner);
         let ending = std::mem::take(&mut *threads);
         drop(threads);
+        if ending.is_empty() {
+            return;
+        }
+        // The workers are not gone yet if this is the thread that ends them.
+        let gone = !ending.iter().any(is_own);
         join_others(ending);
+        self.shared.relay.close(gone);
     }
 
     pub(super) fn shared(&self) -> &Arc<Shared> {

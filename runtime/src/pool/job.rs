@@ -27,6 +27,8 @@ pub(super) struct Settings {
     pub(super) token: Option<CancelToken>,
     /// Each item gets a result, also if it was not read before the call ended.
     pub(super) every: bool,
+    /// What items write is wanted, if it is captured.
+    pub(super) reported: bool,
 }
 
 impl Settings {
@@ -304,7 +306,9 @@ impl<F, P> Job<'_, F, P> {
     {
         let items = items.into_iter();
         let expected = expected::<Report<F::Output>>(&items);
-        map::reports(self.for_every_item().call(items, None)?, expected)
+        let mut job = self.for_every_item();
+        job.settings.reported = true;
+        map::reports(job.call(items, None)?, expected)
     }
 
     fn for_every_item(mut self) -> Self {

@@ -1,11 +1,16 @@
 //! The parent's end of one worker: chunks are written, records are read and told apart.
 
+mod written;
+
 use std::collections::VecDeque;
+use std::ops::Range;
+use std::sync::Arc;
 use std::sync::atomic::{Ordering, fence};
 
 use super::chunk::{Chunk, Delivery, Origin};
 use super::hooks::Progress;
 use super::keep::{Failed, How};
+use super::output::{Streams, Written};
 use super::process::OwnCall;
 use super::watch::Doom;
 use crate::registry::Table;
@@ -14,7 +19,7 @@ use crate::shm::{
     claim_word,
 };
 use crate::sys::{advise_huge, now_nanos};
-use crate::wire::{FrameHeader, Header, Landing, Place, Status, parse_header};
+use crate::wire::{FrameHeader, Header, Landing, Place, Spans, Status, parse_header};
 
 /// Values from this size on are received into memory of their own.
 const LARGE: u64 = 64 << 10;
@@ -37,6 +42,10 @@ pub(super) struct Link {
     next_number: u64,
     /// Records of items that were read: the worker began one more item than these, or as many.
     pub(super) items_done: u64,
+    /// What it writes, if that comes through this process.
+    pub(super) streams: Option<Arc<Streams>>,
+    /// What the item wrote whose record comes next, and the number of items before it.
+    written: Option<(u64, Written)>,
     /// True once the worker has greeted.
     pub(super) greeted: bool,
     /// True once its memory was found to hold impossible values.
@@ -99,6 +108,8 @@ struct Receiving {
 struct Sorted {
     bytes: usize,
     items: u32,
+    /// Where in these bytes other records are, which go no further.
+    gaps: Vec<Range<usize>>,
 }
 
 /// What was found while reading.
@@ -106,6 +117,8 @@ struct Sorted {
 pub(super) enum News {
     /// For the call with this key.
     Mail(usize, Delivery),
+    /// For the report of this item of the call with this key.
+    Written(usize, usize, Written),
     /// An item whose input is kept.
     Failed(Failed),
     /// A chunk ended; so many of its items are done, and took so many nanoseconds.
@@ -135,6 +148,8 @@ impl Link {
             receiving: None,
             next_number: 1,
             items_done: 0,
+            streams: None,
+            written: None,
             greeted: false,
             corrupt: false,
             used: 0,
@@ -395,6 +410,7 @@ impl Link {
         let index = front.chunk.first + front.done as usize;
         front.done += 1;
         self.items_done += 1;
+        let call = front.chunk.call;
         let delivery = Delivery::Large {
             index,
             origin: Origin {
@@ -403,7 +419,8 @@ impl Link {
             },
             landing: receiving.landing,
         };
-        news.push(News::Mail(front.chunk.call, delivery));
+        self.tell_written(news);
+        news.push(News::Mail(call, delivery));
         Ok(())
     }
 
@@ -452,7 +469,12 @@ impl Link {
             if !in_place {
                 return Err(Corrupt);
             }
-            if status == Status::End {
+            if status == Status::Value && !large {
+                front.done += 1;
+                self.items_done += 1;
+                sorted.items += 1;
+                sorted.bytes = value + len as usize;
+            } else if status == Status::End {
                 let nanos = &self.pending[value..value + len as usize];
                 let nanos = u64::from_ne_bytes(nanos.try_into().map_err(|_| Corrupt)?);
                 self.mail(sorted, taken + len as usize, spare, news);
@@ -472,19 +494,28 @@ impl Link {
                     return Ok(());
                 }
                 self.land(news)?;
-            } else if let Some(table) = self
-                .keeps
-                .filter(|_| status == Status::Failed && !front.chunk.is_hook())
-            {
+            } else if status == Status::Output {
                 let end = value + len as usize;
-                let record = self.pending[sorted.bytes..end].to_vec();
-                self.mail(sorted, record.len(), spare, news);
-                self.fail(table, record, news);
+                let spans = Spans::from_bytes(&self.pending[value..end]).ok_or(Corrupt)?;
+                let start = std::mem::replace(&mut sorted.bytes, end);
+                sorted.gaps.push(start..end);
+                self.tell_written(news);
+                let streams = self.streams.as_ref().ok_or(Corrupt)?;
+                self.written = Some((self.items_done, streams.item(spans)));
             } else {
-                front.done += 1;
-                self.items_done += 1;
-                sorted.items += 1;
-                sorted.bytes = value + len as usize;
+                let end = value + len as usize;
+                let table = self.keeps.filter(|_| !front.chunk.is_hook());
+                let end = self.complete_failure(sorted.bytes, value, end);
+                if let Some(table) = table {
+                    let record = self.pending[sorted.bytes..end].to_vec();
+                    self.mail(sorted, record.len(), spare, news);
+                    self.fail(table, record, news);
+                } else if let Some(front) = self.in_flight.front_mut() {
+                    front.done += 1;
+                    self.items_done += 1;
+                    sorted.items += 1;
+                    sorted.bytes = end;
+                }
             }
         }
     }
@@ -506,10 +537,11 @@ impl Link {
         let index = chunk.first + front.done as usize;
         let item = chunk.copy_item(index, &mut place, arguments);
         let how = How::Said { origin, record };
-        news.push(News::Failed(Failed { item, how }));
         front.done += 1;
         self.items_done += 1;
         front.passed = (front.done, place);
+        self.tell_written(news);
+        news.push(News::Failed(Failed { item, how }));
     }
 
     /// Makes mail of the sorted records, and drops the `skip` bytes behind them.
@@ -520,15 +552,21 @@ impl Link {
         spare: &mut Vec<Vec<u8>>,
         news: &mut Vec<News>,
     ) {
-        let Sorted { bytes: end, items } = std::mem::take(sorted);
+        let Sorted {
+            bytes: end,
+            items,
+            gaps,
+        } = std::mem::take(sorted);
+        self.tell_written(news);
         let Some(front) = self.in_flight.front().filter(|_| items > 0) else {
-            self.pending.drain(..skip);
+            self.pending.drain(..end + skip);
             return;
         };
         let mut remainder = spare.pop().unwrap_or_default();
         remainder.extend_from_slice(&self.pending[end + skip..]);
         let mut bytes = std::mem::replace(&mut self.pending, remainder);
         bytes.truncate(end);
+        written::close(&mut bytes, &gaps);
         let first = front.chunk.first + (front.done - items) as usize;
         let delivery = Delivery::Records {
             first,

@@ -87,6 +87,9 @@ where
             ControlFlow::<()>::Continue(())
         },
     )?;
+    for report in &mut reports {
+        report.put_written(call.take_written(report.index));
+    }
     Ok(reports)
 }
 

@@ -5,7 +5,8 @@
 //! for everybody (see [`wait`]); two threads of the pool's own start, greet and bury workers (the
 //! [supervisor]) and move results when nobody waits (the [courier]). More are started when they are
 //! needed: one looks at the memory of workers while that is limited (the [gauge]), one calls the
-//! [callbacks] of tasks, one writes the inputs of failed items to files, in a pool that [keeps](keep) them.
+//! [callbacks] of tasks, one passes on what workers write (the [relay](output)), one writes the inputs of
+//! failed items to files, in a pool that [keeps](keep) them.
 
 mod builder;
 mod call;
@@ -30,6 +31,7 @@ mod link;
 mod map;
 mod observer;
 mod order;
+mod output;
 mod process;
 mod report;
 mod results;
@@ -52,6 +54,7 @@ pub use handle::Pool;
 pub use hooks::InitOutput;
 pub use imap::{Imap, ImapUnordered};
 pub use job::{Decide, Decision, Final, Job, Retrying};
+pub use output::Output;
 pub use process::{Process, ProcessBuilder, ProcessInfo, active_processes};
 pub use report::Report;
 pub use rules::Backoff;

@@ -1,6 +1,7 @@
 //! What is told of an item besides its result.
 
 use super::chunk::Origin;
+use super::output::Written;
 use crate::error::TaskError;
 
 /// The result of one item, and how it came about: from [`Job::reports`](crate::Job::reports).
@@ -15,6 +16,13 @@ pub struct Report<R> {
     pub attempts: u32,
     /// The process id of the worker that ran the last attempt; none if no worker did.
     pub worker: Option<u32>,
+    /// What the last attempt wrote to standard output, if the pool captures that: see
+    /// [`Output::Captured`](crate::Output::Captured).
+    pub stdout: Vec<u8>,
+    /// The same of standard error.
+    pub stderr: Vec<u8>,
+    /// True when it wrote more to one of them than is kept: 1 MiB.
+    pub is_output_cut: bool,
 }
 
 impl<R> Report<R> {
@@ -24,6 +32,14 @@ impl<R> Report<R> {
             result,
             attempts: origin.attempt,
             worker: origin.pid,
+            stdout: Vec::new(),
+            stderr: Vec::new(),
+            is_output_cut: false,
         }
+    }
+
+    pub(super) fn put_written(&mut self, written: Written) {
+        let ([stdout, stderr], cut) = written.into_parts();
+        (self.stdout, self.stderr, self.is_output_cut) = (stdout, stderr, cut);
     }
 }

@@ -18,7 +18,9 @@ pub(super) fn open_record<R: Output>(
             let failure = TaskFailure::Failed(undecodable::<R>(reason));
             task_error(name, index, origin, failure)
         }),
-        Status::Failed | Status::End => Err(open_failure(name, index, origin, bytes)),
+        Status::Failed | Status::End | Status::Output => {
+            Err(open_failure(name, index, origin, bytes))
+        }
     }
 }
 

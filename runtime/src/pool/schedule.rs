@@ -57,6 +57,7 @@ impl Shared {
                     self.notify.notify();
                 }
                 News::Mail(call, delivery) => state.deliver(call, delivery),
+                News::Written(call, index, written) => state.keep_written(call, index, written),
                 News::Done(chunk, ..) if chunk.is_hook() => {}
                 News::Failed(failed) => {
                     let wanted = state.wants(failed.item.call, failed.item.first);

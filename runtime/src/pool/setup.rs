@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use super::environment::Environment;
 use super::hooks::{ExitHook, InitHook};
+use super::output::Output;
 use super::rules::Rules;
 use crate::error::{Error, Result};
 use crate::worker::Orders;
@@ -21,6 +22,8 @@ pub(super) struct Setup {
     pub(super) stderr_lines: usize,
     /// Where inputs of failed items are kept.
     pub(super) crash_dir: Option<PathBuf>,
+    /// What becomes of what workers write to standard output and error.
+    pub(super) outputs: [Output; 2],
     pub(super) lifespan: Lifespan,
     /// Workers that are kept ready besides those that work.
     pub(super) spares: usize,
@@ -74,6 +77,7 @@ impl Default for Setup {
             crash_budget: None,
             stderr_lines: 20,
             crash_dir: None,
+            outputs: [Output::Inherit, Output::Tail],
             lifespan: Lifespan::default(),
             spares: 0,
             one_each: false,

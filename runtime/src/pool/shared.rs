@@ -7,6 +7,7 @@ use std::time::Duration;
 use super::cancel::CancelToken;
 use super::chunk::{Chunk, Ending, Origin};
 use super::hooks::Hooks;
+use super::output::Relay;
 use super::rules::{History, Retry, Rules};
 use super::setup::Setup;
 use super::state::{CallSpec, State, Submitted};
@@ -40,6 +41,8 @@ pub(super) struct Shared {
     pub(super) gauge: Condvar,
     /// Wakes the keeper.
     pub(super) keeper: Condvar,
+    /// Passes on what workers write.
+    pub(super) relay: Relay,
 }
 
 impl Shared {

@@ -14,6 +14,7 @@ use super::hooks::INIT;
 use super::keep::Failed;
 use super::link::{Link, News};
 use super::observer::{Observer, Observers};
+use super::output::Written;
 use super::process::Start;
 use super::rules::Rules;
 use crate::error::{Error, ErrorKind, Result};
@@ -145,6 +146,8 @@ pub(super) struct CallSpec {
     pub(super) retained: bool,
     /// It has one item.
     pub(super) single: bool,
+    /// What its items write goes into reports, if it is captured.
+    pub(super) reported: bool,
 }
 
 impl CallSpec {
@@ -157,6 +160,7 @@ impl CallSpec {
             deadline: None,
             retained: false,
             single: false,
+            reported: false,
         }
     }
 }
@@ -186,6 +190,10 @@ pub(super) struct Call {
     pub(super) deadline: Option<(u64, Duration)>,
     /// Its chunks are given back to the caller when they are done.
     pub(super) retained: bool,
+    /// See [`CallSpec`].
+    reported: bool,
+    /// What items wrote whose results were fetched with the mail, or are yet to come.
+    pub(super) written: Vec<(usize, Written)>,
     /// See [`CallSpec`].
     pub(super) whole: bool,
     /// The thread that waits for the mail, while another one leads.
@@ -266,6 +274,7 @@ impl State {
             deadline,
             retained,
             single,
+            reported,
         } = spec;
         self.maps += usize::from(whole);
         self.clock += 1;
@@ -282,6 +291,8 @@ impl State {
             rules,
             deadline,
             retained,
+            reported,
+            written: Vec::new(),
             waiter: None,
             observers: Vec::new(),
             landing,
@@ -471,6 +482,14 @@ impl State {
             if !call.observers.is_empty() {
                 self.tell(key);
             }
+        }
+    }
+
+    /// Keeps what an item wrote for its report, if there will be one.
+    pub(super) fn keep_written(&mut self, key: usize, index: usize, written: Written) {
+        let call = self.calls.get_mut(key);
+        if let Some(call) = call.filter(|call| call.reported && !call.detached) {
+            call.written.push((index, written));
         }
     }
 

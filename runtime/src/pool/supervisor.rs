@@ -6,6 +6,7 @@
 use std::io;
 use std::os::fd::AsFd;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
+use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::thread::{Builder, Scope};
 use std::time::{Duration, Instant};
@@ -15,13 +16,15 @@ use super::gauge::Gauge;
 use super::guardian::Guardian;
 use super::lifespan::END_LIMIT;
 use super::link::Link;
+use super::output::Streams;
 use super::process::{Start, Teller};
 use super::shared::Shared;
 use super::state::Phase;
 use super::watch::Doom;
 use crate::shm::{Lane, READY, REFUSED, SEGMENT_BYTES};
 use crate::sys::{
-    Child, ChildSpec, Exit, Segment, environment_with, now_nanos, oom_kills, wait_readable,
+    Child, ChildSpec, Exit, Segment, Standard, environment_with, now_nanos, oom_kills,
+    wait_readable,
 };
 use crate::worker::{Attach, Orders};
 
@@ -43,6 +46,8 @@ pub(super) struct Ward {
     birth: Option<Instant>,
     /// Why it was killed before it was ready, if it was.
     given_up: Option<String>,
+    /// What it writes, if that comes through this process.
+    streams: Option<Arc<Streams>>,
 }
 
 impl Ward {
@@ -247,6 +252,10 @@ impl Shared {
         let variables = process.and_then(|start| start.environment.clone());
         let variables = variables.or_else(|| self.setup.environment.apply());
         let directory = process.and_then(|start| start.directory.as_deref());
+        let ends = self
+            .relay
+            .open(&self.setup, &lane)
+            .map_err(|error| said("there is no way for its output", error))?;
         let child = Child::spawn(&ChildSpec {
             arguments: std::env::args_os().collect(),
             environment: environment_with(variables, name, &value),
@@ -256,10 +265,13 @@ impl Shared {
                 self.pool_segment.as_fd(),
                 self.notify.as_fd(),
             ],
-            ..ChildSpec::default()
+            stdout: ends.get(Standard::Output),
+            stderr: ends.get(Standard::Error),
         })
         .map_err(|error| said("this program could not be executed again", error))?;
+        let streams = self.relay.begin(ends, child.pid(), &lane);
         let mut link = Link::new(id, child.pid(), lane);
+        link.streams.clone_from(&streams);
         let most = self.setup.lifespan.items;
         link.keeps = self.keeps().then_some(self.table);
         link.quota = most.map_or(u64::MAX, |items| items as u64);
@@ -270,6 +282,7 @@ impl Shared {
             teller: None,
             birth: Some(Instant::now() + START_LIMIT),
             given_up: None,
+            streams,
         };
         Ok((ward, link))
     }
@@ -315,6 +328,9 @@ impl Shared {
             };
             let ward = wards.swap_remove(index);
             guardian.forget(ward.child.pid());
+            if let Some(streams) = &ward.streams {
+                streams.end();
+            }
             let mut out_of_memory = false;
             if exit == Exit::KILLED {
                 let kills = oom_kills();

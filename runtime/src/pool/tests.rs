@@ -12,6 +12,7 @@ use super::chunk::{Chunk, Delivery};
 use super::death::End;
 use super::keep::Failed;
 use super::link::Link;
+use super::output::Output;
 use super::rules::{History, Rules};
 use super::setup::Setup;
 use super::shared::Shared;
@@ -45,6 +46,7 @@ impl Stage {
     fn with(chunks: usize, rules: Rules, keeps: bool) -> Self {
         let setup = Setup {
             crash_dir: keeps.then(|| "/nowhere".into()),
+            outputs: [Output::Captured, Output::Tail],
             ..Setup::default()
         };
         let pool = Pool::start(1, setup).unwrap();
@@ -53,6 +55,8 @@ impl Stage {
         let mut link = Link::new(1, 1, Lane::map(&segment, true).unwrap());
         link.greeted = true;
         link.keeps = shared.keeps().then_some(shared.table);
+        let ends = shared.relay.open(&shared.setup, &link.lane).unwrap();
+        link.streams = shared.relay.begin(ends, 1, &link.lane);
         let worker = Lane::map(&segment, false).unwrap();
         let results = Producer::new(worker.results());
         let spec = CallSpec {
@@ -125,6 +129,9 @@ impl Stage {
             out_of_memory: false,
             reason: None,
         };
+        for streams in state.links.iter().flat_map(|link| &link.streams) {
+            streams.end();
+        }
         self.shared.bury(&mut state, 1, end);
         state
     }
@@ -149,6 +156,7 @@ enum Deed {
     Began(u64),
     WantsRoom(u32),
     Ready(u32, u64),
+    Said([u64; 2]),
     Read,
     /// The parent looks at the clock.
     Watch,
@@ -157,7 +165,9 @@ enum Deed {
 fn deeds() -> impl Strategy<Value = Deed> {
     prop_oneof![
         any::<Vec<u8>>().prop_map(Deed::Bytes),
-        (0..3_u8, prop::collection::vec(any::<u8>(), 0..12)).prop_map(|(s, b)| Deed::Record(s, b)),
+        (0..4_u8, prop::collection::vec(any::<u8>(), 0..12)).prop_map(|(s, b)| Deed::Record(s, b)),
+        any::<[[u8; 8]; 4]>().prop_map(|words| Deed::Record(3, words.concat())),
+        prop::array::uniform2(any::<u64>()).prop_map(Deed::Said),
         (0..1_u64 << 40).prop_map(Deed::LongHeader),
         prop_oneof![any::<u64>(), 0..1_u64 << 21].prop_map(Deed::Tail),
         prop_oneof![any::<u64>(), 0..200_u64].prop_map(Deed::TaskHead),
@@ -196,7 +206,8 @@ proptest! {
             match deed {
                 Deed::Bytes(bytes) => stage.write(&bytes),
                 Deed::Record(status, bytes) => {
-                    let status = [Status::Value, Status::Failed, Status::End][usize::from(status)];
+                    let kinds = [Status::Value, Status::Failed, Status::End, Status::Output];
+                    let status = kinds[usize::from(status)];
                     stage.record(status, &bytes);
                 }
                 Deed::LongHeader(len) => {
@@ -213,6 +224,11 @@ proptest! {
                 }
                 Deed::Fault(signal) => words.fault.signal.store(signal, Ordering::Release),
                 Deed::Claim(index, word) => words.claims[index].store(word, Ordering::Release),
+                Deed::Said(positions) => {
+                    for (word, position) in words.said.iter().zip(positions) {
+                        word.store(position, Ordering::Release);
+                    }
+                }
                 Deed::Began(time) => words.began.store(time, Ordering::Relaxed),
                 Deed::WantsRoom(value) => words.wants_room.store(value, Ordering::Relaxed),
                 Deed::Ready(ready, table) => {

@@ -1,0 +1,319 @@
+//! The thread that passes on what workers write.
+
+use std::io;
+use std::os::fd::{AsFd, OwnedFd};
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, Once, PoisonError, Weak};
+use std::thread::{self, JoinHandle};
+use std::time::{Duration, Instant};
+
+use super::sink::Sink;
+use super::source::{Source, Turn};
+use super::streams::{Ends, Streams};
+use crate::pool::setup::Setup;
+use crate::shm::Lane;
+use crate::sys::{Notify, Standard, at_exit, forks, spawn_quiet, wait_ready};
+
+/// How long the end of a pool or of the program waits while nobody reads what is passed on.
+const STALL: Duration = Duration::from_secs(2);
+/// How long the thread may take to see that it shall end.
+const SOON: Duration = Duration::from_millis(100);
+/// What the thread does not wait for when the system refuses to wait.
+const PAUSE: Duration = Duration::from_millis(10);
+/// Bytes of ended workers that are kept while they cannot be passed on.
+const MOST_LEFT: usize = 32 << 20;
+
+/// Passes on what the workers of a pool write; its thread is started with the first one that needs it.
+#[derive(Debug, Default)]
+pub(in crate::pool) struct Relay {
+    running: Mutex<Option<Running>>,
+}
+
+#[derive(Debug)]
+struct Running {
+    inner: Arc<Inner>,
+    thread: JoinHandle<()>,
+}
+
+impl Relay {
+    /// Makes the streams of a worker that is about to be started.
+    pub(in crate::pool) fn open(&self, setup: &Setup, lane: &Lane) -> io::Result<Ends> {
+        let ends = Ends::open(setup, lane)?;
+        let mut running = self.running();
+        if running.is_none() && !ends.is_deaf() {
+            *running = Some(Running::start()?);
+        }
+        Ok(ends)
+    }
+
+    /// The worker was started; none if nothing that it writes comes here.
+    pub(in crate::pool) fn begin(&self, ends: Ends, pid: u32, lane: &Lane) -> Option<Arc<Streams>> {
+        let running = self.running();
+        let inner = &running.as_ref().filter(|_| !ends.is_deaf())?.inner;
+        Some(Arc::new(ends.into_streams(inner, pid, lane)))
+    }
+
+    /// Has the thread end when all workers have ended and what is left was passed on, and waits for that
+    /// if they are `gone`.
+    ///
+    /// If it cannot go on because nobody reads this program's stream, the rest is dropped.
+    pub(in crate::pool) fn close(&self, gone: bool) {
+        let Some(Running { inner, thread }) = self.running().take() else {
+            return;
+        };
+        inner.control().closing = true;
+        inner.wake();
+        if !gone {
+            return;
+        }
+        if !inner.wait_until(STALL, |control| control.over) {
+            inner.control().abandoned = true;
+            inner.wake();
+            if !inner.wait_until(SOON, |control| control.over) {
+                // It is in the middle of writing. It ends when somebody reads, or with the program.
+                return;
+            }
+        }
+        // A panic there is a fault of ours that was reported by its own message.
+        let _ = thread.join();
+    }
+
+    fn running(&self) -> MutexGuard<'_, Option<Running>> {
+        self.running.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Running {
+    fn start() -> io::Result<Self> {
+        let inner = Arc::new(Inner {
+            notify: Notify::new()?,
+            control: Mutex::default(),
+            told: Condvar::new(),
+            generation: forks(),
+        });
+        let own = Arc::clone(&inner);
+        let thread = spawn_quiet("parproc-output", move || {
+            let _ = catch_unwind(AssertUnwindSafe(|| own.run()));
+            own.control().over = true;
+            own.told.notify_all();
+        })?;
+        flush_at_exit(&inner);
+        Ok(Self { inner, thread })
+    }
+}
+
+/// What the thread shares with others.
+#[derive(Debug)]
+pub(super) struct Inner {
+    /// Wakes the thread.
+    notify: Notify,
+    control: Mutex<Control>,
+    /// Tells others of progress.
+    told: Condvar,
+    /// How often the process had been forked.
+    generation: u32,
+}
+
+#[derive(Debug, Default)]
+struct Control {
+    sources: Vec<Arc<Source>>,
+    /// Bytes of sources that have ended, and that the thread has not taken.
+    left: usize,
+    /// All workers are gone.
+    closing: bool,
+    /// What cannot be passed on is dropped.
+    abandoned: bool,
+    /// The thread has nothing more to do.
+    over: bool,
+    /// How often all that was written was to be passed on, and was.
+    wanted: u64,
+    flushed: u64,
+    /// Bytes that were passed on.
+    written: u64,
+}
+
+impl Inner {
+    /// Nobody waits for anything while he has the lock.
+    fn control(&self) -> MutexGuard<'_, Control> {
+        self.control.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Has the thread look at everything.
+    pub(super) fn wake(&self) {
+        self.notify.notify();
+    }
+
+    pub(super) fn add(&self, source: Arc<Source>) {
+        self.control().sources.push(source);
+        self.wake();
+    }
+
+    /// The worker of a source has ended.
+    pub(super) fn end(&self, source: &Source) {
+        let mut control = self.control();
+        let waiting = source.end();
+        if control.left + waiting > MOST_LEFT {
+            source.forget_rest();
+        } else {
+            control.left += waiting;
+        }
+        drop(control);
+        self.wake();
+    }
+
+    /// Waits for `done`, but not longer than `limit` without progress; says whether it is.
+    fn wait_until(&self, limit: Duration, done: impl Fn(&Control) -> bool) -> bool {
+        let mut control = self.control();
+        let mut written = control.written;
+        let mut end = Instant::now() + limit;
+        while !done(&control) {
+            let now = Instant::now();
+            if control.written != written {
+                written = control.written;
+                end = now + limit;
+            }
+            if end <= now {
+                return false;
+            }
+            let waited = self.told.wait_timeout(control, end - now);
+            control = waited.unwrap_or_else(PoisonError::into_inner).0;
+        }
+        true
+    }
+
+    /// Passes on what was written until now, at the end of the program.
+    fn flush(&self) {
+        if self.generation == forks() {
+            let mut control = self.control();
+            control.wanted += 1;
+            let number = control.wanted;
+            drop(control);
+            self.wake();
+            let done = |control: &Control| control.flushed >= number || control.over;
+            if !self.wait_until(STALL, done) {
+                // Who ends its pool next need not wait again.
+                self.control().abandoned = true;
+                self.wake();
+            }
+        }
+    }
+
+    /// The thread's life.
+    fn run(&self) {
+        let mut sinks = Standard::BOTH.map(Sink::new);
+        let mut buffer = Vec::new();
+        let mut drained = 0;
+        for round in 0.. {
+            let (mut sources, wanted, flushed, abandoned) = {
+                let control = self.control();
+                (
+                    control.sources.clone(),
+                    control.wanted,
+                    control.flushed,
+                    control.abandoned,
+                )
+            };
+            if abandoned {
+                sinks.iter_mut().for_each(Sink::discard);
+            }
+            // What comes later would make a flush endless.
+            let flushing = wanted > flushed;
+            if flushing && drained < wanted {
+                sources.iter().for_each(|source| source.drain());
+                drained = wanted;
+            }
+            if !sources.is_empty() {
+                // When there is not room for all, each one is the first to have some.
+                let first = round % sources.len();
+                sources.rotate_left(first);
+            }
+            let mut pipes = Vec::new();
+            let mut over = Vec::new();
+            let mut blocked = [false; 2];
+            for source in sources {
+                let sink = &mut sinks[source.standard as usize];
+                if sink.is_full() && source.passes_on {
+                    blocked[source.standard as usize] = true;
+                    continue;
+                }
+                let before = sink.waiting.len();
+                match source.turn(&mut sink.waiting) {
+                    Turn::Read(pipe) if !flushing => pipes.push((source, pipe)),
+                    Turn::Read(_) | Turn::Wait => {}
+                    Turn::Over => over.push((source, sink.waiting.len() - before)),
+                }
+            }
+            let written: usize = sinks.iter_mut().map(Sink::write).sum();
+            let empty = sinks.iter().all(Sink::is_empty);
+            let done = empty && blocked == [false; 2];
+            if self.note(&over, written, done.then_some(wanted)) {
+                return;
+            }
+            let room = |sink: &Sink| blocked[sink.standard as usize] && !sink.is_full();
+            if sinks.iter().any(room) || done && flushing {
+                continue;
+            }
+            self.wait(&pipes, &mut sinks, &mut buffer);
+        }
+    }
+
+    /// Takes note of what was done; says whether that was all. All that was there when flush number
+    /// `flushed` was asked for is written, if there is one.
+    fn note(&self, over: &[(Arc<Source>, usize)], written: usize, flushed: Option<u64>) -> bool {
+        let mut control = self.control();
+        if !over.is_empty() {
+            let is_over = |source: &Arc<Source>| over.iter().any(|one| Arc::ptr_eq(&one.0, source));
+            control.sources.retain(|source| !is_over(source));
+            control.left -= over.iter().map(|(_, taken)| taken).sum::<usize>();
+        }
+        control.written += written as u64;
+        if let Some(flushed) = flushed.filter(|flushed| *flushed > control.flushed) {
+            control.flushed = flushed;
+        }
+        self.told.notify_all();
+        let done = control.sources.is_empty() && flushed.is_some() || control.abandoned;
+        control.closing && done
+    }
+
+    /// Waits for something to read, to write or to look at, and reads once from each pipe.
+    fn wait(
+        &self,
+        pipes: &[(Arc<Source>, Arc<OwnedFd>)],
+        sinks: &mut [Sink; 2],
+        buffer: &mut Vec<u8>,
+    ) {
+        let readers: Vec<_> = std::iter::once(self.notify.as_fd())
+            .chain(pipes.iter().map(|(_, pipe)| pipe.as_fd()))
+            .collect();
+        let waiting = sinks.iter().filter(|sink| !sink.is_empty());
+        let writers: Vec<_> = waiting.map(|sink| sink.standard.as_fd()).collect();
+        let Ok(ready) = wait_ready(&readers, &writers, None) else {
+            // For lack of memory.
+            thread::sleep(PAUSE);
+            return;
+        };
+        self.notify.clear();
+        for ((source, _), _) in pipes.iter().zip(&ready[1..]).filter(|(_, ready)| **ready) {
+            let sink = &mut sinks[source.standard as usize];
+            if !(sink.is_full() && source.passes_on) {
+                source.read(buffer, &mut sink.waiting);
+            }
+        }
+    }
+}
+
+/// When the program ends, workers of pools that live on have written something as well.
+fn flush_at_exit(inner: &Arc<Inner>) {
+    static ALL: Mutex<Vec<Weak<Inner>>> = Mutex::new(Vec::new());
+    static REGISTERED: Once = Once::new();
+    extern "C" fn flush_all() {
+        let all = std::mem::take(&mut *ALL.lock().unwrap_or_else(PoisonError::into_inner));
+        for inner in all.iter().filter_map(Weak::upgrade) {
+            inner.flush();
+        }
+    }
+    REGISTERED.call_once(|| at_exit(flush_all));
+    let mut all = ALL.lock().unwrap_or_else(PoisonError::into_inner);
+    all.retain(|inner| inner.strong_count() > 0);
+    all.push(Arc::downgrade(inner));
+}

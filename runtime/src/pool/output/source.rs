@@ -1,0 +1,241 @@
+//! One stream of one worker: read from its pipe, kept for reports and errors, and passed on.
+
+use std::os::fd::OwnedFd;
+use std::sync::atomic::{Ordering, fence};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use super::kept::Kept;
+use super::lines::Lines;
+use crate::shm::{Lane, ParentWords, Placed, WorkerWords};
+use crate::sys::{Read, Standard, read_now};
+
+/// How much is read at once: what a pipe holds.
+const READ: usize = 64 << 10;
+/// How much is read of what is there now: who has the other end may write without end. No pipe of an
+/// ordinary user holds more.
+const MOST_AT_ONCE: usize = 1 << 20;
+/// With so much waiting to be passed on nothing more is read ahead of that.
+const MOST_WAITING: usize = 256 << 10;
+
+/// How a stream is passed on.
+#[derive(Debug)]
+pub(super) enum Passing {
+    Not,
+    Unchanged,
+    Lines(Lines),
+}
+
+/// What is kept of it.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Keeping {
+    /// The last bytes.
+    pub(super) tail: bool,
+    /// All that items wrote.
+    pub(super) items: bool,
+}
+
+#[derive(Debug)]
+pub(super) struct Source {
+    pub(super) standard: Standard,
+    /// False if nothing of it is passed on.
+    pub(super) passes_on: bool,
+    parent: Placed<ParentWords>,
+    worker: Placed<WorkerWords>,
+    held: Mutex<Held>,
+}
+
+#[derive(Debug)]
+struct Held {
+    /// None once the worker was buried.
+    pipe: Option<Arc<OwnedFd>>,
+    /// Everybody has closed the other end.
+    at_end: bool,
+    /// Of the next byte.
+    position: u64,
+    tail: Option<Kept>,
+    items: Option<Kept>,
+    passing: Passing,
+    /// What others have read than the thread that passes on.
+    rest: Vec<u8>,
+}
+
+/// What the thread that passes on has to do with a source.
+#[derive(Debug)]
+pub(super) enum Turn {
+    Read(Arc<OwnedFd>),
+    Wait,
+    /// Nothing any more.
+    Over,
+}
+
+impl Source {
+    /// A stream whose bytes count from 1 on, as the worker finds in its segment.
+    pub(super) fn new(
+        standard: Standard,
+        lane: &Lane,
+        pipe: OwnedFd,
+        keeping: Keeping,
+        passing: Passing,
+    ) -> Self {
+        Self {
+            standard,
+            passes_on: !matches!(passing, Passing::Not),
+            parent: lane.parent.clone(),
+            worker: lane.worker.clone(),
+            held: Mutex::new(Held {
+                pipe: Some(Arc::new(pipe)),
+                at_end: false,
+                position: 1,
+                tail: keeping.tail.then(Kept::default),
+                items: keeping.items.then(Kept::default),
+                passing,
+                rest: Vec::new(),
+            }),
+        }
+    }
+
+    /// Nobody waits for anything while he has the lock.
+    fn lock(&self) -> MutexGuard<'_, Held> {
+        self.held.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Puts what others have read to `out`, and says what to do next.
+    pub(super) fn turn(&self, out: &mut Vec<u8>) -> Turn {
+        let mut held = self.lock();
+        out.append(&mut held.rest);
+        match &held.pipe {
+            None => Turn::Over,
+            Some(_) if held.at_end => Turn::Wait,
+            Some(pipe) => Turn::Read(Arc::clone(pipe)),
+        }
+    }
+
+    /// Reads once what is there, and puts to `out` what is to be passed on.
+    pub(super) fn read(&self, buffer: &mut Vec<u8>, out: &mut Vec<u8>) {
+        let mut held = self.lock();
+        if held.pipe.is_some() {
+            out.append(&mut held.rest);
+            self.read_on(&mut held, buffer, out);
+        }
+    }
+
+    /// Reads what is there now, for others to pass it on.
+    pub(super) fn drain(&self) {
+        self.drain_to(&mut self.lock(), u64::MAX);
+    }
+
+    /// The worker has ended: reads what is there and closes the pipe. Says how many bytes wait to be
+    /// passed on; nothing if that was said before.
+    pub(super) fn end(&self) -> usize {
+        let mut held = self.lock();
+        if held.pipe.is_none() {
+            return 0;
+        }
+        self.drain_to(&mut held, u64::MAX);
+        held.pipe = None;
+        let Held { passing, rest, .. } = &mut *held;
+        if let Passing::Lines(lines) = passing {
+            lines.finish(rest);
+        }
+        held.rest.len()
+    }
+
+    /// Drops what waits to be passed on.
+    pub(super) fn forget_rest(&self) {
+        self.lock().rest = Vec::new();
+    }
+
+    /// What an item wrote, as the worker says: the last bytes of it, and all if that is kept. Each with
+    /// whether it is whole.
+    pub(super) fn item(&self, (from, to): (u64, u64)) -> [(Vec<u8>, bool); 2] {
+        let mut held = self.lock();
+        if held.rest.len() < MOST_WAITING {
+            self.drain_to(&mut held, to);
+        }
+        held.copy(from, to)
+    }
+
+    /// The same of the item that runs, of a worker that has ended.
+    pub(super) fn running(&self) -> [(Vec<u8>, bool); 2] {
+        let mut held = self.lock();
+        let to = held.position;
+        held.copy(self.begin(), to)
+    }
+
+    /// Where the item begins that runs.
+    fn begin(&self) -> u64 {
+        self.worker.said[self.standard as usize].load(Ordering::Relaxed)
+    }
+
+    /// Reads what is there up to a position, and not much more.
+    fn drain_to(&self, held: &mut Held, to: u64) {
+        let mut buffer = Vec::new();
+        let mut rest = std::mem::take(&mut held.rest);
+        let begin = held.position;
+        while held.position < to && held.position - begin < MOST_AT_ONCE as u64 {
+            if self.read_on(held, &mut buffer, &mut rest) != Read::Bytes {
+                break;
+            }
+        }
+        held.rest = rest;
+    }
+
+    fn read_on(&self, held: &mut Held, buffer: &mut Vec<u8>, out: &mut Vec<u8>) -> Read {
+        let Some(pipe) = &held.pipe else {
+            return Read::End;
+        };
+        let at = held.position;
+        self.say(2 * at + 1);
+        let read = read_now(pipe, READ, buffer);
+        if read == Read::Bytes {
+            held.position += buffer.len() as u64;
+        }
+        self.say(2 * held.position);
+        match read {
+            Read::Bytes => held.take(at, buffer, self.begin(), out),
+            Read::Nothing => {}
+            Read::End => held.at_end = true,
+        }
+        read
+    }
+
+    /// See [`WorkerWords::said`].
+    fn say(&self, heard: u64) {
+        let word = &self.parent.heard.0[self.standard as usize];
+        // A stream whose positions are of no interest has none there.
+        if word.load(Ordering::Relaxed) != 0 {
+            fence(Ordering::SeqCst);
+            word.store(heard, Ordering::SeqCst);
+            fence(Ordering::SeqCst);
+        }
+    }
+}
+
+impl Held {
+    /// Takes in what was read.
+    fn take(&mut self, at: u64, bytes: &[u8], begin: u64, out: &mut Vec<u8>) {
+        if let Some(tail) = &mut self.tail {
+            tail.push_to_tail(at, bytes);
+        }
+        if let Some(items) = &mut self.items {
+            items.push_to_items(at, bytes, begin);
+        }
+        match &mut self.passing {
+            Passing::Not => {}
+            Passing::Unchanged => out.extend_from_slice(bytes),
+            Passing::Lines(lines) => lines.push(bytes, out),
+        }
+    }
+
+    fn copy(&mut self, from: u64, to: u64) -> [(Vec<u8>, bool); 2] {
+        let copy = |kept: &Option<Kept>| match kept {
+            Some(kept) => kept.copy(from, to),
+            None => (Vec::new(), true),
+        };
+        let copies = [copy(&self.tail), copy(&self.items)];
+        if let Some(items) = &mut self.items {
+            items.drop_before(to);
+        }
+        copies
+    }
+}
