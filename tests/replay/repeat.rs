@@ -5,7 +5,8 @@ use std::os::unix::process::ExitStatusExt as _;
 use std::path::PathBuf;
 use std::process::{self, Stdio};
 
-use parproc::{TaskError, par_map, parallel};
+use parproc::replay::SavedInput;
+use parproc::{Pool, TaskError, par_map, parallel, worker};
 use parproc_tests::{children, in_time};
 use tempfile::TempDir;
 
@@ -184,6 +185,55 @@ fn the_call_is_alone_in_the_process_that_was_started() {
             "process {id}, SigCgt:\t0000000000000000, Threads:\t1, variables [], doubled [0, 2, 4], children []"
         );
         assert!(text.contains(&expected), "{text}");
+    });
+}
+
+/// Keeps the words; in a call that is repeated only if it is one.
+#[parallel]
+fn prepares(words: Vec<String>) -> Result<(), String> {
+    if words.len() > 1 && std::env::args().nth(1).as_deref() == Some("its") {
+        return Err(words.concat());
+    }
+    worker::set_local(words);
+    Ok(())
+}
+
+/// Aborts behind what `prepares` has prepared.
+#[parallel]
+fn needs_words(index: usize) -> usize {
+    let found = worker::with_local(|words: &mut Vec<String>| words[index].len());
+    eprintln!("found {found:?}");
+    process::abort()
+}
+
+#[test]
+fn what_the_pool_prepared_is_there() {
+    in_time(|| {
+        let folder = TempDir::new().unwrap();
+        let repeat = |words: &[&str]| {
+            let words: Vec<String> = words.iter().map(|word| (*word).to_owned()).collect();
+            let builder = Pool::builder().workers(1).crash_dir(folder.path());
+            let pool = builder.init(prepares, words).build().unwrap();
+            let error = pool.map(needs_words, [0]).unwrap_err();
+            let file = path(error.task().unwrap());
+            let name = SavedInput::open(&file).unwrap();
+            assert_eq!(name.init_function(), Some("replay::repeat::prepares"));
+            run(&mut replay_here(&file))
+        };
+        let output = repeat(&["model"]);
+        assert_eq!(output.status.signal(), Some(libc::SIGABRT));
+        let text = said(&output);
+        let init = "the pool's init function `replay::repeat::prepares` returned: ";
+        assert!(
+            text.contains(init) && text.contains("found Some(5)"),
+            "{text}"
+        );
+
+        let output = repeat(&["two", "words"]);
+        let text = said(&output);
+        assert_eq!(output.status.code(), Some(1), "{text}");
+        let init = "the pool's init function `replay::repeat::prepares` returned an `Err`: ";
+        assert!(text.contains(init) && !text.contains("found"), "{text}");
     });
 }
 

@@ -191,6 +191,12 @@ impl Hooks {
         self.init.is_some()
     }
 
+    /// The init function and its arguments, if there is one.
+    pub(super) fn init(&self) -> Option<(FunctionId, &[u8])> {
+        let init = self.init.as_ref()?;
+        Some((init.function, &init.arguments))
+    }
+
     /// The rules of the init function.
     pub(super) fn rules(&self) -> Option<Arc<Rules>> {
         self.init.as_ref().map(|init| Arc::clone(&init.rules))

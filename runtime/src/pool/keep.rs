@@ -13,7 +13,7 @@ use super::results::open_failure;
 use super::shared::Shared;
 use super::state::{Phase, State};
 use crate::error::TaskError;
-use crate::replay::keep;
+use crate::replay::{Call, keep};
 use crate::wire::{Place, Records, Status};
 
 /// The folder when the program sets none.
@@ -126,7 +126,12 @@ impl Shared {
         let Some(folder) = &self.setup.crash_dir else {
             return error;
         };
-        let saved = keep(folder, self.table, item.function, &error, &item.payload);
+        let call = Call {
+            function: item.function,
+            arguments: &item.payload,
+            init: self.hooks.init(),
+        };
+        let saved = keep(folder, self.table, call, &error);
         error.with_input(saved)
     }
 

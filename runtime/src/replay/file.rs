@@ -42,11 +42,21 @@ pub(super) struct Header {
     pub(super) attempt: u32,
     /// The worker's process id.
     pub(super) worker: Option<u32>,
+    /// What the pool ran in the worker first.
+    pub(super) init: Option<Preparation>,
     /// Since the beginning of 1970.
     pub(super) time: Duration,
     /// The error in one paragraph, and in full.
     pub(super) error: String,
     pub(super) details: String,
+}
+
+/// The call of a pool's `init` function.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct Preparation {
+    pub(super) function: String,
+    pub(super) signature: String,
+    pub(super) arguments: Vec<u8>,
 }
 
 /// Writes a file; the arguments come in pieces.

@@ -7,7 +7,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use tempfile::Builder;
 
 use super::build::Build;
-use super::file::{self, Header};
+use super::file::{self, Header, Preparation};
 use crate::error::TaskError;
 use crate::registry::{FunctionId, Table};
 use crate::wire::Payload;
@@ -17,34 +17,50 @@ const NAME_BYTES: usize = 64;
 /// So many files can have one function, item, worker and nanosecond.
 const TRIES: u32 = 100;
 
-/// Keeps `arguments`, with which the function failed with `error`, in a new file in `folder`.
+/// A call that failed.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Call<'a> {
+    pub(crate) function: FunctionId,
+    pub(crate) arguments: &'a Payload,
+    /// The `init` function of its pool, and its arguments.
+    pub(crate) init: Option<(FunctionId, &'a [u8])>,
+}
+
+/// Keeps the input of `call`, which failed with `error`, in a new file in `folder`.
 ///
 /// The folder is made if it is missing. Nothing is left when this fails.
 pub(crate) fn keep(
     folder: &Path,
     table: &Table,
-    function: FunctionId,
+    call: Call<'_>,
     error: &TaskError,
-    arguments: &Payload,
 ) -> Result<PathBuf, String> {
+    let signature = |function| {
+        let found = table.get(function);
+        found.map_or("", |entry| entry.signature).to_owned()
+    };
+    let init = call.init.map(|(function, arguments)| Preparation {
+        function: table.name(function).to_owned(),
+        signature: signature(function),
+        arguments: arguments.to_vec(),
+    });
     let time = SystemTime::now().duration_since(UNIX_EPOCH);
     let header = Header {
         version: env!("CARGO_PKG_VERSION").to_owned(),
         build: Build::own().clone(),
         fingerprint: table.fingerprint(),
         function: error.function().to_owned(),
-        signature: table
-            .get(function)
-            .map_or("", |entry| entry.signature)
-            .to_owned(),
+        signature: signature(call.function),
         index: error.index() as u64,
         attempt: error.attempt(),
         worker: error.pid(),
+        init,
         time: time.unwrap_or_default(),
         error: error.to_string(),
         details: format!("{error:?}"),
     };
-    write(folder, &header, arguments).map_err(|error| format!("{}: {error}", folder.display()))
+    let written = write(folder, &header, call.arguments);
+    written.map_err(|error| format!("{}: {error}", folder.display()))
 }
 
 fn write(folder: &Path, header: &Header, arguments: &Payload) -> io::Result<PathBuf> {

@@ -55,7 +55,7 @@
 //! 101 when it panicked, 1 when its argument or its result did not pass, and 2 when the file was refused; a crash
 //! is a crash.
 //!
-//! What a pool's `init` function prepares in its workers is not there.
+//! If the pool has an [`init`](crate::PoolBuilder::init) function, that runs first, with its arguments.
 //!
 //! # Which program repeats which call
 //!
@@ -74,7 +74,7 @@ mod keep;
 mod run;
 mod saved;
 
-pub(crate) use keep::keep;
+pub(crate) use keep::{Call, keep};
 pub(crate) use run::{Request, VARIABLES};
 pub use saved::SavedInput;
 

@@ -2,10 +2,12 @@
 //!
 //! This is a mode that somebody asked for, to look at one call: so it prints, and it exits.
 
+use std::fmt;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::PathBuf;
 
 use super::SavedInput;
+use super::saved::Found;
 use crate::error::Failure;
 use crate::registry::{Registration, table};
 use crate::sys::ignore_broken_pipes;
@@ -44,10 +46,10 @@ impl Request {
 /// Gives the exit code.
 fn repeat(request: &Request) -> i32 {
     let found = SavedInput::open(&request.path).and_then(|input| {
-        let function = input.find(table()?, request.any_build)?;
-        Ok((input, function))
+        let found = input.find(table()?, request.any_build)?;
+        Ok((input, found))
     });
-    let (input, function) = match found {
+    let (input, Found { function, init }) = match found {
         Ok(found) => found,
         Err(error) => {
             eprintln!("parproc: nothing is repeated: {error}");
@@ -57,21 +59,19 @@ fn repeat(request: &Request) -> i32 {
     announce(&input, function);
     // As in a worker, and as Rust's start code has it.
     let _ = ignore_broken_pipes();
-    let (code, how) = match call(function, input.arguments()) {
-        Ending::Returned { bytes, is_err } => {
-            let what = if is_err {
-                "returned an `Err`"
-            } else {
-                "returned"
-            };
-            (0, format!("{what}: its result has {bytes} bytes"))
+    if let Some(init) = init {
+        let ending = call(init, input.init_arguments());
+        eprintln!(
+            "parproc: the pool's init function `{}` {ending}",
+            init.name()
+        );
+        if !ending.is_good() {
+            return ending.code().max(1);
         }
-        Ending::Failed(failure) => (1, format!("gave no result: {failure}")),
-        // The message was printed when it was raised.
-        Ending::Panicked => (101, "panicked".to_owned()),
-    };
-    eprintln!("parproc: `{}` {how}", input.function());
-    code
+    }
+    let ending = call(function, input.arguments());
+    eprintln!("parproc: `{}` {ending}", function.name());
+    ending.code()
 }
 
 fn announce(input: &SavedInput, function: &Registration) {
@@ -99,11 +99,40 @@ enum Ending {
     Panicked,
 }
 
+impl Ending {
+    /// False for an `Err` too.
+    fn is_good(&self) -> bool {
+        matches!(self, Self::Returned { is_err: false, .. })
+    }
+
+    fn code(&self) -> i32 {
+        match self {
+            Self::Returned { .. } => 0,
+            Self::Failed(_) => 1,
+            Self::Panicked => 101,
+        }
+    }
+}
+
+impl fmt::Display for Ending {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Returned { bytes, is_err } => {
+                let what = if *is_err { " an `Err`" } else { "" };
+                write!(f, "returned{what}: its result has {bytes} bytes")
+            }
+            Self::Failed(failure) => write!(f, "gave no result: {failure}"),
+            // The message was printed when it was raised.
+            Self::Panicked => f.write_str("panicked"),
+        }
+    }
+}
+
 fn call(function: &Registration, bytes: &[u8]) -> Ending {
     let mut arguments = Arguments::from_bytes(bytes);
     arguments.begin(function.arguments);
     let (mut last, mut scratch) = (Last::default(), Vec::new());
-    // The process ends behind this, so nothing that the panic broke is used again.
+    // The process ends behind a panic, so nothing that it broke is used again.
     let outcome = catch_unwind(AssertUnwindSafe(|| {
         (function.call)(&mut arguments, Reply::new(&mut last, &mut scratch))
     }));

@@ -74,6 +74,13 @@ impl SavedInput {
         self.header.worker
     }
 
+    /// The registered name of the [`init`](crate::PoolBuilder::init) function of the pool, if it has one.
+    #[must_use]
+    pub fn init_function(&self) -> Option<&str> {
+        let init = self.header.init.as_ref()?;
+        Some(&init.function)
+    }
+
     /// When it was saved.
     #[must_use]
     pub fn time(&self) -> SystemTime {
@@ -121,41 +128,32 @@ impl SavedInput {
         self.find(table()?, false).map(drop)
     }
 
-    /// The function.
+    /// The functions to be called.
     ///
     /// Fails when this program cannot repeat the call.
-    pub(super) fn find(&self, table: &Table, any_build: bool) -> Result<&'static Registration> {
+    pub(super) fn find(&self, table: &Table, any_build: bool) -> Result<Found> {
         let found = self.search(table, any_build);
         found.map_err(|reason| refused(&self.path, reason))
     }
 
-    fn search(&self, table: &Table, any_build: bool) -> Result<&'static Registration, String> {
-        let Header {
-            version,
-            build,
-            fingerprint,
-            function,
-            signature,
-            ..
-        } = &self.header;
+    fn search(&self, table: &Table, any_build: bool) -> Result<Found, String> {
+        let header = &self.header;
         let own = env!("CARGO_PKG_VERSION");
-        if version != own {
+        if header.version != own {
             return Err(format!(
-                "it was saved by version {version} of parproc, and this program has version {own}"
+                "it was saved by version {} of parproc, and this program has version {own}",
+                header.version
             ));
         }
-        let Some(found) = table.iter().find(|entry| entry.name() == function) else {
-            return Err(format!("this program has no function `{function}`"));
+        let init = header.init.as_ref();
+        let init = init.map(|init| entry(table, &init.function, &init.signature));
+        let found = Found {
+            function: entry(table, &header.function, &header.signature)?,
+            init: init.transpose()?,
         };
-        if found.signature != signature {
-            return Err(format!(
-                "it is for `{signature}`, and this program has `{}`",
-                found.signature
-            ));
-        }
-        let why = if *fingerprint != table.fingerprint() {
+        let why = if header.fingerprint != table.fingerprint() {
             "its functions are not the same, or not at the same places"
-        } else if !build.is(Build::own()) {
+        } else if !header.build.is(Build::own()) {
             "its build id is another one"
         } else {
             return Ok(found);
@@ -168,6 +166,34 @@ impl SavedInput {
             super::run::ANY_BUILD
         ))
     }
+
+    /// The arguments of the `init` function of the pool.
+    pub(super) fn init_arguments(&self) -> &[u8] {
+        let init = self.header.init.as_ref();
+        init.map_or(&[], |init| &init.arguments)
+    }
+}
+
+/// The functions of a call that can be repeated.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Found {
+    pub(super) function: &'static Registration,
+    /// That of the pool.
+    pub(super) init: Option<&'static Registration>,
+}
+
+/// The function; says why it cannot be called otherwise.
+fn entry(table: &Table, name: &str, signature: &str) -> Result<&'static Registration, String> {
+    let Some(found) = table.iter().find(|entry| entry.name() == name) else {
+        return Err(format!("this program has no function `{name}`"));
+    };
+    if found.signature != signature {
+        let own = found.signature;
+        return Err(format!(
+            "it is for `{signature}`, and this program has `{own}`"
+        ));
+    }
+    Ok(found)
 }
 
 fn refused(path: &Path, reason: String) -> Error {

@@ -8,8 +8,8 @@ use parproc_macros::parallel;
 use tempfile::TempDir;
 
 use super::build::Build;
-use super::file::{self, Header};
-use super::{SavedInput, keep};
+use super::file::{self, Header, Preparation};
+use super::{Call, SavedInput, keep};
 use crate::error::{TaskError, TaskErrorKind};
 use crate::registry::{FunctionId, Table, table};
 use crate::wire::{Payload, encode_argument};
@@ -28,6 +28,7 @@ fn header() -> Header {
         index: 7,
         attempt: 2,
         worker: Some(4711),
+        init: None,
         time: Duration::new(1, 5),
         error: "it failed".to_owned(),
         details: "it failed\nbadly".to_owned(),
@@ -167,6 +168,17 @@ fn what_this_program_cannot_call_is_refused_in_any_case() {
             },
             "it is for `fn both(_text: String)`",
         ),
+        (
+            Header {
+                init: Some(Preparation {
+                    function: "replay::first".to_owned(),
+                    signature: "fn first()".to_owned(),
+                    arguments: Vec::new(),
+                }),
+                ..header()
+            },
+            "no function `replay::first`",
+        ),
     ];
     for (other, reason) in others {
         for any_build in [false, true] {
@@ -188,7 +200,12 @@ fn keep_in(folder: &Path) -> Result<PathBuf, String> {
     encode_argument("text", &mut payload).unwrap();
     let error = TaskError::new("replay::both", 7, Some(4711), TaskErrorKind::Corrupted);
     let function = id(table, both);
-    keep(folder, table, function, &error, &payload)
+    let call = Call {
+        function,
+        arguments: &payload,
+        init: None,
+    };
+    keep(folder, table, call, &error)
 }
 
 #[test]
