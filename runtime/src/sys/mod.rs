@@ -43,7 +43,7 @@ pub(crate) use signals::{
 pub(crate) use spawn::{ChildSpec, environment_with};
 pub(crate) use stack::Stack;
 pub(crate) use standard::{
-    Read, Standard, Write, flush_streams, null, pipe, read_now, unread, wait_ready, write_now,
+    Read, Standard, Write, flush_streams, null, pipe, read_now, unread, wait_for_numbers, write_now,
 };
 pub(crate) use thread::{
     at_exit, cpus, end_at_once, forks, is_copy, name_after_program, name_process, program_name,

@@ -1,10 +1,13 @@
 //! Standard output and error: those of this process, and pipes for those of its workers.
 
-#![expect(unsafe_code, reason = "the C library's own streams are flushed")]
+#![expect(
+    unsafe_code,
+    reason = "descriptors are waited for by number, and the C library's own streams flushed"
+)]
 
 use std::fs::{File, OpenOptions};
 use std::io::{self, Write as _};
-use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd, RawFd};
 use std::ptr;
 use std::time::Duration;
 
@@ -110,6 +113,31 @@ pub(crate) fn write_now(standard: Standard, bytes: &[u8]) -> Write {
             Err(_) => Write::Broken,
         };
     }
+}
+
+/// Waits until one of `readers` has something or one of `writers` has room; says which do, first those of
+/// the first list. What is broken counts as ready.
+///
+/// Another thread may close some of them meanwhile, and then the answer means nothing for these.
+pub(crate) fn wait_for_numbers(readers: &[RawFd], writers: &[RawFd]) -> io::Result<Vec<bool>> {
+    let of = |fd: &RawFd, events| libc::pollfd {
+        fd: *fd,
+        events,
+        revents: 0,
+    };
+    let readers = readers.iter().map(|fd| of(fd, libc::POLLIN));
+    let writers = writers.iter().map(|fd| of(fd, libc::POLLOUT));
+    let mut polled: Vec<_> = readers.chain(writers).collect();
+    // SAFETY: the array is as long as is said. Numbers that are no descriptors are allowed.
+    let result = unsafe { libc::poll(polled.as_mut_ptr(), polled.len() as libc::nfds_t, -1) };
+    if result < 0 {
+        let error = io::Error::last_os_error();
+        if error.kind() != io::ErrorKind::Interrupted {
+            return Err(error);
+        }
+        polled.iter_mut().for_each(|one| one.revents = 0);
+    }
+    Ok(polled.iter().map(|one| one.revents != 0).collect())
 }
 
 /// Waits until one of `readers` has something or one of `writers` has room, or for `timeout`; says

@@ -1,7 +1,7 @@
 //! The thread that passes on what workers write.
 
 use std::io;
-use std::os::fd::{AsFd, OwnedFd};
+use std::os::fd::{AsFd, AsRawFd, RawFd};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, Once, PoisonError, Weak};
 use std::thread::{self, JoinHandle};
@@ -12,7 +12,7 @@ use super::source::{Source, Turn};
 use super::streams::{Ends, Streams};
 use crate::pool::setup::Setup;
 use crate::shm::Lane;
-use crate::sys::{Notify, Standard, at_exit, forks, spawn_quiet, wait_ready};
+use crate::sys::{Notify, Standard, at_exit, forks, spawn_quiet, wait_for_numbers};
 
 /// How long the end of a pool or of the program waits while nobody reads what is passed on.
 const STALL: Duration = Duration::from_secs(2);
@@ -276,18 +276,15 @@ impl Inner {
     }
 
     /// Waits for something to read, to write or to look at, and reads once from each pipe.
-    fn wait(
-        &self,
-        pipes: &[(Arc<Source>, Arc<OwnedFd>)],
-        sinks: &mut [Sink; 2],
-        buffer: &mut Vec<u8>,
-    ) {
-        let readers: Vec<_> = std::iter::once(self.notify.as_fd())
-            .chain(pipes.iter().map(|(_, pipe)| pipe.as_fd()))
+    fn wait(&self, pipes: &[(Arc<Source>, RawFd)], sinks: &mut [Sink; 2], buffer: &mut Vec<u8>) {
+        let readers: Vec<_> = std::iter::once(self.notify.as_fd().as_raw_fd())
+            .chain(pipes.iter().map(|(_, pipe)| *pipe))
             .collect();
         let waiting = sinks.iter().filter(|sink| !sink.is_empty());
-        let writers: Vec<_> = waiting.map(|sink| sink.standard.as_fd()).collect();
-        let Ok(ready) = wait_ready(&readers, &writers, None) else {
+        let writers: Vec<_> = waiting
+            .map(|sink| sink.standard.as_fd().as_raw_fd())
+            .collect();
+        let Ok(ready) = wait_for_numbers(&readers, &writers) else {
             // For lack of memory.
             thread::sleep(PAUSE);
             return;

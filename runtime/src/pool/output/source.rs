@@ -1,8 +1,8 @@
 //! One stream of one worker: read from its pipe, kept for reports and errors, and passed on.
 
-use std::os::fd::OwnedFd;
+use std::os::fd::{AsRawFd, OwnedFd, RawFd};
 use std::sync::atomic::{Ordering, fence};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use super::kept::Kept;
 use super::lines::Lines;
@@ -47,7 +47,7 @@ pub(super) struct Source {
 #[derive(Debug)]
 struct Held {
     /// None once the worker was buried.
-    pipe: Option<Arc<OwnedFd>>,
+    pipe: Option<OwnedFd>,
     /// Everybody has closed the other end.
     at_end: bool,
     /// Of the next byte.
@@ -62,7 +62,8 @@ struct Held {
 /// What the thread that passes on has to do with a source.
 #[derive(Debug)]
 pub(super) enum Turn {
-    Read(Arc<OwnedFd>),
+    /// To read from the pipe with this number when there is something; it may be closed any time.
+    Read(RawFd),
     Wait,
     /// Nothing any more.
     Over,
@@ -83,7 +84,7 @@ impl Source {
             parent: lane.parent.clone(),
             worker: lane.worker.clone(),
             held: Mutex::new(Held {
-                pipe: Some(Arc::new(pipe)),
+                pipe: Some(pipe),
                 at_end: false,
                 position: 1,
                 tail: keeping.tail.then(Kept::default),
@@ -106,7 +107,7 @@ impl Source {
         match &held.pipe {
             None => Turn::Over,
             Some(_) if held.at_end => Turn::Wait,
-            Some(pipe) => Turn::Read(Arc::clone(pipe)),
+            Some(pipe) => Turn::Read(pipe.as_raw_fd()),
         }
     }
 
