@@ -249,6 +249,8 @@ impl Inner {
             if self.note(&over, written, done.then_some(wanted)) {
                 return;
             }
+            // They hold the memory of workers that are gone.
+            drop(over);
             let room = |sink: &Sink| blocked[sink.standard as usize] && !sink.is_full();
             if sinks.iter().any(room) || done && flushing {
                 continue;
