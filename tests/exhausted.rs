@@ -204,7 +204,9 @@ fn no_descriptor_is_left_for_a_process() {
             assert!(free > 0, "a process needs descriptors");
             drop(hoard);
             if !first {
-                assert_eq!(open_descriptors(), open, "nothing is left of failures");
+                // Of what was there before, something may be gone by now.
+                let none_left = || open_descriptors() <= open;
+                assert!(parproc_tests::settled(&true, none_left), "left of failures");
             }
         }
     });
