@@ -350,7 +350,10 @@ impl TaskError {
     /// The last lines that the worker, and programs it started, wrote to standard error while the
     /// item ran; empty if there were none.
     ///
-    /// [`stderr_lines`](crate::PoolBuilder::stderr_lines) sets how many are kept.
+    /// [`stderr_lines`](crate::PoolBuilder::stderr_lines) sets how many are kept, 16 KiB at most. Nothing is
+    /// if the pool [inherits](crate::Output::Inherit) or [drops](crate::Output::Null) the stream, nor for
+    /// values that could not be encoded or decoded. In chunks of 256 items and more that have no time limit,
+    /// the first lines may be from an item shortly before it.
     #[must_use]
     pub fn stderr(&self) -> &str {
         &self.inner.circumstances.stderr

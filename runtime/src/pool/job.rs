@@ -291,7 +291,7 @@ impl<F, P> Job<'_, F, P> {
     }
 
     /// As [`outcomes`](Self::outcomes), and tells how each result came about: after how many attempts,
-    /// from which worker.
+    /// from which worker; and what the item wrote, if the pool [captures](crate::Output::Captured) that.
     ///
     /// # Errors
     /// As there, and when a setting is zero.
