@@ -4,6 +4,7 @@
 
 use std::collections::BTreeMap;
 use std::env;
+use std::ffi::CStr;
 use std::fs;
 use std::hint;
 use std::str::FromStr;
@@ -16,6 +17,7 @@ use fastrand::Rng;
 use parproc::{Backoff, Pool, Report, TaskError, parallel};
 use parproc_tests::{Process, Tally, leaves_nothing, note};
 use rustix::process::Signal;
+use rustix::thread::set_name;
 
 const WORKERS: usize = 4;
 /// Items for each second of the storm, and in one round.
@@ -27,12 +29,15 @@ const LIMIT: Duration = Duration::from_secs(1);
 const PAUSE: Duration = Duration::from_millis(10);
 /// One of so many signals stops its worker, which is as good as dead for a second or two.
 const STOPS: u32 = 60;
+/// What a worker calls itself.
+const AT_WORK: &CStr = c"storm at work";
 /// More than any item needs in such a storm.
 const ATTEMPTS: u32 = 20;
 
 /// Notes that it runs, and takes some time.
 #[parallel]
 fn work(notes: &str, index: u64, data: Vec<u8>) -> Vec<u8> {
+    set_name(AT_WORK).unwrap();
     note(notes, index);
     let end = Instant::now() + Duration::from_micros(50);
     let answer = answer(index, data);
@@ -103,11 +108,10 @@ fn workers() -> Vec<u32> {
     ids.map(|id| id.parse().unwrap()).collect()
 }
 
-/// True of a worker that is ready: it has taken the name of its program then.
-fn is_ready(worker: u32) -> bool {
-    let name = |process: &str| fs::read_to_string(format!("/proc/{process}/comm")).ok();
-    let own = name("self");
-    own.is_some() && name(&worker.to_string()) == own
+/// True of a worker that has begun an item.
+fn has_worked(worker: u32) -> bool {
+    let name = fs::read(format!("/proc/{worker}/comm"));
+    name.is_ok_and(|name| name.trim_ascii() == AT_WORK.to_bytes())
 }
 
 /// Sends signals to workers until `over`.
@@ -127,7 +131,7 @@ fn kill(mut random: Rng, log: &Log, over: &AtomicBool) {
         };
         // Before it is ready a fault is the worker's own fault, of which three are enough for the pool to report
         // them, and one that is stopped is given up only after a minute.
-        if signal != Signal::KILL && !is_ready(*worker) {
+        if signal != Signal::KILL && !has_worked(*worker) {
             continue;
         }
         // One that stands still is left to its time limit.
