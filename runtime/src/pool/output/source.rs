@@ -39,15 +39,23 @@ pub(super) struct Source {
     pub(super) standard: Standard,
     /// False if nothing of it is passed on.
     pub(super) passes_on: bool,
+    held: Mutex<Held>,
+}
+
+/// Where the worker and its parent tell each other how far they are.
+#[derive(Debug)]
+struct Words {
     parent: Placed<ParentWords>,
     worker: Placed<WorkerWords>,
-    held: Mutex<Held>,
 }
 
 #[derive(Debug)]
 struct Held {
-    /// None once the worker was buried.
+    /// None once the worker was buried, as its segment and its pipe are not needed any more.
+    words: Option<Words>,
     pipe: Option<OwnedFd>,
+    /// Where the item began that it ran then.
+    begin: u64,
     /// Everybody has closed the other end.
     at_end: bool,
     /// Of the next byte.
@@ -81,10 +89,13 @@ impl Source {
         Self {
             standard,
             passes_on: !matches!(passing, Passing::Not),
-            parent: lane.parent.clone(),
-            worker: lane.worker.clone(),
             held: Mutex::new(Held {
+                words: Some(Words {
+                    parent: lane.parent.clone(),
+                    worker: lane.worker.clone(),
+                }),
                 pipe: Some(pipe),
+                begin: 0,
                 at_end: false,
                 position: 1,
                 tail: keeping.tail.then(Kept::default),
@@ -133,7 +144,8 @@ impl Source {
             return 0;
         }
         self.drain_to(&mut held, u64::MAX);
-        held.pipe = None;
+        held.begin = self.begin(&held);
+        (held.pipe, held.words) = (None, None);
         let Held { passing, rest, .. } = &mut *held;
         if let Passing::Lines(lines) = passing {
             lines.finish(rest);
@@ -159,13 +171,15 @@ impl Source {
     /// The same of the item that runs, of a worker that has ended.
     pub(super) fn running(&self) -> [(Vec<u8>, bool); 2] {
         let mut held = self.lock();
-        let to = held.position;
-        held.copy(self.begin(), to)
+        let (from, to) = (self.begin(&held), held.position);
+        held.copy(from, to)
     }
 
     /// Where the item begins that runs.
-    fn begin(&self) -> u64 {
-        self.worker.said[self.standard as usize].load(Ordering::Relaxed)
+    fn begin(&self, held: &Held) -> u64 {
+        let said =
+            |words: &Words| words.worker.said[self.standard as usize].load(Ordering::Relaxed);
+        held.words.as_ref().map_or(held.begin, said)
     }
 
     /// Reads what is there up to a position, and not much more.
@@ -182,18 +196,21 @@ impl Source {
     }
 
     fn read_on(&self, held: &mut Held, buffer: &mut Vec<u8>, out: &mut Vec<u8>) -> Read {
-        let Some(pipe) = &held.pipe else {
+        let (Some(pipe), Some(words)) = (&held.pipe, &held.words) else {
             return Read::End;
         };
         let at = held.position;
-        self.say(2 * at + 1);
+        self.say(words, 2 * at + 1);
         let read = read_now(pipe, READ, buffer);
         if read == Read::Bytes {
             held.position += buffer.len() as u64;
         }
-        self.say(2 * held.position);
+        self.say(words, 2 * held.position);
         match read {
-            Read::Bytes => held.take(at, buffer, self.begin(), out),
+            Read::Bytes => {
+                let begin = self.begin(held);
+                held.take(at, buffer, begin, out);
+            }
             Read::Nothing => {}
             Read::End => held.at_end = true,
         }
@@ -201,8 +218,8 @@ impl Source {
     }
 
     /// See [`WorkerWords::said`].
-    fn say(&self, heard: u64) {
-        let word = &self.parent.heard.0[self.standard as usize];
+    fn say(&self, words: &Words, heard: u64) {
+        let word = &words.parent.heard.0[self.standard as usize];
         // A stream whose positions are of no interest has none there.
         if word.load(Ordering::Relaxed) != 0 {
             fence(Ordering::SeqCst);
