@@ -50,8 +50,10 @@ fn program_with_workers() {
     for task in tasks.into_iter().filter(|_| !busy) {
         task.join().unwrap();
     }
-    // SAFETY: no handler of ours is involved; this undoes `nohup` and the like.
-    unsafe { libc::signal(libc::SIGINT, libc::SIG_DFL) };
+    for signal in [libc::SIGINT, libc::SIGHUP] {
+        // SAFETY: no handler of ours is involved; this undoes `nohup` and the like.
+        unsafe { libc::signal(signal, libc::SIG_DFL) };
+    }
     meet(meeting, WORKERS);
     match end {
         "exit" => process::exit(3),
