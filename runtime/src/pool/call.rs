@@ -462,6 +462,17 @@ where
     }
 }
 
+/// The arguments of a call that has only one item.
+pub(super) fn encode_single<F, A, M>(name: &'static str, arguments: A) -> Result<Payload>
+where
+    F: Function<A, M>,
+{
+    let mut payload = Payload::default();
+    F::encode(arguments, Encoder(&mut payload))
+        .map_err(|failure| TaskError::failed(name, 0, None, failure))?;
+    Ok(payload)
+}
+
 impl<F, A, M, I> Drop for Call<F, A, M, I>
 where
     F: Function<A, M>,

@@ -23,6 +23,18 @@ pub(super) struct Chunk {
 }
 
 impl Chunk {
+    /// The only item of a call, which was not tried before.
+    pub(super) fn single(call: usize, function: FunctionId, payload: Payload) -> Self {
+        Self {
+            call,
+            function,
+            first: 0,
+            count: 1,
+            payload,
+            history: History::FIRST,
+        }
+    }
+
     /// Takes the first `count` items, whose function has `arguments` arguments, out.
     pub(super) fn take_items(&mut self, count: u32, arguments: usize) -> Self {
         let taken = Self {

@@ -14,7 +14,7 @@ use std::time::Duration;
 
 use super::chunk::{Chunk, Delivery};
 use super::results::{open_large, open_record};
-use super::rules::{History, Rules};
+use super::rules::Rules;
 use super::setup::Setup;
 use crate::error::{Error, ErrorKind, Failure, Result, TaskError};
 use crate::registry::{Encoder, Function, FunctionId, Table};
@@ -155,17 +155,6 @@ struct Init {
 }
 
 impl Chunk {
-    fn hook(call: usize, function: FunctionId, payload: Payload) -> Self {
-        Self {
-            call,
-            function,
-            first: 0,
-            count: 1,
-            payload,
-            history: History::FIRST,
-        }
-    }
-
     /// True for a call that no user made.
     pub(super) fn is_hook(&self) -> bool {
         self.call >= EXIT
@@ -218,7 +207,7 @@ impl Hooks {
     }
 
     fn exit_chunk(&self) -> Option<Chunk> {
-        Some(Chunk::hook(EXIT, self.exit?, Payload::default()))
+        Some(Chunk::single(EXIT, self.exit?, Payload::default()))
     }
 }
 
@@ -248,7 +237,7 @@ impl Init {
     }
 
     fn chunk(&self) -> Chunk {
-        Chunk::hook(
+        Chunk::single(
             INIT,
             self.function,
             Payload::from_bytes(self.arguments.to_vec()),

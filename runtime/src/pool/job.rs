@@ -4,7 +4,7 @@ use std::fmt;
 use std::marker::PhantomData;
 use std::time::Duration;
 
-use super::call::{Call, Results, RetryIf};
+use super::call::{Call, Results, RetryIf, encode_single};
 use super::cancel::CancelToken;
 use super::imap::{Imap, ImapUnordered, READ_AHEAD};
 use super::report::Report;
@@ -12,9 +12,9 @@ use super::rules::{Backoff, Rules};
 use super::state::CallSpec;
 use super::{Pool, Task, map};
 use crate::error::{Error, Result, TaskError, TryMapError};
-use crate::registry::{Encoder, Function};
-use crate::sys::now_nanos;
-use crate::wire::{Payload, landing};
+use crate::registry::Function;
+use crate::sys::{nanos_of, now_nanos};
+use crate::wire::landing;
 
 /// What one call can set.
 #[derive(Debug, Clone, Default)]
@@ -35,8 +35,7 @@ impl Settings {
     /// When the call has to be done, if it begins now, in nanoseconds, and how long that is.
     pub(super) fn deadline(&self) -> Option<(u64, Duration)> {
         let limit = self.limit?;
-        let nanos = u64::try_from(limit.as_nanos()).unwrap_or(u64::MAX);
-        Some((now_nanos().saturating_add(nanos), limit))
+        Some((now_nanos().saturating_add(nanos_of(limit)), limit))
     }
 }
 
@@ -379,9 +378,7 @@ impl<F> Job<'_, F> {
     {
         let function = self.pool.find::<F>()?;
         let shared = self.pool.shared();
-        let mut payload = Payload::default();
-        F::encode(arguments, Encoder(&mut payload))
-            .map_err(|failure| TaskError::failed(shared.table.name(function), 0, None, failure))?;
+        let mut payload = encode_single::<F, A, M>(shared.table.name(function), arguments)?;
         payload.shrink();
         let spec = CallSpec {
             rules: shared.rules(function, self.settings.rules)?,

@@ -7,10 +7,11 @@ use super::link::Link;
 use super::shared::Shared;
 use super::state::State;
 use super::watch::Doom;
-use crate::sys::now_nanos;
+use crate::sys::{nanos_of, now_nanos};
 
 /// Workers that were told to end run their exit handlers, for as long as this.
 pub(super) const END_LIMIT: Duration = Duration::from_secs(2);
+
 impl Shared {
     /// Tells an idle worker to end, once it is ready; others later. Before it ends it calls the exit
     /// function, if there is one.
@@ -21,7 +22,7 @@ impl Shared {
             self.give_exit(link);
             link.lane.parent.closing.0.store(1, Ordering::Release);
             link.ring();
-            self.alarm(state, now.saturating_add(nanos(END_LIMIT)));
+            self.alarm(state, now.saturating_add(nanos_of(END_LIMIT)));
         }
     }
 
@@ -59,7 +60,7 @@ impl Shared {
         let mut dispensable = idle.count().saturating_sub(needed);
         for link in &mut state.links {
             if let Some(told) = link.dismissed {
-                match told.saturating_add(nanos(END_LIMIT)) {
+                match told.saturating_add(nanos_of(END_LIMIT)) {
                     end if end > now => next = next.min(end),
                     _ => overdue.push(link.id),
                 }
@@ -68,9 +69,11 @@ impl Shared {
             if !link.stays() || !link.init.is_done() {
                 continue;
             }
-            let of_age = lifespan.age.map(|age| link.born.saturating_add(nanos(age)));
+            let of_age = lifespan
+                .age
+                .map(|age| link.born.saturating_add(nanos_of(age)));
             let idle = lifespan.idle.filter(|_| link.idle() && dispensable > 0);
-            let of_idleness = idle.map(|idle| link.idle_since.saturating_add(nanos(idle)));
+            let of_idleness = idle.map(|idle| link.idle_since.saturating_add(nanos_of(idle)));
             match of_age.into_iter().chain(of_idleness).min() {
                 Some(end) if end <= now => {
                     link.leaving = true;
@@ -92,24 +95,14 @@ impl Shared {
         let lifespan = self.setup.lifespan;
         if let Some(idle) = lifespan.idle.filter(|_| link.idle()) {
             link.idle_since = now_nanos();
-            self.alarm(state, link.idle_since.saturating_add(nanos(idle)));
+            self.alarm(state, link.idle_since.saturating_add(nanos_of(idle)));
         }
     }
 
     /// What a worker that leaves has not begun goes to others, and it ends if it is idle.
     pub(super) fn take_back_from_leaving(&self, state: &mut State) {
-        let mut back = Vec::new();
         // One that has used up its quota runs what it has.
-        for link in state.links.iter_mut().filter(|link| link.leaving) {
-            link.revoke_if(|_| true, &mut back);
-        }
-        for chunk in back.into_iter().rev() {
-            state.queue.push_front(chunk);
-        }
+        state.take_back(|link| link.leaving);
         self.feed(state);
     }
-}
-
-fn nanos(time: Duration) -> u64 {
-    u64::try_from(time.as_nanos()).unwrap_or(u64::MAX)
 }

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use crate::error::{Error, Result};
+use crate::sys::nanos_of;
 
 /// The pause before an item is tried again after a crash, a timeout or exceeded memory.
 ///
@@ -190,8 +191,7 @@ impl Rules {
 
     /// Nanoseconds that an item may take.
     pub(super) fn timeout_nanos(&self) -> Option<u64> {
-        let nanos = self.timeout?.as_nanos();
-        Some(u64::try_from(nanos).unwrap_or(u64::MAX))
+        self.timeout.map(nanos_of)
     }
 
     /// Bytes that an item may use in its present attempt.

@@ -14,7 +14,7 @@ use super::state::{CallSpec, State, Submitted};
 use crate::error::{Error, ErrorKind, Result};
 use crate::registry::{FunctionId, Table};
 use crate::shm::PoolSide;
-use crate::sys::{Notify, Segment, forks, now_nanos};
+use crate::sys::{Notify, Segment, forks, nanos_of, now_nanos};
 use crate::wire::Payload;
 
 #[derive(Debug)]
@@ -109,18 +109,23 @@ impl Shared {
             self.init_inline()?;
         }
         let mut state = self.lock();
-        state.check_open()?;
-        state.make_room()?;
-        let deadline = spec.deadline;
-        let key = state.open_call(spec);
-        if let Some((at, _)) = deadline {
-            self.alarm(&mut state, at);
-        }
+        let key = self.open_call_under(&mut state, spec)?;
         let serial = state.calls[key].serial;
         // Not under our lock: cancelling takes the two locks the other way round.
         drop(state);
         if token.is_some_and(|token| !token.watch(self, key, serial)) {
             self.end_call_with_serial(key, serial, Ending::Cancelled);
+        }
+        Ok(key)
+    }
+
+    fn open_call_under(&self, state: &mut State, spec: CallSpec) -> Result<usize> {
+        state.check_open()?;
+        state.make_room()?;
+        let deadline = spec.deadline;
+        let key = state.open_call(spec);
+        if let Some((at, _)) = deadline {
+            self.alarm(state, at);
         }
         Ok(key)
     }
@@ -148,7 +153,7 @@ impl Shared {
         let mut state = self.lock();
         state.check_alive()?;
         let (key, function) = (item.call, item.function);
-        let rules = state.calls.get(key).and_then(|call| call.rules.as_deref());
+        let rules = state.rules_of(&item);
         let before = History {
             attempt: item.history.attempt - 1,
             ..item.history
@@ -164,8 +169,7 @@ impl Shared {
 
     /// Has an item run after a pause.
     pub(super) fn delay(&self, state: &mut State, item: Chunk, pause: Duration) {
-        let pause = u64::try_from(pause.as_nanos()).unwrap_or(u64::MAX);
-        let at = now_nanos().saturating_add(pause);
+        let at = now_nanos().saturating_add(nanos_of(pause));
         state.count_out(item.call);
         state.delayed.push((at, item));
         self.alarm(state, at);
@@ -181,14 +185,7 @@ impl Shared {
         token: Option<&CancelToken>,
         payload: Payload,
     ) -> Result<usize> {
-        let chunk = |call| Chunk {
-            call,
-            function,
-            first: 0,
-            count: 1,
-            payload,
-            history: History::FIRST,
-        };
+        let chunk = |call| Chunk::single(call, function, payload);
         if token.is_some() || self.is_inline() {
             let call = self.open_call(spec, token)?;
             if let Err(error) = self.submit(chunk(call)) {
@@ -201,13 +198,7 @@ impl Shared {
         // Most tasks: everything under one lock.
         self.check_fork()?;
         let mut state = self.lock();
-        state.check_open()?;
-        state.make_room()?;
-        let deadline = spec.deadline;
-        let call = state.open_call(spec);
-        if let Some((at, _)) = deadline {
-            self.alarm(&mut state, at);
-        }
+        let call = self.open_call_under(&mut state, spec)?;
         self.enqueue(&mut state, chunk(call));
         self.arm_courier(&mut state);
         Ok(call)

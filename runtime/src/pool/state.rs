@@ -370,6 +370,17 @@ impl State {
         }
     }
 
+    /// What such workers have not begun is queued again, before all others.
+    pub(super) fn take_back(&mut self, concerned: impl Fn(&Link) -> bool) {
+        let mut back = Vec::new();
+        for link in self.links.iter_mut().filter(|link| concerned(link)) {
+            link.revoke_if(|_| true, &mut back);
+        }
+        for chunk in back.into_iter().rev() {
+            self.queue.push_front(chunk);
+        }
+    }
+
     /// Ends a task whose only chunk is queued, and will be dropped when its turn comes.
     pub(super) fn end_waiting_task(&mut self, key: usize) {
         let Some(call) = self.calls.get_mut(key) else {

@@ -23,7 +23,7 @@ use super::state::Phase;
 use super::watch::Doom;
 use crate::shm::{Lane, READY, REFUSED, SEGMENT_BYTES};
 use crate::sys::{
-    Child, ChildSpec, Exit, Segment, Standard, environment_with, now_nanos, oom_kills,
+    Child, ChildSpec, Exit, Segment, Standard, environment_with, is_readable, now_nanos, oom_kills,
     wait_readable,
 };
 use crate::worker::{Attach, Orders};
@@ -141,8 +141,7 @@ impl Shared {
     /// Kills a worker that was doomed. One that has ended by itself is not blamed for what it was
     /// doomed for.
     fn kill(&self, ward: &Ward) {
-        let ended = wait_readable(&[ward.child.as_fd()], Some(Duration::ZERO));
-        if ended.is_ok_and(|ended| ended == [true]) {
+        if is_readable(&ward.child) {
             let mut state = self.lock();
             let link = state.links.iter_mut().find(|link| link.id == ward.id);
             if let Some(link) = link.filter(|link| link.doom != Some(Doom::Unwanted)) {

@@ -9,6 +9,7 @@
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
+use super::chunk::Ending;
 use super::link::Link;
 use super::shared::Shared;
 use super::state::{Phase, State};
@@ -17,6 +18,7 @@ use crate::sys::now_nanos;
 /// So much longer than an item may run is a worker left alone that shows no progress but claims to
 /// have begun an item late.
 const STALL_NANOS: u64 = 1_000_000_000;
+
 /// Why a worker is killed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Doom {
@@ -46,11 +48,7 @@ impl Shared {
             return;
         }
         link.doom = Some(doom);
-        let mut back = Vec::new();
-        link.revoke_if(|_| true, &mut back);
-        for chunk in back.into_iter().rev() {
-            state.queue.push_front(chunk);
-        }
+        state.take_back(|link| link.id == id);
         state.condemned.push(id);
         self.notify.notify();
     }
@@ -85,7 +83,7 @@ impl Shared {
             state.deadlines.pop_first();
             let limit = state.calls.get(key).and_then(|call| call.deadline);
             if let Some((_, limit)) = limit {
-                self.end_call(state, key, super::chunk::Ending::TimedOut(limit));
+                self.end_call(state, key, Ending::TimedOut(limit));
             }
         }
         u64::MAX

@@ -27,13 +27,13 @@ mod tree;
 
 pub(crate) use build::{build_id, program_file};
 pub(crate) use child::{Child, Exit, Usage};
-pub(crate) use clock::{cpu_nanos, now_nanos};
+pub(crate) use clock::{cpu_nanos, nanos_of, now_nanos};
 pub(crate) use futex::{futex_wait, futex_wake};
 pub(crate) use image::{Constructor, call_constructors_after};
 pub(crate) use limits::{Resource, pin_to_cpu, set_group_and_user, set_limit, set_nice};
 pub(crate) use mapping::{Mapping, Segment, advise_huge};
 pub(crate) use memory::{peak_memory, tree_memory};
-pub(crate) use notify::{Notify, wait_readable};
+pub(crate) use notify::{Notify, is_readable, wait_readable};
 pub(crate) use objects::{is_argument_of_loader, is_main_program};
 pub(crate) use oom::oom_kills;
 pub(crate) use proc::started;

@@ -40,6 +40,12 @@ impl AsFd for Notify {
     }
 }
 
+/// True when a descriptor is readable now; false also when that cannot be told, for lack of memory.
+pub(crate) fn is_readable(fd: impl AsFd) -> bool {
+    let ready = wait_readable(&[fd.as_fd()], Some(Duration::ZERO));
+    ready.is_ok_and(|ready| ready == [true])
+}
+
 /// Waits until one of `fds` is readable, or for `timeout`; says which are.
 pub(crate) fn wait_readable(
     fds: &[BorrowedFd<'_>],

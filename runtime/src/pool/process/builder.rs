@@ -7,15 +7,16 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::super::call::encode_single;
 use super::super::chunk::Chunk;
 use super::super::environment::Environment;
-use super::super::rules::{History, Rules};
+use super::super::rules::Rules;
 use super::super::state::CallSpec;
 use super::host::host;
 use super::life::{Life, Teller};
 use super::{Process, Start};
-use crate::error::{Error, Result, TaskError};
-use crate::registry::{Encoder, Function, FunctionId, table};
+use crate::error::{Error, Result};
+use crate::registry::{Function, FunctionId, table};
 use crate::wire::{Output, Payload, landing};
 
 /// A [`Process`] in the making: [`Process::builder`].
@@ -109,7 +110,7 @@ impl<R: Output> ProcessBuilder<R> {
     }
 
     /// How long the function may run. Then the process is killed, with all that it started, and
-    /// [`TaskError::is_timeout`] is true of its error.
+    /// [`TaskError::is_timeout`](crate::TaskError::is_timeout) is true of its error.
     ///
     /// When the function is done in time, exit handlers may take as long again before the process
     /// is killed; the result stays valid. It goes before `#[parallel(timeout = "…")]`.
@@ -119,7 +120,7 @@ impl<R: Output> ProcessBuilder<R> {
     }
 
     /// How much memory the process, and all that it started, may use, in bytes. When they use more it
-    /// is killed, and [`TaskError::is_memory`] is true of its error.
+    /// is killed, and [`TaskError::is_memory`](crate::TaskError::is_memory) is true of its error.
     ///
     /// [`PoolBuilder::memory_limit`](crate::PoolBuilder::memory_limit) says what is counted. It goes
     /// before `#[parallel(memory_limit = "…")]`.
@@ -172,14 +173,7 @@ impl<R: Output> ProcessBuilder<R> {
                 life: Arc::clone(&life),
                 call: key,
             },
-            chunk: Chunk {
-                call: key,
-                function,
-                first: 0,
-                count: 1,
-                payload,
-                history: History::FIRST,
-            },
+            chunk: Chunk::single(key, function, payload),
             environment: environment.apply(),
             directory,
         });
@@ -199,9 +193,7 @@ where
 {
     let table = table()?;
     let function = table.find::<F>()?;
-    let mut payload = Payload::default();
-    F::encode(arguments, Encoder(&mut payload))
-        .map_err(|failure| TaskError::failed(table.name(function), 0, None, failure))?;
+    let payload = encode_single::<F, A, M>(table.name(function), arguments)?;
     Ok((function, payload))
 }
 

@@ -16,7 +16,7 @@ use super::ProcessBuilder;
 use super::life::{Life, Started};
 use crate::error::{Error, ErrorKind, Result};
 use crate::registry::{Function, FunctionId};
-use crate::sys::{Exit, terminate, wait_readable};
+use crate::sys::{Exit, is_readable, terminate};
 use crate::wire::Output;
 
 /// What a process may take to end after SIGTERM, unless something else is said.
@@ -251,8 +251,7 @@ impl<R> Process<R> {
     fn end(&self) -> Option<Exit> {
         self.life.end().or_else(|| {
             // It may have ended without the supervisor having had a look yet.
-            let gone = wait_readable(&[self.as_fd()], Some(Duration::ZERO));
-            let gone = gone.is_ok_and(|gone| gone == [true]);
+            let gone = is_readable(self);
             (gone && self.shared.check_fork().is_ok())
                 .then(|| self.life.wait_for_end())
                 .flatten()

@@ -14,7 +14,7 @@ use super::super::supervisor::Ward;
 use super::life::{Life, Started, Teller};
 use crate::error::{Error, ErrorKind, Result};
 use crate::registry::FunctionId;
-use crate::sys::{Exit, now_nanos};
+use crate::sys::{Exit, nanos_of, now_nanos};
 
 /// What the supervisor needs to start a process.
 #[derive(Debug)]
@@ -87,8 +87,7 @@ impl Shared {
 
     /// Has a process killed after `pause`, unless it has ended until then.
     pub(super) fn kill_after(&self, state: &mut State, id: u64, pause: Duration) {
-        let pause = u64::try_from(pause.as_nanos()).unwrap_or(u64::MAX);
-        let at = now_nanos().saturating_add(pause);
+        let at = now_nanos().saturating_add(nanos_of(pause));
         let link = state.links.iter_mut().find(|link| link.id == id);
         if let Some(process) = link.and_then(|link| link.process.as_mut()) {
             process.kill_at = process.kill_at.min(at);
