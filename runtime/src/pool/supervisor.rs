@@ -75,7 +75,7 @@ impl Shared {
         let mut wards: Vec<Ward> = Vec::new();
         let mut guardian = Guardian::new();
         let mut next_id = 0;
-        let mut oom_kills_before = oom_kills();
+        let mut oom_kills_before = None;
         // When the next worker may be started, after one could not.
         let mut retry = None;
         loop {
@@ -112,6 +112,7 @@ impl Shared {
             }
             if let Some(start) = self.take_process() {
                 next_id += 1;
+                oom_kills_before = oom_kills();
                 let before = wards.len();
                 self.start_process(next_id, start, &mut wards);
                 for ward in &wards[before..] {
@@ -126,7 +127,7 @@ impl Shared {
                 self.wait_for_news(&wards, &guardian, retry, look);
             }
         }
-        self.end(wards, guardian);
+        self.end(wards, guardian, oom_kills_before);
     }
 
     /// True when a worker is to be started, which counts as being started then.
@@ -361,17 +362,22 @@ impl Shared {
     }
 
     /// Waits until all workers have ended, for a limited time.
-    fn see_off(&self, wards: &mut Vec<Ward>, guardian: &mut Guardian) {
+    fn see_off(
+        &self,
+        wards: &mut Vec<Ward>,
+        guardian: &mut Guardian,
+        oom_kills_before: &mut Option<u64>,
+    ) {
         let limit = Instant::now() + END_LIMIT;
         while !wards.is_empty() && Instant::now() < limit {
             let fds: Vec<_> = wards.iter().map(|ward| ward.child.as_fd()).collect();
             let _ = wait_readable(&fds, Some(limit.saturating_duration_since(Instant::now())));
-            self.reap(wards, guardian, &mut None);
+            self.reap(wards, guardian, oom_kills_before);
         }
     }
 
     /// Ends all workers: idle ones by asking, busy ones by force.
-    fn end(&self, mut wards: Vec<Ward>, mut guardian: Guardian) {
+    fn end(&self, mut wards: Vec<Ward>, mut guardian: Guardian, mut oom_kills_before: Option<u64>) {
         {
             let mut state = self.lock();
             let killed = state.killed;
@@ -386,11 +392,11 @@ impl Shared {
             }
             state.links = links;
         }
-        self.see_off(&mut wards, &mut guardian);
+        self.see_off(&mut wards, &mut guardian, &mut oom_kills_before);
         for ward in &wards {
             ward.child.kill();
         }
-        self.see_off(&mut wards, &mut guardian);
+        self.see_off(&mut wards, &mut guardian, &mut oom_kills_before);
         // Dropping a child that was killed reaps it.
         drop(wards);
         let mut state = self.lock();
