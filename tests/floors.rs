@@ -4,27 +4,30 @@ use std::fs;
 use std::path::Path;
 
 /// Each module with those that it may import, from low to high.
-const FLOORS: [(&str, &[&str]); 9] = [
+const FLOORS: [(&str, &[&str]); 10] = [
     ("sys", &[]),
     ("error", &["sys"]),
+    ("object", &["sys"]),
     ("wire", &["error"]),
     ("shm", &["sys"]),
     ("registry", &["wire", "error"]),
     ("replay", &["registry", "wire", "sys", "error"]),
     (
         "worker",
-        &["replay", "registry", "wire", "shm", "sys", "error"],
+        &[
+            "replay", "registry", "wire", "shm", "object", "sys", "error",
+        ],
     ),
     (
         "pool",
         &[
-            "worker", "replay", "registry", "wire", "shm", "sys", "error",
+            "worker", "replay", "registry", "wire", "shm", "object", "sys", "error",
         ],
     ),
     (
         "lib",
         &[
-            "pool", "worker", "replay", "registry", "wire", "shm", "sys", "error",
+            "pool", "worker", "replay", "registry", "wire", "shm", "object", "sys", "error",
         ],
     ),
 ];

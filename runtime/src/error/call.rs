@@ -71,6 +71,8 @@ pub(crate) enum ErrorKind {
     SavedInput { path: String, reason: String },
     /// The operating system refused something.
     Os { what: String, error: SharedIo },
+    /// As it came from what processes share.
+    Io(SharedIo),
 }
 
 /// An [`io::Error`] that can be handed to every call that it fails.
@@ -203,6 +205,13 @@ impl From<TaskError> for Error {
     }
 }
 
+/// What making and sharing arrays, locks and channels fails with, so that `?` works beside calls.
+impl From<io::Error> for Error {
+    fn from(error: io::Error) -> Self {
+        Self::new(ErrorKind::Io(SharedIo(std::sync::Arc::new(error))))
+    }
+}
+
 impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match &*self.kind {
@@ -251,6 +260,7 @@ impl fmt::Display for Error {
             ErrorKind::Foreign { reason } => f.write_str(reason),
             ErrorKind::SavedInput { path, reason } => write!(f, "`{path}`: {reason}"),
             ErrorKind::Os { what, error } => write!(f, "{what}: {}", error.0),
+            ErrorKind::Io(error) => error.0.fmt(f),
         }
     }
 }
@@ -273,7 +283,7 @@ impl std::error::Error for Error {
             ErrorKind::Init {
                 source: Some(task), ..
             } => Some(task),
-            ErrorKind::Os { error, .. } => Some(&*error.0),
+            ErrorKind::Os { error, .. } | ErrorKind::Io(error) => Some(&*error.0),
             _ => None,
         }
     }

@@ -9,39 +9,127 @@ use std::ptr::NonNull;
 use rustix::fs::{MemfdFlags, SealFlags};
 use rustix::mm::{Advice, MapFlags, ProtFlags};
 
-/// A piece of shared memory without a name, of a size that nobody can change any more.
+/// What nobody can do any more to a segment, this process included.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Sealed {
+    /// It keeps its size.
+    Size,
+    /// It keeps its size and what is written in it.
+    Contents,
+    /// It never becomes smaller.
+    Least,
+}
+
+impl Sealed {
+    fn flags(self) -> SealFlags {
+        match self {
+            Sealed::Size => SealFlags::SHRINK | SealFlags::GROW,
+            Sealed::Contents => SealFlags::SHRINK | SealFlags::GROW | SealFlags::WRITE,
+            Sealed::Least => SealFlags::SHRINK,
+        }
+    }
+}
+
+/// A piece of shared memory without a name, which nobody can shrink.
 ///
-/// The seals matter: were a worker able to shrink it, reading the lost pages would kill the parent with SIGBUS.
+/// The seals matter: were another process able to shrink it, reading the lost pages would kill this one with SIGBUS.
 #[derive(Debug)]
 pub(crate) struct Segment {
     fd: OwnedFd,
-    len: usize,
+    sealed: Sealed,
 }
 
 impl Segment {
     pub(crate) fn new(len: usize) -> io::Result<Self> {
+        Self::unsealed(len)?.seal(Sealed::Size)
+    }
+
+    /// Of `len` bytes, which may become more.
+    pub(crate) fn growing(len: usize) -> io::Result<Self> {
+        Self::unsealed(len)?.seal(Sealed::Least)
+    }
+
+    /// Of `len` bytes that `fill` writes, and nobody after it.
+    pub(crate) fn filled(
+        len: usize,
+        fill: impl FnOnce(&mut [u8]) -> io::Result<()>,
+    ) -> io::Result<Self> {
+        let segment = Self::unsealed(len)?;
+        let mapping = segment.map(0, len, true)?;
+        // SAFETY: the bytes are mapped, zeroed by the kernel, and known to nobody else yet.
+        let bytes = unsafe { std::slice::from_raw_parts_mut(mapping.start.as_ptr(), len) };
+        fill(bytes)?;
+        drop(mapping);
+        segment.seal(Sealed::Contents)
+    }
+
+    fn unsealed(len: usize) -> io::Result<Self> {
         let fd =
             rustix::fs::memfd_create("parproc", MemfdFlags::CLOEXEC | MemfdFlags::ALLOW_SEALING)?;
         rustix::fs::ftruncate(&fd, len as u64)?;
-        rustix::fs::fcntl_add_seals(&fd, SealFlags::SHRINK | SealFlags::GROW | SealFlags::SEAL)?;
-        Ok(Self { fd, len })
+        Ok(Self {
+            fd,
+            sealed: Sealed::Least,
+        })
+    }
+
+    fn seal(mut self, sealed: Sealed) -> io::Result<Self> {
+        rustix::fs::fcntl_add_seals(&self.fd, sealed.flags() | SealFlags::SEAL)?;
+        self.sealed = sealed;
+        Ok(self)
     }
 
     /// Takes over a segment that the parent created; fails unless it has exactly `len` bytes.
     pub(crate) fn from_fd(fd: OwnedFd, len: usize) -> io::Result<Self> {
-        let found = rustix::fs::fstat(&fd)?.st_size;
-        if u64::try_from(found).ok() != Some(len as u64) {
-            return Err(io::Error::new(
-                io::ErrorKind::InvalidData,
-                "a shared segment has an unexpected size",
-            ));
+        let segment = Self {
+            fd,
+            sealed: Sealed::Size,
+        };
+        if segment.len()? != len {
+            return Err(invalid("a shared segment has an unexpected size"));
         }
-        Ok(Self { fd, len })
+        Ok(segment)
+    }
+
+    /// Takes over a segment from a process that is not trusted: it has to be sealed as it should be.
+    pub(crate) fn adopt(fd: OwnedFd, sealed: Sealed) -> io::Result<Self> {
+        let seals = rustix::fs::fcntl_get_seals(&fd)?;
+        if !seals.contains(sealed.flags()) {
+            return Err(invalid("a shared segment is not sealed as it should be"));
+        }
+        Ok(Self { fd, sealed })
+    }
+
+    /// Bytes that it has now.
+    pub(crate) fn len(&self) -> io::Result<usize> {
+        let found = rustix::fs::fstat(&self.fd)?.st_size;
+        usize::try_from(found).map_err(|_| invalid("a shared segment has an impossible size"))
+    }
+
+    #[expect(dead_code, reason = "for channels")]
+    /// Makes a [growing](Self::growing) segment at least `len` bytes long, and takes the memory for
+    /// them, so that no later write fails.
+    pub(crate) fn grow(&self, len: usize) -> io::Result<()> {
+        let now = self.len()?;
+        if let Some(more) = len.checked_sub(now).filter(|more| *more > 0) {
+            let mode = rustix::fs::FallocateFlags::empty();
+            rustix::fs::fallocate(&self.fd, mode, now as u64, more as u64)?;
+        }
+        Ok(())
+    }
+
+    #[expect(dead_code, reason = "for channels")]
+    /// Gives the pages of `len` bytes from `offset` back to the system; they read as zeroes then.
+    pub(crate) fn punch(&self, offset: usize, len: usize) -> io::Result<()> {
+        let mode = rustix::fs::FallocateFlags::PUNCH_HOLE | rustix::fs::FallocateFlags::KEEP_SIZE;
+        rustix::fs::fallocate(&self.fd, mode, offset as u64, len as u64)?;
+        Ok(())
     }
 
     /// Maps `len` bytes from `offset`, which must be a multiple of the page size.
     pub(crate) fn map(&self, offset: usize, len: usize, writable: bool) -> io::Result<Mapping> {
-        if offset.checked_add(len).is_none_or(|end| end > self.len) {
+        let whole = self.len()?;
+        if offset.checked_add(len).is_none_or(|end| end > whole) {
             return Err(io::Error::new(
                 io::ErrorKind::InvalidInput,
                 "a mapping past the end of its segment",
@@ -66,6 +154,18 @@ impl Segment {
         let start = NonNull::new(start.cast()).ok_or(io::ErrorKind::OutOfMemory)?;
         Ok(Mapping { start, len })
     }
+
+    /// Maps all of it, for reading only; the bytes never change, if the contents are sealed.
+    pub(crate) fn map_frozen(&self) -> io::Result<Mapping> {
+        if self.sealed != Sealed::Contents {
+            return Err(invalid("a shared segment can still be written"));
+        }
+        self.map(0, self.len()?, false)
+    }
+}
+
+fn invalid(what: &str) -> io::Error {
+    io::Error::new(io::ErrorKind::InvalidData, what)
 }
 
 impl AsFd for Segment {
@@ -90,6 +190,10 @@ unsafe impl Send for Mapping {}
 unsafe impl Sync for Mapping {}
 
 impl Mapping {
+    pub(crate) fn len(&self) -> usize {
+        self.len
+    }
+
     /// The start of `len` bytes at `offset`.
     ///
     /// # Panics

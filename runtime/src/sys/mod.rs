@@ -19,6 +19,7 @@ mod objects;
 mod oom;
 mod proc;
 mod signals;
+mod socket;
 mod spawn;
 mod stack;
 mod standard;
@@ -31,7 +32,7 @@ pub(crate) use clock::{cpu_nanos, nanos_of, now_nanos};
 pub(crate) use futex::{futex_wait, futex_wake};
 pub(crate) use image::{Constructor, call_constructors_after};
 pub(crate) use limits::{Resource, pin_to_cpu, set_group_and_user, set_limit, set_nice};
-pub(crate) use mapping::{Mapping, Segment, advise_huge};
+pub(crate) use mapping::{Mapping, Sealed, Segment, advise_huge};
 pub(crate) use memory::{peak_memory, tree_memory};
 pub(crate) use notify::{Notify, is_readable, wait_readable};
 pub(crate) use objects::{is_argument_of_loader, is_main_program};
@@ -40,6 +41,7 @@ pub(crate) use proc::started;
 pub(crate) use signals::{
     FaultRecord, end_with_parent, hide, ignore_broken_pipes, install_worker_signals, signal_name,
 };
+pub(crate) use socket::{MOST_DESCRIPTORS, Received, receive_message, send_message, socket_pair};
 pub(crate) use spawn::{ChildSpec, environment_with};
 pub(crate) use stack::Stack;
 pub(crate) use standard::{

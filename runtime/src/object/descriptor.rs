@@ -1,0 +1,309 @@
+//! One shared descriptor.
+
+#![expect(
+    unsafe_code,
+    reason = "the header of shared memory is read and written"
+)]
+
+use std::any::Any;
+use std::fmt;
+use std::io;
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use super::local::Local;
+use super::table;
+use super::tag::Tag;
+use crate::sys::{Mapping, Sealed, Segment, is_copy, socket_pair};
+
+/// Where the bytes of a piece of memory begin: behind its tag, and on a cache line of their own.
+pub(crate) const PAYLOAD: usize = 64;
+
+/// How an object is treated on its way.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(crate) struct Flags {
+    /// A worker keeps it from one task to the next, until who sent it has dropped it.
+    pub(crate) keep: bool,
+    /// Somebody may wait through it for another process, so what names it waits behind nothing.
+    pub(crate) waits: bool,
+}
+
+/// What kind of descriptor it is.
+#[derive(Debug)]
+enum Store {
+    Memory(Segment, Arc<Mapping>),
+    Socket(OwnedFd),
+}
+
+/// The kinds, as they are told to another process.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Kind {
+    Memory = 1,
+    Frozen = 2,
+    Growing = 3,
+    Socket = 4,
+}
+
+impl Kind {
+    pub(super) fn from_byte(byte: u8) -> Option<Self> {
+        [Kind::Memory, Kind::Frozen, Kind::Growing, Kind::Socket]
+            .into_iter()
+            .find(|kind| *kind as u8 == byte)
+    }
+
+    fn sealed(self) -> Option<Sealed> {
+        match self {
+            Kind::Memory => Some(Sealed::Size),
+            Kind::Frozen => Some(Sealed::Contents),
+            Kind::Growing => Some(Sealed::Least),
+            Kind::Socket => None,
+        }
+    }
+}
+
+/// Called with the id of an object that this process has no more.
+type Farewell = Box<dyn FnOnce(u64) + Send>;
+
+/// A descriptor that processes share, known by the same id in all of them.
+pub(crate) struct Object {
+    id: u64,
+    kind: Kind,
+    flags: Flags,
+    store: Store,
+    local: Local,
+    farewells: Mutex<Vec<Farewell>>,
+}
+
+impl Object {
+    /// Memory of `len` zeroes that all who have it read and write.
+    pub(crate) fn memory(tag: Tag, len: usize, flags: Flags) -> io::Result<Arc<Self>> {
+        let segment = Segment::new(whole(len)?)?;
+        let object = Self::new(fastrand::u64(..), Kind::Memory, flags, segment.into())?;
+        object.header().store(tag.0, Ordering::Relaxed);
+        Ok(table::enter(object))
+    }
+
+    /// Memory that begins with `len` zeroes and can become more, through its [segment](Self::segment).
+    pub(crate) fn growing(tag: Tag, len: usize, flags: Flags) -> io::Result<Arc<Self>> {
+        let segment = Segment::growing(whole(len)?)?;
+        let object = Self::new(fastrand::u64(..), Kind::Growing, flags, segment.into())?;
+        object.header().store(tag.0, Ordering::Relaxed);
+        Ok(table::enter(object))
+    }
+
+    /// Memory of `len` bytes that `fill` writes and that nobody can change afterwards.
+    pub(crate) fn frozen(
+        tag: Tag,
+        len: usize,
+        flags: Flags,
+        fill: impl FnOnce(&mut [u8]) -> io::Result<()>,
+    ) -> io::Result<Arc<Self>> {
+        let segment = Segment::filled(whole(len)?, |bytes| {
+            let (header, payload) = bytes.split_at_mut(PAYLOAD);
+            header[..8].copy_from_slice(&tag.0.to_ne_bytes());
+            fill(payload)
+        })?;
+        let object = Self::new(fastrand::u64(..), Kind::Frozen, flags, segment.into())?;
+        Ok(table::enter(object))
+    }
+
+    /// The two ends of a connection that keeps messages apart.
+    pub(crate) fn sockets(flags: Flags) -> io::Result<(Arc<Self>, Arc<Self>)> {
+        let (a, b) = socket_pair()?;
+        let end = |fd: OwnedFd| Self::new(fastrand::u64(..), Kind::Socket, flags, fd.into());
+        Ok((table::enter(end(a)?), table::enter(end(b)?)))
+    }
+
+    /// An object that another process sent; who sent it is not trusted.
+    pub(super) fn arrived(id: u64, kind: Kind, flags: Flags, fd: OwnedFd) -> io::Result<Self> {
+        let raw = match kind.sealed() {
+            Some(sealed) => Segment::adopt(fd, sealed)?.into(),
+            None => fd.into(),
+        };
+        Self::new(id, kind, flags, raw)
+    }
+
+    fn new(id: u64, kind: Kind, flags: Flags, raw: Raw) -> io::Result<Self> {
+        let store = match raw {
+            Raw::Segment(segment) => {
+                let len = segment.len()?;
+                if len < PAYLOAD {
+                    return Err(io::Error::new(
+                        io::ErrorKind::InvalidData,
+                        "shared memory is too short for its header",
+                    ));
+                }
+                let mapping = match kind {
+                    Kind::Frozen => segment.map_frozen()?,
+                    _ => segment.map(0, len, true)?,
+                };
+                Store::Memory(segment, Arc::new(mapping))
+            }
+            Raw::Socket(fd) => Store::Socket(fd),
+        };
+        Ok(Self {
+            id,
+            kind,
+            flags,
+            store,
+            local: Local::default(),
+            farewells: Mutex::default(),
+        })
+    }
+
+    pub(crate) fn id(&self) -> u64 {
+        self.id
+    }
+
+    pub(crate) fn flags(&self) -> Flags {
+        self.flags
+    }
+
+    pub(super) fn kind(&self) -> Kind {
+        self.kind
+    }
+
+    /// The descriptor.
+    pub(crate) fn fd(&self) -> BorrowedFd<'_> {
+        match &self.store {
+            Store::Memory(segment, _) => segment.as_fd(),
+            Store::Socket(fd) => fd.as_fd(),
+        }
+    }
+
+    /// Fails unless it is memory with that tag.
+    pub(crate) fn check(&self, tag: Tag) -> io::Result<()> {
+        if matches!(self.store, Store::Memory(..)) && self.header().load(Ordering::Relaxed) == tag.0
+        {
+            return Ok(());
+        }
+        Err(io::Error::new(
+            io::ErrorKind::InvalidData,
+            "a handle names a shared object of another kind",
+        ))
+    }
+
+    /// The segment of memory.
+    ///
+    /// # Panics
+    /// For a socket: who handles memory has checked its tag, and who handles sockets asks for their
+    /// descriptor.
+    pub(crate) fn segment(&self) -> &Segment {
+        match &self.store {
+            Store::Memory(segment, _) => segment,
+            Store::Socket(_) => unreachable!("a socket is no memory"),
+        }
+    }
+
+    /// The mapping of memory, whose bytes begin at [`PAYLOAD`].
+    ///
+    /// # Panics
+    /// As [`segment`](Self::segment).
+    pub(crate) fn mapping(&self) -> &Arc<Mapping> {
+        match &self.store {
+            Store::Memory(_, mapping) => mapping,
+            Store::Socket(_) => unreachable!("a socket is no memory"),
+        }
+    }
+
+    /// Bytes of memory behind the header that are mapped; none for a socket.
+    pub(crate) fn len(&self) -> usize {
+        match &self.store {
+            Store::Memory(_, mapping) => mapping.len() - PAYLOAD,
+            Store::Socket(_) => 0,
+        }
+    }
+
+    /// The bytes of frozen memory; none if it is something else.
+    pub(crate) fn frozen_bytes(&self) -> Option<&[u8]> {
+        let Store::Memory(_, mapping) = &self.store else {
+            return None;
+        };
+        if self.kind != Kind::Frozen {
+            return None;
+        }
+        let start = mapping.at(PAYLOAD, self.len());
+        // SAFETY: the bytes are mapped as long as `self` lives, and sealed: nobody can change them.
+        Some(unsafe { std::slice::from_raw_parts(start.as_ptr(), self.len()) })
+    }
+
+    /// What this process knows about it besides; made when first asked for.
+    ///
+    /// # Errors
+    /// Those of `make`, and one when the object was used as something else here before.
+    pub(crate) fn local<T: Any + Send + Sync>(
+        &self,
+        make: impl FnOnce() -> io::Result<T>,
+    ) -> io::Result<&T> {
+        self.local.get(make)
+    }
+
+    /// Has `farewell` called when this process has the object no more.
+    pub(crate) fn on_drop(&self, farewell: impl FnOnce(u64) + Send + 'static) {
+        let mut farewells = self
+            .farewells
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
+        farewells.push(Box::new(farewell));
+    }
+
+    fn header(&self) -> &AtomicU64 {
+        let start = self.mapping().at(0, 8).cast();
+        // SAFETY: in bounds and aligned, since mappings begin with pages; an atomic has no invalid
+        // values; alive as long as `self`. It is only stored to before anybody else has it.
+        unsafe { start.as_ref() }
+    }
+}
+
+impl Drop for Object {
+    fn drop(&mut self) {
+        table::leave(self);
+        if is_copy() {
+            return;
+        }
+        let farewells = self
+            .farewells
+            .get_mut()
+            .unwrap_or_else(PoisonError::into_inner);
+        for farewell in farewells.drain(..) {
+            farewell(self.id);
+        }
+    }
+}
+
+impl fmt::Debug for Object {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Object")
+            .field("id", &format_args!("{:016x}", self.id))
+            .field("kind", &self.kind)
+            .field("len", &self.len())
+            .finish_non_exhaustive()
+    }
+}
+
+/// A descriptor that is not looked into yet.
+enum Raw {
+    Segment(Segment),
+    Socket(OwnedFd),
+}
+
+impl From<Segment> for Raw {
+    fn from(segment: Segment) -> Self {
+        Raw::Segment(segment)
+    }
+}
+
+impl From<OwnedFd> for Raw {
+    fn from(fd: OwnedFd) -> Self {
+        Raw::Socket(fd)
+    }
+}
+
+/// Bytes of a segment with a payload of `len`.
+fn whole(len: usize) -> io::Result<usize> {
+    let whole = PAYLOAD.checked_add(len);
+    whole
+        .filter(|whole| isize::try_from(*whole).is_ok())
+        .ok_or_else(|| io::ErrorKind::OutOfMemory.into())
+}

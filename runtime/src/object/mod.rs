@@ -1,0 +1,37 @@
+//! What processes share: kernel descriptors with an identity, and how they travel.
+//!
+//! An [`Object`] is one descriptor: a piece of memory without a name, or one end of a pair of sockets.
+//! It has the same id in every process that has it, and a process has it once at most, however many
+//! handles name it and however often it comes in. Nobody counts references but the kernel: the thing
+//! itself goes with the last descriptor and the last mapping, in whatever way their holders end.
+//!
+//! Handles are written down as the id of their object. The object itself travels beside the bytes, in
+//! messages of a socket:
+//!
+//! 1. A [`Collector`] gathers the objects that values name while they are encoded.
+//! 2. [`send`] puts their descriptors into a socket, before the bytes become visible.
+//! 3. [`receive`] takes them out. They stay alive at least until the bytes are decoded, and decoding
+//!    finds them in the process's table.
+
+#![allow(
+    clippy::allow_attributes,
+    dead_code,
+    unused_imports,
+    reason = "what uses it comes next"
+)]
+
+mod collector;
+mod descriptor;
+mod local;
+mod message;
+mod table;
+mod tag;
+
+pub(crate) use collector::{Collector, deserialize, serialize};
+pub(crate) use descriptor::{Flags, Object, PAYLOAD};
+pub(crate) use message::{Message, receive, send, send_note};
+pub(crate) use table::{Usage, usage};
+pub(crate) use tag::Tag;
+
+#[cfg(test)]
+mod tests;

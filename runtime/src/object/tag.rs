@@ -1,0 +1,18 @@
+//! What is inside of an object, in a word that two processes of one program agree on.
+
+use std::hash::{DefaultHasher, Hash, Hasher};
+
+/// Names a kind of object and the type of its values.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Tag(pub(super) u64);
+
+impl Tag {
+    /// The tag of a `kind` of object that holds values of type `T`.
+    pub(crate) fn of<T: ?Sized>(kind: &str) -> Self {
+        // The standard hasher has fixed keys, and processes of a family run the same program.
+        let mut hasher = DefaultHasher::new();
+        kind.hash(&mut hasher);
+        std::any::type_name::<T>().hash(&mut hasher);
+        Self(hasher.finish())
+    }
+}

@@ -1,0 +1,98 @@
+//! Pairs of connected sockets, and descriptors that travel through them.
+
+use std::io::{self, IoSlice, IoSliceMut};
+use std::mem::MaybeUninit;
+use std::os::fd::{BorrowedFd, OwnedFd};
+
+use rustix::net::{
+    AddressFamily, RecvAncillaryBuffer, RecvAncillaryMessage, RecvFlags, ReturnFlags,
+    SendAncillaryBuffer, SendAncillaryMessage, SendFlags, SocketFlags, SocketType,
+};
+
+/// The kernel takes 253 descriptors in one message (`SCM_MAX_FD`).
+pub(crate) const MOST_DESCRIPTORS: usize = 250;
+
+const SPACE: usize = rustix::cmsg_space!(ScmRights(MOST_DESCRIPTORS));
+
+/// Two ends that keep messages apart; each end learns when nobody has the other one any more.
+pub(crate) fn socket_pair() -> io::Result<(OwnedFd, OwnedFd)> {
+    Ok(rustix::net::socketpair(
+        AddressFamily::UNIX,
+        SocketType::SEQPACKET,
+        SocketFlags::CLOEXEC,
+        None,
+    )?)
+}
+
+/// Sends one message with descriptors, at most [`MOST_DESCRIPTORS`]. Without `wait` a full socket is an
+/// error of the kind `WouldBlock`; too many descriptors on their way, in all sockets of the user, are
+/// one always (`ETOOMANYREFS`).
+pub(crate) fn send_message(
+    socket: BorrowedFd<'_>,
+    bytes: &[u8],
+    descriptors: &[BorrowedFd<'_>],
+    wait: bool,
+) -> io::Result<()> {
+    let mut space = [MaybeUninit::uninit(); SPACE];
+    let mut control = SendAncillaryBuffer::new(&mut space);
+    if !descriptors.is_empty() && !control.push(SendAncillaryMessage::ScmRights(descriptors)) {
+        return Err(io::Error::new(
+            io::ErrorKind::InvalidInput,
+            "too many descriptors for one message",
+        ));
+    }
+    let mut flags = SendFlags::NOSIGNAL;
+    if !wait {
+        flags |= SendFlags::DONTWAIT;
+    }
+    loop {
+        match rustix::net::sendmsg(socket, &[IoSlice::new(bytes)], &mut control, flags) {
+            Ok(_) => return Ok(()),
+            Err(rustix::io::Errno::INTR) => {}
+            Err(error) => return Err(error.into()),
+        }
+    }
+}
+
+/// A message that was received.
+#[derive(Debug)]
+pub(crate) struct Received {
+    /// 0 when the other end is gone: messages are never empty.
+    pub(crate) len: usize,
+    pub(crate) descriptors: Vec<OwnedFd>,
+    /// Some descriptors, or bytes, found no room here and are lost.
+    pub(crate) cut: bool,
+}
+
+/// Receives one message without waiting for it; `peek` leaves it there.
+pub(crate) fn receive_message(
+    socket: BorrowedFd<'_>,
+    buffer: &mut [u8],
+    peek: bool,
+) -> io::Result<Received> {
+    let mut space = [MaybeUninit::uninit(); SPACE];
+    let mut control = RecvAncillaryBuffer::new(&mut space);
+    let mut flags = RecvFlags::DONTWAIT | RecvFlags::CMSG_CLOEXEC;
+    if peek {
+        flags |= RecvFlags::PEEK;
+    }
+    let message = loop {
+        match rustix::net::recvmsg(socket, &mut [IoSliceMut::new(buffer)], &mut control, flags) {
+            Ok(message) => break message,
+            Err(rustix::io::Errno::INTR) => {}
+            Err(error) => return Err(error.into()),
+        }
+    };
+    let mut descriptors = Vec::new();
+    for received in control.drain() {
+        if let RecvAncillaryMessage::ScmRights(received) = received {
+            descriptors.extend(received);
+        }
+    }
+    let lost = ReturnFlags::CTRUNC | ReturnFlags::TRUNC;
+    Ok(Received {
+        len: message.bytes,
+        descriptors,
+        cut: message.flags.intersects(lost),
+    })
+}
