@@ -12,6 +12,17 @@ thread_local! {
     static GATHERED: RefCell<Option<Vec<Arc<Object>>>> = const { RefCell::new(None) };
 }
 
+/// What `encode` gives, and the objects that the values name which it encodes.
+#[inline]
+pub(crate) fn collect<R>(encode: impl FnOnce() -> R) -> (R, Vec<Arc<Object>>) {
+    if !table::is_used() {
+        return (encode(), Vec::new());
+    }
+    let collector = Collector::start();
+    let encoded = encode();
+    (encoded, collector.finish())
+}
+
 /// Gathers the objects that values name while this thread encodes them, as long as it lives.
 ///
 /// Collectors nest: what the encoding of a value does besides does not get mixed up with it.

@@ -27,9 +27,11 @@ mod message;
 mod table;
 mod tag;
 
-pub(crate) use collector::{Collector, deserialize, serialize};
+pub(crate) use collector::{Collector, collect, deserialize, serialize};
 pub(crate) use descriptor::{Flags, Object, PAYLOAD};
 pub(crate) use message::{Message, receive, send, send_note};
+#[cfg(test)]
+pub(crate) use table::is_here;
 pub(crate) use table::{Usage, usage};
 pub(crate) use tag::Tag;
 

@@ -194,12 +194,13 @@ where
         };
         let ahead = self.read_ahead - (self.next - self.yielded);
         let size = self.chunker.next(self.cost, remaining).min(ahead);
-        let first = self.next;
         let mut payload = Payload::with_buffer(std::mem::take(&mut self.buffer));
         // Whole items stand before the mark; what the user's code leaves behind it when it fails or
         // panics is dropped.
         let mut mark = payload.mark();
         let mut count = 0_u32;
+        // An item that somebody waits for stands behind nothing, and nothing behind it.
+        let mut alone = None;
         let read = catch_unwind(AssertUnwindSafe(|| {
             while (count as usize) < size && payload.len() < FULL_BYTES {
                 let Some(item) = self.items.next() else {
@@ -207,41 +208,29 @@ where
                     break;
                 };
                 F::encode(item, Encoder(&mut payload))?;
+                if payload.waits() {
+                    alone = Some(payload.split_off(mark));
+                    break;
+                }
                 mark = payload.mark();
                 count += 1;
             }
             Ok(())
         }));
         payload.rewind(mark);
-        self.next += count as usize;
         if count > 0 {
-            let chunk = Chunk {
-                call: self.key,
-                function: self.function,
-                first,
-                count,
-                payload,
-                history: History::FIRST,
-            };
-            let submitted = self.shared.submit(chunk);
+            let submitted = self.submit(count, payload);
             if let (Err(_), Err(_)) = (&submitted, &read) {
                 self.panic = read.err();
                 self.panic_on();
                 return Ok(());
             }
-            let Submitted {
-                buffer,
-                outstanding,
-                cost,
-                ended,
-            } = submitted?;
-            (self.buffer, self.out, self.cost) = (buffer, outstanding, cost);
-            self.ended = ended;
-            if self.shared.is_inline() {
-                self.fetch();
-            }
+            submitted?;
         } else {
             self.buffer = payload.into_buffer();
+        }
+        if let Some(payload) = alone {
+            self.submit(1, payload)?;
         }
         match read {
             Ok(Ok(())) => {}
@@ -257,6 +246,31 @@ where
                     self.panic_on();
                 }
             }
+        }
+        Ok(())
+    }
+
+    /// Hands in the next `count` items.
+    fn submit(&mut self, count: u32, payload: Payload) -> Result<()> {
+        let chunk = Chunk {
+            call: self.key,
+            function: self.function,
+            first: self.next,
+            count,
+            payload,
+            history: History::FIRST,
+        };
+        self.next += count as usize;
+        let Submitted {
+            buffer,
+            outstanding,
+            cost,
+            ended,
+        } = self.shared.submit(chunk)?;
+        (self.buffer, self.out, self.cost) = (buffer, outstanding, cost);
+        self.ended = ended;
+        if self.shared.is_inline() {
+            self.fetch();
         }
         Ok(())
     }
@@ -378,6 +392,7 @@ where
                 count,
                 origin,
                 bytes,
+                objects: _named,
             } => {
                 for ((status, value), index) in Records(&bytes).zip(first..first + count) {
                     let result = open_record(name, index, origin, status, value);
@@ -391,6 +406,7 @@ where
                 index,
                 origin,
                 landing,
+                objects: _named,
             } => {
                 let result = open_large(name, index, origin, landing);
                 if self.is_final(index, &result, origin) {

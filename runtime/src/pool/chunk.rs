@@ -1,10 +1,12 @@
 //! What is given to a worker at once, and what comes back of it.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use super::keep::Failed;
 use super::rules::History;
 use crate::error::{Error, Reason, TaskError, TaskErrorKind};
+use crate::object::Object;
 use crate::registry::FunctionId;
 use crate::wire::{Landing, Payload, Place};
 
@@ -118,12 +120,15 @@ pub(super) enum Delivery {
         count: usize,
         origin: Origin,
         bytes: Vec<u8>,
+        /// What the values name; needed until they are decoded.
+        objects: Vec<Arc<Object>>,
     },
     /// One large value.
     Large {
         index: usize,
         origin: Origin,
         landing: Box<dyn Landing>,
+        objects: Vec<Arc<Object>>,
     },
     /// An item that gave no record, or whose record was opened already.
     Failed(TaskError),

@@ -19,10 +19,9 @@ impl Shared {
         // As long as nothing waits behind something else, workers need nobody to go on. Who watches
         // for the end of a process need not look at its result, which may be too large for the ring.
         let waits = !state.queue.is_empty()
-            || state
-                .links
-                .iter()
-                .any(|link| link.has_waiting() || link.process.is_some() && !link.idle());
+            || state.links.iter().any(|link| {
+                link.has_waiting() || link.has_waits() || link.process.is_some() && !link.idle()
+            });
         if state.courier == Courier::Idle && waits {
             state.courier = Courier::Armed;
             self.courier.notify_one();

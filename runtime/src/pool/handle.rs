@@ -65,10 +65,12 @@ impl Pool {
         let pool_segment = Segment::new(POOL_BYTES).map_err(os)?;
         let pool = PoolSide::map(&pool_segment, true).map_err(os)?;
         let hooks = Hooks::new(&setup, table)?;
+        let notify = Arc::new(Notify::new().map_err(os)?);
         let mut state = State::new(
             table.len(),
             Sleeper::new(pool.park()),
             Ringer::new(pool.park()),
+            Arc::clone(&notify),
         );
         let courier = Arc::clone(&state.observers.courier);
         state.init_rules = hooks.rules();
@@ -83,7 +85,7 @@ impl Pool {
             cpus: cpus(),
             pool,
             pool_segment,
-            notify: Notify::new().map_err(os)?,
+            notify,
             courier,
             gauge: Condvar::new(),
             keeper: Condvar::new(),

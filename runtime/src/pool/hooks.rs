@@ -17,6 +17,7 @@ use super::results::{open_large, open_record};
 use super::rules::Rules;
 use super::setup::Setup;
 use crate::error::{Error, ErrorKind, Failure, Result, TaskError};
+use crate::object::Object;
 use crate::registry::{Encoder, Function, FunctionId, Table};
 use crate::wire::{Landing, Output, Payload, Records, landing};
 
@@ -61,9 +62,16 @@ where
 #[derive(Debug, Clone)]
 pub(super) struct InitHook {
     find: fn(&Table) -> Result<FunctionId>,
-    arguments: Result<Arc<[u8]>, Failure>,
+    arguments: Result<Encoded, Failure>,
     landing: fn(usize) -> Option<Box<dyn Landing>>,
     open: fn(&'static str, Delivery) -> Result<(), Failed>,
+}
+
+/// The arguments of an init function, and what they name.
+#[derive(Debug, Clone)]
+struct Encoded {
+    bytes: Arc<[u8]>,
+    objects: Arc<[Arc<Object>]>,
 }
 
 /// An exit function as the builder knows it.
@@ -89,7 +97,10 @@ impl InitHook {
         let encoded = F::encode(arguments, Encoder(&mut payload));
         Self {
             find: Table::find::<F>,
-            arguments: encoded.map(|()| payload.whole().into()),
+            arguments: encoded.map(|()| Encoded {
+                bytes: payload.whole().into(),
+                objects: payload.objects().into(),
+            }),
             landing: landing::<F::Output>,
             open: open::<F::Output>,
         }
@@ -107,12 +118,20 @@ impl ExitHook {
 /// What the init function said.
 fn open<R: InitOutput>(name: &'static str, delivery: Delivery) -> Result<(), Failed> {
     let opened = match delivery {
-        Delivery::Records { origin, bytes, .. } => match Records(&bytes).next() {
+        Delivery::Records {
+            origin,
+            bytes,
+            objects: _named,
+            ..
+        } => match Records(&bytes).next() {
             Some((status, value)) => open_record::<R>(name, 0, origin, status, value),
             None => return Ok(()),
         },
         Delivery::Large {
-            origin, landing, ..
+            origin,
+            landing,
+            objects: _named,
+            ..
         } => open_large::<R>(name, 0, origin, landing),
         // Nothing else comes from a worker.
         _ => return Ok(()),
@@ -148,7 +167,7 @@ pub(super) struct Hooks {
 struct Init {
     function: FunctionId,
     name: &'static str,
-    arguments: Arc<[u8]>,
+    arguments: Encoded,
     rules: Arc<Rules>,
     landing: fn(usize) -> Option<Box<dyn Landing>>,
     open: fn(&'static str, Delivery) -> Result<(), Failed>,
@@ -183,7 +202,7 @@ impl Hooks {
     /// The init function and its arguments, if there is one.
     pub(super) fn init(&self) -> Option<(FunctionId, &[u8])> {
         let init = self.init.as_ref()?;
-        Some((init.function, &init.arguments))
+        Some((init.function, &init.arguments.bytes))
     }
 
     /// The rules of the init function.
@@ -240,7 +259,10 @@ impl Init {
         Chunk::single(
             INIT,
             self.function,
-            Payload::from_bytes(self.arguments.to_vec()),
+            Payload::from_encoded(
+                self.arguments.bytes.to_vec(),
+                self.arguments.objects.to_vec(),
+            ),
         )
     }
 

@@ -7,7 +7,7 @@ use crate::wire::{Arguments, Gathered};
 use crate::worker::{ItemClock, Recording, run_item};
 
 /// Runs the chunk; gives the records.
-pub(super) fn run(table: &Table, chunk: &Chunk) -> Vec<u8> {
+pub(super) fn run(table: &Table, chunk: &Chunk) -> Gathered {
     let bytes = chunk.payload.whole();
     let mut records = Gathered::default();
     if let Some(function) = table.get(chunk.function) {
@@ -20,5 +20,5 @@ pub(super) fn run(table: &Table, chunk: &Chunk) -> Vec<u8> {
             run_item(function, &mut arguments, &mut records, &mut scratch, &clock);
         }
     }
-    records.0
+    records
 }

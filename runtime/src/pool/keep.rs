@@ -14,7 +14,7 @@ use super::shared::Shared;
 use super::state::{Phase, State};
 use crate::error::TaskError;
 use crate::replay::{Call, keep};
-use crate::wire::{Place, Records, Status};
+use crate::wire::{Gathered, Place, Records, Status};
 
 /// The folder when the program sets none.
 const FOLDER: &str = "PARPROC_CRASH_DIR";
@@ -79,6 +79,7 @@ impl Shared {
                     count: 1,
                     origin,
                     bytes: record,
+                    objects: Vec::new(),
                 };
                 state.deliver(call, delivery);
             }
@@ -136,7 +137,16 @@ impl Shared {
     }
 
     /// The news of a chunk that was run in this thread.
-    pub(super) fn news_of(&self, chunk: &Chunk, origin: Origin, records: Vec<u8>) -> Vec<Delivery> {
+    pub(super) fn news_of(
+        &self,
+        chunk: &Chunk,
+        origin: Origin,
+        records: Gathered,
+    ) -> Vec<Delivery> {
+        let Gathered {
+            bytes: records,
+            objects,
+        } = records;
         let (first, count) = (chunk.first, chunk.count as usize);
         if !self.keeps() {
             return vec![Delivery::Records {
@@ -144,6 +154,7 @@ impl Shared {
                 count,
                 origin,
                 bytes: records,
+                objects,
             }];
         }
         let call = self.lock().calls.get(chunk.call).map(|call| call.retained);
@@ -165,6 +176,7 @@ impl Shared {
                     count: 1,
                     origin,
                     bytes: record,
+                    objects: objects.clone(),
                 });
                 continue;
             }

@@ -4,9 +4,11 @@ mod written;
 
 use std::collections::VecDeque;
 use std::ops::Range;
+use std::os::fd::OwnedFd;
 use std::sync::Arc;
 use std::sync::atomic::{Ordering, fence};
 
+use super::carriage::Carriage;
 use super::chunk::{Chunk, Delivery, Origin};
 use super::hooks::Progress;
 use super::keep::{Failed, How};
@@ -29,6 +31,7 @@ pub(super) struct Link {
     pub(super) id: u64,
     pub(super) pid: u32,
     pub(super) lane: Lane,
+    carriage: Carriage,
     tasks: Producer<TaskRing>,
     results: Consumer<ResultRing>,
     worker: Ringer<WorkerPark>,
@@ -126,9 +129,10 @@ pub(super) enum News {
 }
 
 impl Link {
-    pub(super) fn new(id: u64, pid: u32, lane: Lane) -> Self {
+    pub(super) fn new(id: u64, pid: u32, lane: Lane, socket: OwnedFd) -> Self {
         let now = now_nanos();
         Self {
+            carriage: Carriage::new(socket, &lane),
             keeps: None,
             quota: u64::MAX,
             born: now,
@@ -185,6 +189,22 @@ impl Link {
         self.results.has_news()
     }
 
+    /// True when it runs something that somebody may wait for through what it names, or is to.
+    pub(super) fn has_waits(&self) -> bool {
+        self.in_flight.iter().any(|one| one.chunk.payload.waits())
+    }
+
+    /// The chunk that runs, if it has begun and names what others wait for: no other process needs what this
+    /// one has for it, unless it is tried again.
+    pub(super) fn begun_waits(&mut self) -> Option<&mut Chunk> {
+        let front = self.in_flight.front_mut()?;
+        if !front.chunk.payload.waits() {
+            return None;
+        }
+        let started = self.lane.worker.started.0.load(Ordering::Acquire);
+        (started > self.items_done).then_some(&mut front.chunk)
+    }
+
     /// True when a chunk waits behind another one, or for room in the ring.
     pub(super) fn has_waiting(&self) -> bool {
         self.in_flight.len() > 1 || self.writing.is_some()
@@ -216,7 +236,13 @@ impl Link {
             let claim = &self.lane.worker.claims[number as usize % CLAIMS];
             claim.store(claim_word(number, Claim::Queued), Ordering::Release);
         }
+        let objects = chunk.payload.objects();
+        if !objects.is_empty() {
+            self.carriage.send(number, objects);
+        }
         let header = FrameHeader {
+            carries: !objects.is_empty(),
+            told: chunk.payload.waits(),
             number,
             function: chunk.function.0,
             count: chunk.count,
@@ -411,7 +437,9 @@ impl Link {
         front.done += 1;
         self.items_done += 1;
         let call = front.chunk.call;
+        let carried = self.lane.worker.carried.load(Ordering::Relaxed);
         let delivery = Delivery::Large {
+            objects: self.carriage.take(carried, self.items_done),
             index,
             origin: Origin {
                 pid: Some(self.pid),
@@ -568,7 +596,9 @@ impl Link {
         bytes.truncate(end);
         written::close(&mut bytes, &gaps);
         let first = front.chunk.first + (front.done - items) as usize;
+        let carried = self.lane.worker.carried.load(Ordering::Relaxed);
         let delivery = Delivery::Records {
+            objects: self.carriage.take(carried, self.items_done),
             first,
             count: items as usize,
             origin: Origin {

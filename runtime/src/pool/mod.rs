@@ -12,6 +12,7 @@ mod builder;
 mod call;
 mod callbacks;
 mod cancel;
+mod carriage;
 mod chunk;
 mod chunker;
 mod courier;

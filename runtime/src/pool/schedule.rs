@@ -6,6 +6,7 @@ use super::chunk::Chunk;
 use super::death::Barren;
 use super::hooks::{INIT, Progress};
 use super::link::{Link, News};
+use super::rules::Retry;
 use super::shared::Shared;
 use super::state::{Phase, State};
 use crate::shm::{Corrupt, RING_BYTES};
@@ -49,6 +50,7 @@ impl Shared {
         if link.read(landing, &mut state.buffers, &mut news) == Err(Corrupt) {
             self.condemn(state, link);
         }
+        self.let_go(state, link);
         let came = !news.is_empty();
         for one in news.drain(..) {
             match one {
@@ -84,6 +86,24 @@ impl Shared {
         }
         state.news = news;
         came
+    }
+
+    /// What a running item names is the worker's alone from when it has begun, so that its end, or its drop
+    /// there, is seen by who waits for it. One that may be tried again is kept whole.
+    fn let_go(&self, state: &mut State, link: &mut Link) {
+        let Some(chunk) = link.begun_waits() else {
+            return;
+        };
+        let again = state
+            .rules_of(chunk)
+            .is_some_and(|rules| rules.retry(chunk.history) != Retry::No);
+        let retained = state
+            .calls
+            .get(chunk.call)
+            .is_some_and(|call| call.retained);
+        if !again && !retained && !self.keeps() {
+            state.put_out(chunk.payload.take_objects());
+        }
     }
 
     /// A worker whose memory holds impossible values is killed; the supervisor sees it end.
@@ -227,7 +247,7 @@ fn choose(state: &State, links: &[Link], next: &Chunk, may_begin: bool) -> Optio
     if let Some((index, _)) = idle {
         return Some(index);
     }
-    if next.payload.len() > WAITING_BYTES {
+    if next.payload.len() > WAITING_BYTES || next.payload.waits() {
         return None;
     }
     let nanos = |chunk: &Chunk| Some(state.cost(chunk.function)? * f64::from(chunk.count));
@@ -239,7 +259,11 @@ fn choose(state: &State, links: &[Link], next: &Chunk, may_begin: bool) -> Optio
     };
     able()
         .filter(|(_, link)| {
-            let queued = link.in_flight.len();
+            let queued = if link.has_waits() {
+                usize::MAX
+            } else {
+                link.in_flight.len()
+            };
             // An idle one is for the case above.
             queued == 1
                 || (1..DEEP).contains(&queued) && load(link).is_some_and(|nanos| nanos < DEEP_NANOS)

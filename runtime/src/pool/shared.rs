@@ -34,7 +34,7 @@ pub(super) struct Shared {
     pub(super) pool: PoolSide,
     pub(super) pool_segment: Segment,
     /// Wakes the supervisor.
-    pub(super) notify: Notify,
+    pub(super) notify: Arc<Notify>,
     /// Wakes the courier.
     pub(super) courier: Arc<Condvar>,
     /// Wakes the gauge.
@@ -240,7 +240,12 @@ impl Shared {
             state.deliver(key, one);
         }
         state.give_back(chunk);
-        Ok(state.submitted(key, function))
+        let submitted = state.submitted(key, function);
+        // There is no supervisor either.
+        let litter = std::mem::take(&mut state.litter);
+        drop(state);
+        drop(litter);
+        Ok(submitted)
     }
 
     /// What an item of the function took lately, in nanoseconds.

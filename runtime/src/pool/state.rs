@@ -18,8 +18,10 @@ use super::output::Written;
 use super::process::Start;
 use super::rules::Rules;
 use crate::error::{Error, ErrorKind, Result};
+use crate::object::Object;
 use crate::registry::FunctionId;
 use crate::shm::{PoolPark, Ringer, Sleeper};
+use crate::sys::Notify;
 use crate::wire::Landing;
 
 /// Buffers kept for the next chunk: enough for all chunks in flight of a few workers.
@@ -109,6 +111,9 @@ pub(super) struct State {
     pub(super) buffers: Vec<Vec<u8>>,
     /// Empty; the memory is used at each look at a worker.
     pub(super) news: Vec<News>,
+    /// What nobody else here has any more, for the supervisor to drop.
+    pub(super) litter: Vec<Arc<Object>>,
+    supervisor: Arc<Notify>,
     /// Counts deeds, to tell which worker was busy last.
     pub(super) clock: u64,
 }
@@ -209,6 +214,7 @@ impl State {
         functions: usize,
         sleeper: Sleeper<PoolPark>,
         ringer: Ringer<PoolPark>,
+        supervisor: Arc<Notify>,
     ) -> Self {
         Self {
             phase: Phase::Open,
@@ -244,6 +250,8 @@ impl State {
             callbacks: Callbacks::default(),
             buffers: Vec::new(),
             news: Vec::new(),
+            litter: Vec::new(),
+            supervisor,
             clock: 0,
         }
     }
@@ -465,7 +473,22 @@ impl State {
         if self.calls.get(chunk.call).is_some_and(|call| call.retained) {
             self.deliver(chunk.call, Delivery::Returned(chunk));
         } else {
-            self.keep_buffer(chunk.payload.into_buffer());
+            let mut payload = chunk.payload;
+            self.put_out(payload.take_objects());
+            self.keep_buffer(payload.into_buffer());
+        }
+    }
+
+    /// Objects that this process may have no more. With the last handle goes what the user keeps there, and
+    /// nothing of the user's runs under our lock: so those are left to the supervisor.
+    pub(super) fn put_out(&mut self, objects: Vec<Arc<Object>>) {
+        let last = objects
+            .into_iter()
+            .filter(|object| Arc::strong_count(object) == 1);
+        let before = self.litter.len();
+        self.litter.extend(last);
+        if self.litter.len() > before {
+            self.supervisor.notify();
         }
     }
 

@@ -24,7 +24,7 @@ use super::watch::Doom;
 use crate::shm::{Lane, READY, REFUSED, SEGMENT_BYTES};
 use crate::sys::{
     Child, ChildSpec, Exit, Segment, Standard, environment_with, is_readable, now_nanos, oom_kills,
-    wait_readable,
+    socket_pair, wait_readable,
 };
 use crate::worker::{Attach, Orders};
 
@@ -79,7 +79,7 @@ impl Shared {
         // When the next worker may be started, after one could not.
         let mut retry = None;
         loop {
-            let condemned = {
+            let (condemned, litter) = {
                 let mut state = self.lock();
                 if state.phase == Phase::Closed {
                     break;
@@ -94,8 +94,13 @@ impl Shared {
                     });
                     state.gauge = started.map_or(Gauge::Absent, |_| Gauge::Looks);
                 }
-                std::mem::take(&mut state.condemned)
+                let litter = std::mem::take(&mut state.litter);
+                (std::mem::take(&mut state.condemned), litter)
             };
+            for object in litter {
+                // What is kept with it is the user's.
+                let _ = catch_unwind(AssertUnwindSafe(|| drop(object)));
+            }
             for ward in wards.iter().filter(|ward| condemned.contains(&ward.id)) {
                 self.kill(ward);
             }
@@ -246,7 +251,9 @@ impl Shared {
             ..self.setup.orders
         };
         lane.orders().put(&orders.to_bytes());
-        let mut attach = Attach::new(&segment, &self.pool_segment, &self.notify);
+        let (socket, theirs) =
+            socket_pair().map_err(|error| said("there is no socket for it", error))?;
+        let mut attach = Attach::new(&segment, &self.pool_segment, &self.notify, &theirs);
         attach.name = process.and_then(|start| start.teller.life.name.clone());
         let (name, value) = attach.to_variable();
         let variables = process.and_then(|start| start.environment.clone());
@@ -264,13 +271,14 @@ impl Shared {
                 segment.as_fd(),
                 self.pool_segment.as_fd(),
                 self.notify.as_fd(),
+                theirs.as_fd(),
             ],
             stdout: ends.get(Standard::Output),
             stderr: ends.get(Standard::Error),
         })
         .map_err(|error| said("this program could not be executed again", error))?;
         let streams = self.relay.begin(ends, child.pid(), &lane);
-        let mut link = Link::new(id, child.pid(), lane);
+        let mut link = Link::new(id, child.pid(), lane, socket);
         link.streams.clone_from(&streams);
         let most = self.setup.lifespan.items;
         link.keeps = self.keeps().then_some(self.table);

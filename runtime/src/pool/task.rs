@@ -296,12 +296,20 @@ impl<R: Output> Task<R> {
 /// Makes the result of a call's only item.
 pub(super) fn open<R: Output>(name: &'static str, delivery: Delivery) -> Result<R> {
     match delivery {
-        Delivery::Records { origin, bytes, .. } => match Records(&bytes).next() {
+        Delivery::Records {
+            origin,
+            bytes,
+            objects: _named,
+            ..
+        } => match Records(&bytes).next() {
             Some((status, value)) => Ok(open_record(name, 0, origin, status, value)?),
             None => Err(Error::new(ErrorKind::Closed)),
         },
         Delivery::Large {
-            origin, landing, ..
+            origin,
+            landing,
+            objects: _named,
+            ..
         } => Ok(open_large(name, 0, origin, landing)?),
         Delivery::Failed(error) => Err(error.into()),
         Delivery::Ended { ending, .. } => Err(ending.error(name, 0).into()),

@@ -19,7 +19,7 @@ use super::shared::Shared;
 use super::state::{CallSpec, State};
 use crate::registry::FunctionId;
 use crate::shm::{Lane, Producer, ResultRing, SEGMENT_BYTES};
-use crate::sys::{Exit, Segment, Usage};
+use crate::sys::{Exit, Segment, Usage, socket_pair};
 use crate::wire::{LONGEST_HEADER, Payload, Status, encode_argument, landing, write_header};
 
 #[parallel(crate = crate)]
@@ -52,7 +52,12 @@ impl Stage {
         let pool = Pool::start(1, setup).unwrap();
         let shared = Arc::clone(pool.shared());
         let segment = Segment::new(SEGMENT_BYTES).unwrap();
-        let mut link = Link::new(1, 1, Lane::map(&segment, true).unwrap());
+        let mut link = Link::new(
+            1,
+            1,
+            Lane::map(&segment, true).unwrap(),
+            socket_pair().unwrap().0,
+        );
         link.greeted = true;
         link.keeps = shared.keeps().then_some(shared.table);
         let ends = shared.relay.open(&shared.setup, &link.lane).unwrap();

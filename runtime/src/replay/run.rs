@@ -3,12 +3,15 @@
 //! This is a mode that somebody asked for, to look at one call: so it prints, and it exits.
 
 use std::fmt;
+use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use super::SavedInput;
 use super::saved::Found;
 use crate::error::Failure;
+use crate::object::Object;
 use crate::registry::{Registration, table};
 use crate::sys::ignore_broken_pipes;
 use crate::wire::{Arguments, Reply, Sink, Status};
@@ -156,6 +159,10 @@ struct Last {
 impl Sink for Last {
     fn record(&mut self, _status: Status, bytes: &[u8]) {
         self.bytes = bytes.len();
+    }
+
+    fn carry(&mut self, _objects: Vec<Arc<Object>>) -> io::Result<()> {
+        Ok(())
     }
 
     fn value(&mut self, type_name: &'static str, bytes: &[u8]) {

@@ -56,6 +56,9 @@ pub(crate) struct ParentWords {
     /// the bytes that it has read, counted from 1, and 1 more while it is reading on. See
     /// [`WorkerWords::said`].
     pub(crate) heard: Line<[AtomicU64; 2]>,
+    /// Grows with each message that has come to the worker's socket though no chunk says so (release,
+    /// acquire).
+    pub(crate) notes: Line<AtomicU32>,
     /// For both: 1 if all that an item writes goes into its report, else 0; written before the worker
     /// starts.
     pub(crate) captured: [AtomicU32; 2],
@@ -93,6 +96,9 @@ pub(crate) struct WorkerWords {
     /// and after it looks into the pipe. The parent makes the word odd before it reads and even after
     /// it, each with a fence.
     pub(crate) said: [AtomicU64; 2],
+    /// How many messages with what results name it has sent; stored before the results are published,
+    /// and so seen with them (relaxed).
+    pub(crate) carried: AtomicU64,
     /// 1 while it waits for room in the result ring, and not for tasks. Stored before it announces
     /// its sleep, and read by the parent after a fence that follows its store of `result_head`:
     /// by the argument of the bell the parent sees it, or the worker sees the room.

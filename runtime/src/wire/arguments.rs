@@ -10,6 +10,7 @@ use super::decode::land;
 use super::encode::serialize;
 use super::{Sink, decode, landing, plain, varint};
 use crate::error::{Failure, Step};
+use crate::object::collect;
 
 /// A type that an argument of a `#[parallel]` function can have; borrowed arguments are lent from
 /// their owned form.
@@ -45,6 +46,8 @@ pub struct Arguments<'a> {
     source: Source<'a>,
     /// Of the current item.
     left: usize,
+    /// Called once the last argument of the first item was taken.
+    taken: Option<Box<dyn FnOnce() + 'a>>,
 }
 
 enum Source<'a> {
@@ -65,6 +68,7 @@ impl<'a> Arguments<'a> {
         Self {
             source: Source::Bytes(bytes),
             left: 0,
+            taken: None,
         }
     }
 
@@ -72,7 +76,13 @@ impl<'a> Arguments<'a> {
         Self {
             source: Source::Stream(stream),
             left: 0,
+            taken: None,
         }
+    }
+
+    /// Has `taken` called once the first item has all its arguments, before it runs.
+    pub(crate) fn on_taken(&mut self, taken: impl FnOnce() + 'a) {
+        self.taken = Some(Box::new(taken));
     }
 
     /// The next arguments belong to a new item, which has `count`.
@@ -118,6 +128,11 @@ impl<'a> Arguments<'a> {
                 }
             },
         };
+        if self.left == 0
+            && let Some(taken) = self.taken.take()
+        {
+            taken();
+        }
         value.map_err(|reason| Failure::of::<T>(Step::DecodeArgument, reason))
     }
 
@@ -171,8 +186,14 @@ impl<'a> Reply<'a> {
             return Ok(());
         }
         self.scratch.clear();
-        serialize(&value, self.scratch)
-            .map_err(|reason| Failure::of::<R>(Step::EncodeResult, reason))?;
+        let refused = |reason| Failure::of::<R>(Step::EncodeResult, reason);
+        let (encoded, objects) = collect(|| serialize(&value, self.scratch));
+        encoded.map_err(refused)?;
+        if !objects.is_empty() {
+            let carried = self.sink.carry(objects);
+            carried
+                .map_err(|error| refused(format!("what it shares cannot come along: {error}")))?;
+        }
         self.sink.value(type_name::<R>(), self.scratch);
         Ok(())
     }

@@ -15,10 +15,16 @@ pub(crate) struct FrameHeader {
     pub(crate) granted: bool,
     /// The worker tells the time at which it begins each single item.
     pub(crate) clocked: bool,
+    /// What the items name comes through the worker's socket, and was sent before.
+    pub(crate) carries: bool,
+    /// The parent wants to know at once when the worker begins it.
+    pub(crate) told: bool,
 }
 
 const GRANTED: u32 = 1;
 const CLOCKED: u32 = 2;
+const CARRIES: u32 = 4;
+const TOLD: u32 = 8;
 
 impl FrameHeader {
     pub(crate) const BYTES: usize = 28;
@@ -29,9 +35,15 @@ impl FrameHeader {
         bytes[8..12].copy_from_slice(&self.function.to_ne_bytes());
         bytes[12..16].copy_from_slice(&self.count.to_ne_bytes());
         bytes[16..24].copy_from_slice(&self.bytes.to_ne_bytes());
-        let granted = if self.granted { GRANTED } else { 0 };
-        let clocked = if self.clocked { CLOCKED } else { 0 };
-        bytes[24..].copy_from_slice(&(granted | clocked).to_ne_bytes());
+        let flags = [
+            (self.granted, GRANTED),
+            (self.clocked, CLOCKED),
+            (self.carries, CARRIES),
+            (self.told, TOLD),
+        ];
+        let set = flags.iter().filter(|(set, _)| *set);
+        let flags = set.fold(0, |flags, (_, flag)| flags | flag);
+        bytes[24..].copy_from_slice(&flags.to_ne_bytes());
         bytes
     }
 
@@ -53,6 +65,8 @@ impl FrameHeader {
             bytes: word(16),
             granted: half(24) & GRANTED != 0,
             clocked: half(24) & CLOCKED != 0,
+            carries: half(24) & CARRIES != 0,
+            told: half(24) & TOLD != 0,
         }
     }
 }

@@ -1,7 +1,8 @@
 //! Values as bytes: how arguments, results and failures are written down and read back.
 //!
 //! Plain numbers, and vectors and slices of them, are copied whole; everything else goes through
-//! serde and postcard. Nothing here knows a process.
+//! serde and postcard. Nothing here knows a process, but values may name what processes
+//! share: that is gathered beside the bytes.
 //!
 //! | unit | bytes |
 //! | --- | --- |
@@ -15,6 +16,7 @@ mod arguments;
 mod decode;
 mod encode;
 mod frame;
+mod payload;
 mod plain;
 mod reason;
 mod record;
@@ -24,8 +26,9 @@ mod varint;
 pub(crate) use arguments::Stream;
 pub use arguments::{Argument, Arguments, Output, Reply};
 pub(crate) use decode::{Landing, decode, land, landing};
-pub(crate) use encode::{Payload, Place, encode_argument};
+pub(crate) use encode::encode_argument;
 pub(crate) use frame::FrameHeader;
+pub(crate) use payload::{Payload, Place};
 pub(crate) use record::{
     Gathered, Header, LONGEST_HEADER, Records, Sink, Spans, Status, TaskFailure, parse_header,
     write_header,

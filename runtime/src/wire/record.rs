@@ -1,9 +1,13 @@
 //! Results on their way back: one record an item, and one at the end of a chunk.
 
+use std::io;
+use std::sync::Arc;
+
 use serde::{Deserialize, Serialize};
 
 use super::varint;
 use crate::error::{Circumstances, Failure, PanicReport};
+use crate::object::Object;
 
 /// What a record holds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -66,18 +70,33 @@ pub(crate) trait Sink {
 
     /// The next record is that of a failure.
     fn fails(&mut self) {}
+
+    /// The next record is that of a value that names `objects`.
+    ///
+    /// # Errors
+    /// When they cannot come along.
+    fn carry(&mut self, objects: Vec<Arc<Object>>) -> io::Result<()>;
 }
 
 /// Records one after the other in memory.
 #[derive(Debug, Default)]
-pub(crate) struct Gathered(pub(crate) Vec<u8>);
+pub(crate) struct Gathered {
+    pub(crate) bytes: Vec<u8>,
+    /// What the values name.
+    pub(crate) objects: Vec<Arc<Object>>,
+}
 
 impl Sink for Gathered {
     fn record(&mut self, status: Status, bytes: &[u8]) {
         let mut header = [0; LONGEST_HEADER];
         let len = write_header(status, bytes.len(), &mut header);
-        self.0.extend_from_slice(&header[..len]);
-        self.0.extend_from_slice(bytes);
+        self.bytes.extend_from_slice(&header[..len]);
+        self.bytes.extend_from_slice(bytes);
+    }
+
+    fn carry(&mut self, mut objects: Vec<Arc<Object>>) -> io::Result<()> {
+        self.objects.append(&mut objects);
+        Ok(())
     }
 }
 

@@ -81,7 +81,7 @@ impl Stream for Replay<'_> {
 fn pass_back<R: Output>(value: R) -> R {
     let (mut sink, mut scratch) = (Gathered::default(), Vec::new());
     Reply::new(&mut sink, &mut scratch).put(value).unwrap();
-    let (status, bytes) = Records(&sink.0).next().unwrap();
+    let (status, bytes) = Records(&sink.bytes).next().unwrap();
     assert_eq!(status, Status::Value);
     let mut place = landing::<R>(bytes.len()).unwrap();
     place.bytes_mut().copy_from_slice(bytes);
@@ -242,6 +242,8 @@ fn a_frame_header_is_read_as_it_was_written() {
         bytes: 1 << 40,
         granted: true,
         clocked: false,
+        carries: true,
+        told: false,
     };
     assert_eq!(FrameHeader::from_bytes(&header.to_bytes()), header);
     let other = FrameHeader {

@@ -12,22 +12,29 @@ pub(super) const VARIABLE: &str = concat!("PARPROC_ATTACH_", env!("CARGO_PKG_VER
 pub(crate) struct Attach {
     /// The parent's process id.
     pub(crate) parent: u32,
-    /// Descriptors that the worker inherits: its own segment, the pool's, and the supervisor's
-    /// event counter.
+    /// Descriptors that the worker inherits: its own segment, the pool's, the supervisor's event
+    /// counter, and its end of the socket for shared objects.
     pub(crate) segment: RawFd,
     pub(crate) pool: RawFd,
     pub(crate) notify: RawFd,
+    pub(crate) socket: RawFd,
     /// What the worker is called, if not as the program.
     pub(crate) name: Option<String>,
 }
 
 impl Attach {
-    pub(crate) fn new(segment: &impl AsFd, pool: &impl AsFd, notify: &impl AsFd) -> Self {
+    pub(crate) fn new(
+        segment: &impl AsFd,
+        pool: &impl AsFd,
+        notify: &impl AsFd,
+        socket: &impl AsFd,
+    ) -> Self {
         Self {
             parent: std::process::id(),
             segment: segment.as_fd().as_raw_fd(),
             pool: pool.as_fd().as_raw_fd(),
             notify: notify.as_fd().as_raw_fd(),
+            socket: socket.as_fd().as_raw_fd(),
             name: None,
         }
     }
@@ -38,9 +45,10 @@ impl Attach {
             segment,
             pool,
             notify,
+            socket,
             name,
         } = self;
-        let mut value = format!("{parent}:{segment}:{pool}:{notify}");
+        let mut value = format!("{parent}:{segment}:{pool}:{notify}:{socket}");
         if let Some(name) = name {
             value.push(':');
             value.push_str(name);
@@ -49,7 +57,7 @@ impl Attach {
     }
 
     pub(super) fn from_variable(value: &str) -> io::Result<Self> {
-        let mut parts = value.splitn(5, ':');
+        let mut parts = value.splitn(6, ':');
         let mut part = || parts.next().ok_or(io::ErrorKind::InvalidData);
         fn number<T: std::str::FromStr>(text: &str) -> io::Result<T> {
             text.parse().map_err(|_| io::ErrorKind::InvalidData.into())
@@ -59,6 +67,7 @@ impl Attach {
             segment: number(part()?)?,
             pool: number(part()?)?,
             notify: number(part()?)?,
+            socket: number(part()?)?,
             name: part().ok().map(str::to_owned),
         })
     }
@@ -76,6 +85,7 @@ mod tests {
                 segment: 3,
                 pool: 4,
                 notify: 5,
+                socket: 6,
                 name: name.map(str::to_owned),
             };
             let (_, value) = attach.to_variable();
@@ -85,7 +95,7 @@ mod tests {
 
     #[test]
     fn a_foreign_value_is_an_error() {
-        for value in ["", "1", "1:2:3", "x:1:2:3", "1:2:3:s", "1:2:3:4s:5"] {
+        for value in ["", "1", "1:2:3:4", "x:1:2:3:4", "1:2:3:4:s", "1:2:3:4s:5:6"] {
             assert!(Attach::from_variable(value).is_err(), "{value}");
         }
     }

@@ -1,10 +1,14 @@
 //! The worker's end of its segment: frames in, records out, and sleeping in between.
 
 use std::cell::RefCell;
+use std::io;
 use std::os::fd::OwnedFd;
+use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
+use super::carriage::Carriage;
+use crate::object::Object;
 use crate::shm::{
     CLAIMS, Claim, Consumer, Corrupt, Lane, POOL_BYTES, PoolPark, PoolSide, Producer, ResultRing,
     Ringer, SEGMENT_BYTES, Sleeper, TaskRing, WorkerPark,
@@ -30,10 +34,13 @@ pub(super) struct Link {
     untold: usize,
     /// The next record is not published by itself.
     held_back: bool,
+    pub(super) carriage: Carriage,
+    /// The parent's count of what it sent besides chunks, at the last look.
+    notes: u32,
 }
 
 impl Link {
-    pub(super) fn new(segment: OwnedFd, pool: OwnedFd) -> std::io::Result<Self> {
+    pub(super) fn new(segment: OwnedFd, pool: OwnedFd, carriage: Carriage) -> io::Result<Self> {
         let lane = Lane::map(&Segment::from_fd(segment, SEGMENT_BYTES)?, false)?;
         let pool = PoolSide::map(&Segment::from_fd(pool, POOL_BYTES)?, false)?;
         Ok(Self {
@@ -45,6 +52,8 @@ impl Link {
             pool,
             untold: 0,
             held_back: false,
+            carriage,
+            notes: 0,
         })
     }
 
@@ -53,8 +62,15 @@ impl Link {
         loop {
             self.wait(|link| {
                 Ok(link.tasks.available()? >= FrameHeader::BYTES
-                    || link.lane.parent.closing.0.load(Ordering::Acquire) != 0)
+                    || link.lane.parent.closing.0.load(Ordering::Acquire) != 0
+                    || link.notes() != link.notes)
             });
+            let notes = self.notes();
+            if notes != self.notes {
+                self.notes = notes;
+                drop(self.carriage.take_in());
+                continue;
+            }
             if trusted(self.tasks.available()) < FrameHeader::BYTES {
                 return None;
             }
@@ -67,7 +83,15 @@ impl Link {
                 return Some(header);
             }
             self.skip(header.bytes);
+            if header.carries {
+                drop(self.carriage.take_in());
+                drop(self.carriage.put_down(header.number));
+            }
         }
+    }
+
+    fn notes(&self) -> u32 {
+        self.lane.parent.notes.0.load(Ordering::Acquire)
     }
 
     /// Waits for `len` bytes and puts them into `buffer`.
@@ -231,6 +255,18 @@ impl Sink for Link {
             self.results.publish();
         }
         self.moved(len + bytes.len());
+    }
+
+    fn carry(&mut self, objects: Vec<Arc<Object>>) -> io::Result<()> {
+        end_if_copy();
+        // The parent takes objects together with results, so those before must not wait for these.
+        self.results.publish();
+        self.tell_parent();
+        let words = &self.lane.worker;
+        let item = words.started.0.load(Ordering::Relaxed);
+        self.carriage.send(item, &objects)?;
+        words.carried.fetch_add(1, Ordering::Relaxed);
+        Ok(())
     }
 }
 

@@ -41,6 +41,7 @@
 // is kept of a panic.
 
 mod attach;
+mod carriage;
 mod clock;
 pub(crate) mod gate;
 mod guard;
@@ -53,6 +54,7 @@ mod run;
 mod serve;
 
 pub(crate) use attach::Attach;
+pub(crate) use carriage::Subject;
 pub(crate) use clock::ItemClock;
 pub(crate) use gate::{can_start_workers, is_worker};
 pub(crate) use guard::{GuardAttach, NAME as GUARD_NAME};

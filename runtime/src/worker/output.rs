@@ -5,10 +5,13 @@
 //! long enough, or when something was written lately.
 
 use std::cell::{Cell, RefCell};
+use std::io;
+use std::sync::Arc;
 use std::sync::atomic::{Ordering, fence};
 use std::time::{Duration, Instant};
 
 use super::link::Link;
+use crate::object::Object;
 use crate::shm::{Lane, ParentWords, Placed, WorkerWords};
 use crate::sys::{Standard, flush_streams, unread};
 use crate::wire::{Sink, Spans, Status};
@@ -208,6 +211,10 @@ impl<const CAPTURING: bool> Sink for Outlet<'_, CAPTURING> {
             self.outputs.tell(&mut link, false);
         }
         link.record(status, bytes);
+    }
+
+    fn carry(&mut self, objects: Vec<Arc<Object>>) -> io::Result<()> {
+        self.link.borrow_mut().carry(objects)
     }
 
     fn fails(&mut self) {

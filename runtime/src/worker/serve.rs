@@ -10,6 +10,7 @@ use std::sync::atomic::Ordering;
 use rustix::io::FdFlags;
 
 use super::attach::Attach;
+use super::carriage::Carriage;
 use super::clock::ItemClock;
 use super::link::{Link, Shared};
 use super::local::drop_all;
@@ -58,7 +59,8 @@ pub(super) fn serve(attach: &Attach) -> ! {
 /// The third is for telling the supervisor that the init function is done, if there is one.
 fn start(attach: &Attach) -> io::Result<(Link, &'static Table, Option<Notify>)> {
     let notify = Notify::from_fd(inherit(attach.notify)?);
-    let link = Link::new(inherit(attach.segment)?, inherit(attach.pool)?)?;
+    let carriage = Carriage::new(inherit(attach.socket)?);
+    let link = Link::new(inherit(attach.segment)?, inherit(attach.pool)?, carriage)?;
     let words = link.lane.worker.clone();
     let (prepared, ready) = match prepare(&link, attach) {
         Ok(prepared) => (Ok(prepared), READY),
@@ -157,6 +159,10 @@ impl<'a> Server<'a> {
 
     fn run_chunk(&mut self, header: FrameHeader) {
         let begin = now_nanos();
+        if header.carries {
+            let unneeded = self.link.borrow_mut().carriage.take_in();
+            drop(unneeded);
+        }
         if header.bytes <= GATHER {
             let mut chunk = std::mem::take(&mut self.chunk);
             self.link
@@ -167,6 +173,9 @@ impl<'a> Server<'a> {
         } else {
             let mut stream = Shared(self.link);
             self.run_items(header, begin, &mut Arguments::from_stream(&mut stream));
+        }
+        if header.carries {
+            put_down(self.link, header.number);
         }
         let end = now_nanos();
         self.outputs.chunk_ends(end);
@@ -182,7 +191,10 @@ impl<'a> Server<'a> {
         link.tell_parent();
     }
 
-    fn run_items(&mut self, header: FrameHeader, begin: u64, arguments: &mut Arguments<'_>) {
+    fn run_items<'b>(&mut self, header: FrameHeader, begin: u64, arguments: &mut Arguments<'b>)
+    where
+        'a: 'b,
+    {
         // The parent has the same table, as the fingerprint said.
         let Some(function) = self.table.get(FunctionId(header.function)) else {
             std::process::abort();
@@ -201,6 +213,10 @@ impl<'a> Server<'a> {
             &mut plain
         };
         let mut told = begin;
+        if header.carries && header.count == 1 {
+            // The task has what it names from then on, and can drop it.
+            arguments.on_taken(move || put_down(link, header.number));
+        }
         for item in 0..header.count {
             let mut link = self.link.borrow_mut();
             if link.is_cut(header.number) {
@@ -234,6 +250,9 @@ impl<'a> Server<'a> {
             // The last record is published together with the end of the chunk: who has the result
             // of a task finds its worker free.
             link.hold_back(item + 1 == header.count);
+            if header.told {
+                link.tell_parent();
+            }
             drop(link);
             self.outcome = run_item(function, arguments, sink, &mut self.scratch, &self.clock);
             if self.scratch.capacity() > KEPT {
@@ -241,4 +260,10 @@ impl<'a> Server<'a> {
             }
         }
     }
+}
+
+/// Lets go of what came for a chunk, while nothing of the link is in use: what goes may be the user's.
+fn put_down(link: &RefCell<Link>, chunk: u64) {
+    let unneeded = link.borrow_mut().carriage.put_down(chunk);
+    drop(unneeded);
 }

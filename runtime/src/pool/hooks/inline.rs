@@ -50,11 +50,13 @@ impl Shared {
         *stage = Stage::Running(this);
         drop(stage);
         let outcome = self.hooks.init.as_ref().map_or(Ok(()), |init| {
+            let records = run(self.table, &init.chunk());
             let delivery = Delivery::Records {
                 first: 0,
                 count: 1,
                 origin: Origin::NOBODY,
-                bytes: run(self.table, &init.chunk()),
+                bytes: records.bytes,
+                objects: records.objects,
             };
             let failed = |failed: Failed| failed.into_error(init.name);
             init.open(delivery).map_err(failed)

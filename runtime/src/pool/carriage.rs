@@ -1,0 +1,148 @@
+//! The pool's end of the socket through which shared objects go to a worker and come from it.
+
+use std::collections::{HashSet, VecDeque};
+use std::io;
+use std::os::fd::{AsFd, OwnedFd};
+use std::sync::atomic::Ordering;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use crate::object::{Object, receive, send, send_note};
+use crate::shm::{Lane, ParentWords, Placed, Ringer, WorkerPark};
+use crate::worker::Subject;
+
+#[derive(Debug)]
+pub(super) struct Carriage {
+    line: Arc<Line>,
+    /// What came for results that were not read yet, by the numbers of their items.
+    arrived: VecDeque<(u64, Vec<Arc<Object>>)>,
+    /// How many messages the worker had sent at the last look.
+    carried: u64,
+}
+
+/// What objects still need that were sent, when this process has them no more.
+#[derive(Debug)]
+struct Line {
+    socket: OwnedFd,
+    words: Placed<ParentWords>,
+    kept: Mutex<Kept>,
+}
+
+#[derive(Debug)]
+struct Kept {
+    /// Objects that the worker keeps.
+    ids: HashSet<u64>,
+    /// Those that it is to keep no longer, but could not be told of.
+    untold: Vec<u64>,
+    worker: Ringer<WorkerPark>,
+}
+
+impl Carriage {
+    pub(super) fn new(socket: OwnedFd, lane: &Lane) -> Self {
+        let line = Line {
+            socket,
+            words: lane.parent.clone(),
+            kept: Mutex::new(Kept {
+                ids: HashSet::new(),
+                untold: Vec::new(),
+                worker: Ringer::new(lane.park()),
+            }),
+        };
+        Self {
+            line: Arc::new(line),
+            arrived: VecDeque::new(),
+            carried: 0,
+        }
+    }
+
+    /// Sends what a chunk names, but for what the worker keeps. What does not get through is missing
+    /// when the worker decodes, and makes the errors of the items that name it.
+    pub(super) fn send(&self, chunk: u64, objects: &[Arc<Object>]) {
+        let mut kept = self.line.kept();
+        self.line.tell(&mut kept);
+        let mut missing = Vec::with_capacity(objects.len());
+        for object in objects {
+            if object.flags().keep {
+                if !kept.ids.insert(object.id()) {
+                    continue;
+                }
+                let line = Arc::downgrade(&self.line);
+                object.on_drop(move |id| {
+                    if let Some(line) = line.upgrade() {
+                        line.forget(id);
+                    }
+                });
+            }
+            missing.push(Arc::clone(object));
+        }
+        let socket = self.line.socket.as_fd();
+        if send(socket, Subject::Chunk as u8, chunk, &missing, false).is_err() {
+            for object in &missing {
+                kept.ids.remove(&object.id());
+            }
+        }
+    }
+
+    /// What the results name up to that of the item with the number `done`, when the worker says that it
+    /// has sent `carried` messages.
+    pub(super) fn take(&mut self, carried: u64, done: u64) -> Vec<Arc<Object>> {
+        if carried != self.carried {
+            self.carried = carried;
+            self.receive();
+        }
+        let mut taken = Vec::new();
+        while let Some((item, _)) = self.arrived.front()
+            && *item <= done
+            && let Some((_, objects)) = self.arrived.pop_front()
+        {
+            taken.extend(objects);
+        }
+        taken
+    }
+
+    fn receive(&mut self) {
+        loop {
+            match receive(self.line.socket.as_fd(), false) {
+                Ok(Some(message)) => self.arrived.push_back((message.number, message.objects)),
+                Ok(None) => return,
+                Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => return,
+                // Decoding finds what is missing.
+                Err(error) if is_of_message(&error) => {}
+                Err(_) => return,
+            }
+        }
+    }
+}
+
+/// True if the message is to blame, and the next one may be good.
+fn is_of_message(error: &io::Error) -> bool {
+    error.kind() == io::ErrorKind::InvalidData
+        || error.raw_os_error() == Some(rustix::io::Errno::MFILE.raw_os_error())
+}
+
+impl Line {
+    fn kept(&self) -> MutexGuard<'_, Kept> {
+        self.kept.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// This process has the object no more, so the worker need not keep it either.
+    fn forget(&self, id: u64) {
+        let mut kept = self.kept();
+        if kept.ids.remove(&id) {
+            kept.untold.push(id);
+            self.tell(&mut kept);
+            self.words.notes.0.fetch_add(1, Ordering::Release);
+            kept.worker.ring();
+        }
+    }
+
+    fn tell(&self, kept: &mut Kept) {
+        while let Some(id) = kept.untold.last()
+            && send_note(self.socket.as_fd(), Subject::Forget as u8, *id).is_ok()
+        {
+            kept.untold.pop();
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,223 @@
+//! The bytes of a chunk in the making, and what its arguments name.
+
+use std::borrow::Cow;
+use std::sync::Arc;
+
+use super::plain::Block;
+use super::varint;
+use crate::object::Object;
+
+/// A place between two arguments of a payload.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(crate) struct Place {
+    bytes: usize,
+    held: usize,
+}
+
+/// The items of a chunk: bytes, and between them large vectors that are kept as they came.
+#[derive(Debug, Default)]
+pub(crate) struct Payload {
+    pub(super) bytes: Vec<u8>,
+    /// Each stands before the byte at its position.
+    pub(super) held: Vec<(usize, Box<dyn Block>)>,
+    /// Bytes of all the held vectors.
+    pub(super) held_bytes: usize,
+    /// What the arguments name; most often nothing.
+    objects: Vec<Arc<Object>>,
+}
+
+/// A place in a payload that it can go back to.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Mark {
+    bytes: usize,
+    held: usize,
+    objects: usize,
+}
+
+impl Payload {
+    pub(crate) fn with_buffer(mut bytes: Vec<u8>) -> Self {
+        bytes.clear();
+        Self {
+            bytes,
+            ..Self::default()
+        }
+    }
+
+    /// Arguments that were encoded before, and what they name.
+    pub(crate) fn from_encoded(bytes: Vec<u8>, objects: Vec<Arc<Object>>) -> Self {
+        Self {
+            bytes,
+            objects,
+            ..Self::default()
+        }
+    }
+
+    #[inline]
+    pub(crate) fn len(&self) -> usize {
+        self.bytes.len() + self.held_bytes
+    }
+
+    /// The bytes as a list of pieces.
+    pub(crate) fn piece(&self, index: usize) -> Option<&[u8]> {
+        // Pieces alternate: bytes, held, bytes, held, …, bytes.
+        let start = match (index / 2).checked_sub(1) {
+            Some(before) => self.held.get(before)?.0,
+            None => 0,
+        };
+        if index % 2 == 1 {
+            return self.held.get(index / 2).map(|(_, block)| block.bytes());
+        }
+        let end = self
+            .held
+            .get(index / 2)
+            .map_or(self.bytes.len(), |(position, _)| *position);
+        self.bytes.get(start..end)
+    }
+
+    /// The list of pieces.
+    pub(crate) fn pieces(&self) -> impl Iterator<Item = &[u8]> + Clone {
+        (0..).map_while(|index| self.piece(index))
+    }
+
+    /// All the bytes in one.
+    pub(crate) fn whole(&self) -> Cow<'_, [u8]> {
+        if self.held.is_empty() {
+            return Cow::Borrowed(&self.bytes);
+        }
+        let pieces: Vec<_> = self.pieces().collect();
+        Cow::Owned(pieces.concat())
+    }
+
+    /// The buffer, to be used again.
+    pub(crate) fn into_buffer(self) -> Vec<u8> {
+        self.bytes
+    }
+
+    /// Gives up unused memory: the chunk will wait for long.
+    pub(crate) fn shrink(&mut self) {
+        // What the allocator would hand out anyway is not worth moving for.
+        if self.bytes.capacity() > 2 * self.bytes.len().max(32) {
+            self.bytes.shrink_to_fit();
+        }
+    }
+
+    /// Where the payload stands, for [`rewind`](Self::rewind).
+    #[inline]
+    pub(crate) fn mark(&self) -> Mark {
+        Mark {
+            bytes: self.bytes.len(),
+            held: self.held.len(),
+            objects: self.objects.len(),
+        }
+    }
+
+    /// What the arguments name, which has to be where they are decoded.
+    #[inline]
+    pub(crate) fn objects(&self) -> &[Arc<Object>] {
+        &self.objects
+    }
+
+    /// Gives up what the arguments name: nobody but who has it already will decode them.
+    pub(crate) fn take_objects(&mut self) -> Vec<Arc<Object>> {
+        std::mem::take(&mut self.objects)
+    }
+
+    /// True if somebody may wait for another process through what the arguments name.
+    #[inline]
+    pub(crate) fn waits(&self) -> bool {
+        self.objects.iter().any(|object| object.flags().waits)
+    }
+
+    /// Takes what stands behind `mark` out.
+    pub(crate) fn split_off(&mut self, mark: Mark) -> Self {
+        let mut held = self.held.split_off(mark.held);
+        for (position, _) in &mut held {
+            *position -= mark.bytes;
+        }
+        // The later arguments may name what earlier ones named already.
+        let objects = self.objects.clone();
+        self.objects.truncate(mark.objects);
+        let mut rest = Self {
+            bytes: self.bytes.split_off(mark.bytes),
+            held,
+            held_bytes: 0,
+            objects,
+        };
+        self.count_held();
+        rest.count_held();
+        rest
+    }
+
+    pub(super) fn name(&mut self, objects: Vec<Arc<Object>>) {
+        for object in objects {
+            // Successive items often name the same few; another time does no harm.
+            let mut lately = self.objects.iter().rev().take(8);
+            if !lately.any(|known| Arc::ptr_eq(known, &object)) {
+                self.objects.push(object);
+            }
+        }
+    }
+
+    /// Forgets everything after `mark`.
+    pub(crate) fn rewind(&mut self, mark: Mark) {
+        self.bytes.truncate(mark.bytes);
+        self.held.truncate(mark.held);
+        self.objects.truncate(mark.objects);
+        self.count_held();
+    }
+
+    fn count_held(&mut self) {
+        self.held_bytes = self.held.iter().map(|(_, block)| block.bytes().len()).sum();
+    }
+
+    /// Moves `place` behind the next `count` arguments.
+    pub(crate) fn pass(&self, place: &mut Place, count: usize) {
+        for _ in 0..count {
+            let varint::Read::Value(len, taken) = varint::read(&self.bytes[place.bytes..]) else {
+                break;
+            };
+            place.bytes += taken;
+            match self.held.get(place.held) {
+                Some((position, _)) if *position == place.bytes => place.held += 1,
+                _ => place.bytes += len as usize,
+            }
+        }
+    }
+
+    /// A copy of the next `count` arguments behind `place`, which is moved behind them.
+    pub(crate) fn copy_arguments(&self, place: &mut Place, count: usize) -> Self {
+        let mut start = place.bytes;
+        let held = place.held;
+        self.pass(place, count);
+        let mut copy = Vec::new();
+        for (position, block) in &self.held[held..place.held] {
+            copy.extend_from_slice(&self.bytes[start..*position]);
+            copy.extend_from_slice(block.bytes());
+            start = *position;
+        }
+        copy.extend_from_slice(&self.bytes[start..place.bytes]);
+        Self {
+            bytes: copy,
+            objects: self.objects.clone(),
+            ..Self::default()
+        }
+    }
+
+    /// Takes the first `count` arguments out.
+    pub(crate) fn take_arguments(&mut self, count: usize) -> Self {
+        let mut end = Place::default();
+        self.pass(&mut end, count);
+        let mut taken = Self {
+            held: self.held.drain(..end.held).collect(),
+            bytes: self.bytes.drain(..end.bytes).collect(),
+            held_bytes: 0,
+            objects: self.objects.clone(),
+        };
+        for (place, _) in &mut self.held {
+            *place -= end.bytes;
+        }
+        self.count_held();
+        taken.count_held();
+        taken
+    }
+}

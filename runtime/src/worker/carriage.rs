@@ -1,0 +1,101 @@
+//! The worker's end of the socket through which shared objects come and go.
+
+use std::collections::HashMap;
+use std::io;
+use std::os::fd::{AsFd, OwnedFd};
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
+
+use crate::object::{Message, Object, receive, send};
+
+/// What a message between a pool and its worker is about.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Subject {
+    /// From the pool: what the chunk with this number names.
+    Chunk = 1,
+    /// From the pool: the object with this id is not kept any longer.
+    Forget = 2,
+    /// From the worker: what the result of this item names, counted from 1 since its start.
+    Result = 3,
+}
+
+#[derive(Debug)]
+pub(super) struct Carriage {
+    socket: OwnedFd,
+    /// What came for chunks that are not done, by their numbers.
+    hand: Vec<(u64, Vec<Arc<Object>>)>,
+    /// What stays until the parent says otherwise.
+    kept: HashMap<u64, Arc<Object>>,
+}
+
+/// Objects that are not needed any more, for whoever may drop them: what a task keeps with one is the
+/// user's.
+#[derive(Debug, Default)]
+#[must_use]
+pub(super) struct Unneeded(Vec<Arc<Object>>);
+
+impl Drop for Unneeded {
+    fn drop(&mut self) {
+        for object in self.0.drain(..) {
+            let _ = catch_unwind(AssertUnwindSafe(|| drop(object)));
+        }
+    }
+}
+
+impl Carriage {
+    pub(super) fn new(socket: OwnedFd) -> Self {
+        Self {
+            socket,
+            hand: Vec::new(),
+            kept: HashMap::new(),
+        }
+    }
+
+    /// Takes everything that has come.
+    pub(super) fn take_in(&mut self) -> Unneeded {
+        let mut unneeded = Unneeded::default();
+        loop {
+            match receive(self.socket.as_fd(), false) {
+                Ok(Some(message)) => unneeded.0.extend(self.sort(message)),
+                // Nothing more, or nobody there.
+                Ok(None) => return unneeded,
+                Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => return unneeded,
+                // A descriptor too many: decoding finds what is missing, and says so.
+                Err(_) => {}
+            }
+        }
+    }
+
+    fn sort(&mut self, message: Message) -> Option<Arc<Object>> {
+        if message.subject == Subject::Forget as u8 {
+            return self.kept.remove(&message.number);
+        }
+        for object in &message.objects {
+            if object.flags().keep {
+                self.kept.insert(object.id(), Arc::clone(object));
+            }
+        }
+        self.hand.push((message.number, message.objects));
+        None
+    }
+
+    /// Lets go of what came for the chunk with this number and those before.
+    pub(super) fn put_down(&mut self, number: u64) -> Unneeded {
+        if self.hand.is_empty() {
+            return Unneeded::default();
+        }
+        let done = self.hand.extract_if(.., |(chunk, _)| *chunk <= number);
+        Unneeded(done.flat_map(|(_, objects)| objects).collect())
+    }
+
+    /// Sends what a result names; waits for room.
+    pub(super) fn send(&self, item: u64, objects: &[Arc<Object>]) -> io::Result<()> {
+        send(
+            self.socket.as_fd(),
+            Subject::Result as u8,
+            item,
+            objects,
+            true,
+        )
+    }
+}
