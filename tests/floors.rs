@@ -8,10 +8,10 @@ const FLOORS: [(&str, &[&str]); 10] = [
     ("sys", &[]),
     ("error", &["sys"]),
     ("object", &["sys"]),
-    ("wire", &["error"]),
+    ("wire", &["object", "error"]),
     ("shm", &["sys"]),
     ("registry", &["wire", "error"]),
-    ("replay", &["registry", "wire", "sys", "error"]),
+    ("replay", &["registry", "wire", "object", "sys", "error"]),
     (
         "worker",
         &[

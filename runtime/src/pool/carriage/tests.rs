@@ -7,7 +7,7 @@ use std::time::Duration;
 use parproc_macros::parallel;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
-use crate::Pool;
+use super::super::Pool;
 use crate::object::{Flags, Object, PAYLOAD, Tag, deserialize, receive, send_note, serialize};
 use crate::shm::Placed;
 use crate::sys::wait_readable;
