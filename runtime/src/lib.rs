@@ -132,6 +132,7 @@ mod pool;
 mod registry;
 pub mod replay;
 mod shm;
+pub mod sync;
 mod sys;
 mod wire;
 pub mod worker;

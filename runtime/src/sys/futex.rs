@@ -21,3 +21,8 @@ pub(crate) fn futex_wait(word: &AtomicU32, expected: u32, timeout: Option<Durati
 pub(crate) fn futex_wake(word: &AtomicU32) {
     let _ = futex::wake(word, futex::Flags::empty(), u32::MAX >> 1);
 }
+
+/// Wakes up to `count` of those who sleep on `word`; gives how many that were.
+pub(crate) fn futex_wake_some(word: &AtomicU32, count: u32) -> usize {
+    futex::wake(word, futex::Flags::empty(), count.min(u32::MAX >> 1)).unwrap_or(0)
+}

@@ -7,6 +7,9 @@ use std::fs;
 use std::io;
 use std::io::Read;
 
+use rustix::io::Errno;
+use rustix::process::{Pid, test_kill_process};
+
 /// The files of a process that are read whole are shorter than this.
 const SHORT: usize = 4096;
 
@@ -64,6 +67,13 @@ pub(super) fn parent(pid: u32) -> Option<u32> {
 /// tells it from all others.
 pub(crate) fn started(pid: u32) -> Option<u64> {
     stat(pid, 22)?.parse().ok()
+}
+
+/// False if there is no thread with this id in any process.
+pub(crate) fn thread_exists(id: u32) -> bool {
+    let id = i32::try_from(id).ok().and_then(Pid::from_raw);
+    // One that must not be signalled is there.
+    id.is_some_and(|id| test_kill_process(id) != Err(Errno::SRCH))
 }
 
 /// Bytes of memory that a process has at hand, files and shared memory included.

@@ -78,7 +78,7 @@ fn set_name(name: &[u8]) {
     }
 }
 
-static FORKS: AtomicU32 = AtomicU32::new(0);
+pub(super) static FORKS: AtomicU32 = AtomicU32::new(0);
 static ORIGINAL: AtomicU32 = AtomicU32::new(0);
 
 /// How often this process, or the one that it was forked from, went through a `fork`.

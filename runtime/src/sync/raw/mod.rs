@@ -1,0 +1,39 @@
+//! Locks in shared memory that survive the death of who holds them.
+//!
+//! # The lock
+//!
+//! One word, by the rules of the kernel's robust futexes. It holds the id of the thread that has the
+//! lock, 0 for none, and two bits:
+//!
+//! 1. `WAITERS` is set by who is about to sleep on the word, and kept by all who take the lock and let
+//!    go of it, until somebody has woken the sleepers and found that there are none. So a sleeper is
+//!    woken also if the one that was woken before it is killed at once.
+//! 2. `OWNER_DIED` is set by the kernel, in place of the id, when the thread that has the lock ends. It
+//!    wakes one sleeper then, which sees the bit as it takes the lock.
+//!
+//! | step | word | kill before the next step |
+//! | --- | --- | --- |
+//! | `begin`: the lock is pending | | nothing of ours in the word |
+//! | take: 0 or bits → id | compare and swap, acquire | pending: the kernel sets `OWNER_DIED` |
+//! | link it into the list of the thread | | in the list: the same |
+//! | `end`: nothing is pending | | the same |
+//! | … | | the same |
+//! | `begin` | | the same |
+//! | unlink it | | pending: the same, though the work was done |
+//! | free: id → 0 or `WAITERS` | compare and swap, release | pending, and no id: the kernel wakes a sleeper |
+//! | wake a sleeper, if `WAITERS` was set | | nothing is left to do |
+//! | `end` | | |
+//!
+//! A sleeper whose lock is pending and that is killed after it was woken is the case of the last
+//! rows: the kernel wakes the next one.
+//!
+//! The kernel walks at most 2048 locks of a thread. For those beyond, and for lists that somebody has
+//! overwritten, a sleeper looks once a second whether the thread in the word exists.
+
+mod lock;
+mod protocol;
+
+pub(crate) use lock::{Acquired, LockError, RawLock};
+
+#[cfg(test)]
+mod tests;

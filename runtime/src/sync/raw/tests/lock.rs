@@ -1,0 +1,272 @@
+#![expect(unsafe_code, reason = "locks are placed in shared memory")]
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use super::super::protocol::{OWNER_DIED, WAITERS};
+use super::super::{Acquired, LockError, RawLock};
+use crate::sys::{Mapping, Segment};
+
+const LONG: Duration = Duration::from_secs(60);
+
+fn mapping() -> Arc<Mapping> {
+    Arc::new(Segment::new(4096).unwrap().map(0, 4096, true).unwrap())
+}
+
+fn lock_at(mapping: &Arc<Mapping>, index: usize) -> RawLock {
+    // SAFETY: writable, and used for locks only.
+    unsafe { RawLock::at(mapping, index * RawLock::SIZE) }
+}
+
+const FINE: Acquired = Acquired { died: false };
+const DIED: Acquired = Acquired { died: true };
+
+/// Runs in a thread of its own, which has ended afterwards.
+fn elsewhere<T: Send>(body: impl FnOnce() -> T + Send) -> T {
+    thread::scope(|scope| scope.spawn(body).join().unwrap())
+}
+
+#[test]
+fn one_at_a_time_has_the_lock() {
+    let lock = lock_at(&mapping(), 0);
+    assert_eq!(lock.lock().unwrap(), FINE);
+    assert!(elsewhere(|| lock.try_lock().unwrap()).is_none());
+    assert!(lock.unlock());
+    assert_eq!(
+        elsewhere(|| {
+            let taken = lock.try_lock().unwrap();
+            assert!(lock.unlock());
+            taken
+        }),
+        Some(FINE)
+    );
+}
+
+#[test]
+fn no_increment_is_lost() {
+    let mapping = mapping();
+    let count = AtomicU64::new(0);
+    thread::scope(|scope| {
+        for _ in 0..4 {
+            scope.spawn(|| {
+                let lock = lock_at(&mapping, 3);
+                for _ in 0..20_000 {
+                    assert_eq!(lock.lock().unwrap(), FINE);
+                    let before = count.load(Ordering::Relaxed);
+                    count.store(before + 1, Ordering::Relaxed);
+                    assert!(lock.unlock());
+                }
+            });
+        }
+    });
+    assert_eq!(count.into_inner(), 80_000);
+}
+
+#[test]
+fn a_lock_that_the_thread_has_is_an_error_and_no_hang() {
+    let mapping = mapping();
+    let (one, same) = (lock_at(&mapping, 0), lock_at(&mapping, 0));
+    one.lock().unwrap();
+    assert!(matches!(one.lock(), Err(LockError::Deadlock)));
+    assert!(matches!(same.lock(), Err(LockError::Deadlock)));
+    assert!(matches!(
+        same.lock_until(Instant::now() + LONG),
+        Err(LockError::Deadlock)
+    ));
+    assert!(same.try_lock().unwrap().is_none());
+    assert!(!same.unlock(), "it was not taken by this handle");
+    assert!(one.unlock());
+    assert_eq!(same.lock().unwrap(), FINE);
+    assert!(same.unlock());
+}
+
+#[test]
+fn letting_go_of_what_is_not_held_does_nothing() {
+    let lock = lock_at(&mapping(), 0);
+    assert!(!lock.unlock());
+    lock.lock().unwrap();
+    assert!(!elsewhere(|| lock.unlock()));
+    assert!(lock.unlock());
+    assert!(!lock.unlock());
+}
+
+#[test]
+fn a_time_limit_is_honoured() {
+    let lock = lock_at(&mapping(), 0);
+    lock.lock().unwrap();
+    elsewhere(|| {
+        let start = Instant::now();
+        let limit = Duration::from_millis(30);
+        assert!(lock.lock_until(start + limit).unwrap().is_none());
+        assert!(start.elapsed() >= limit);
+    });
+    assert!(lock.unlock());
+    assert_eq!(lock.lock_until(Instant::now()).unwrap(), Some(FINE));
+    assert!(lock.unlock());
+}
+
+#[test]
+fn the_next_one_is_told_once_that_the_holder_has_ended() {
+    let mapping = mapping();
+    let lock = lock_at(&mapping, 0);
+    elsewhere(|| lock.lock().unwrap());
+    assert_eq!(lock.lock().unwrap(), DIED);
+    assert!(lock.unlock());
+    assert_eq!(lock.lock().unwrap(), FINE);
+    assert!(lock.unlock());
+}
+
+#[test]
+fn who_waits_for_a_thread_that_ends_gets_the_lock() {
+    let mapping = mapping();
+    let lock = lock_at(&mapping, 0);
+    for _ in 0..50 {
+        thread::scope(|scope| {
+            let (send, receive) = std::sync::mpsc::channel();
+            let holder = lock_at(&mapping, 0);
+            scope.spawn(move || {
+                holder.lock().unwrap();
+                send.send(()).unwrap();
+                // It ends with the lock when somebody sleeps.
+                let wait = Instant::now();
+                while holder.word().load(Ordering::Relaxed) & WAITERS == 0 && wait.elapsed() < LONG
+                {
+                    thread::yield_now();
+                }
+            });
+            receive.recv().unwrap();
+            let start = Instant::now();
+            assert_eq!(lock.lock().unwrap(), DIED);
+            assert!(start.elapsed() < LONG);
+            assert!(lock.unlock());
+        });
+    }
+}
+
+#[test]
+fn locks_are_let_go_of_in_any_order() {
+    let mapping = mapping();
+    let locks: Vec<_> = (0..5).map(|index| lock_at(&mapping, index)).collect();
+    for seed in 0..200 {
+        let mut random = fastrand::Rng::with_seed(seed);
+        let mut held = Vec::new();
+        for _ in 0..50 {
+            let index = random.usize(..locks.len());
+            if let Some(at) = held.iter().position(|one| *one == index) {
+                held.swap_remove(at);
+                assert!(locks[index].unlock());
+            } else {
+                assert_eq!(locks[index].lock().unwrap(), FINE);
+                held.push(index);
+            }
+        }
+        for index in held {
+            assert!(locks[index].unlock());
+        }
+    }
+}
+
+#[test]
+fn all_locks_of_a_thread_that_ends_are_handed_on() {
+    let mapping = mapping();
+    let locks: Vec<_> = (0..40).map(|index| lock_at(&mapping, index)).collect();
+    elsewhere(|| {
+        for lock in &locks {
+            lock.lock().unwrap();
+        }
+        for lock in locks.iter().step_by(3) {
+            assert!(lock.unlock());
+        }
+    });
+    for (index, lock) in locks.iter().enumerate() {
+        assert_eq!(lock.lock().unwrap().died, index % 3 != 0, "{index}");
+    }
+    for lock in &locks {
+        assert!(lock.unlock());
+    }
+}
+
+#[test]
+fn a_handle_that_is_dropped_with_its_lock_held_leaves_the_memory() {
+    let lock = lock_at(&mapping(), 0);
+    lock.lock().unwrap();
+    drop(lock);
+    // Linked before it, unlinked before it: both touch the node of the one that was dropped.
+    let other = lock_at(&mapping(), 0);
+    other.lock().unwrap();
+    assert!(other.unlock());
+}
+
+#[test]
+fn a_word_that_was_overwritten_is_no_hang() {
+    let mapping = mapping();
+    let lock = lock_at(&mapping, 0);
+    // A thread that does not exist: ids are below 2^22.
+    lock.word().store(0x3fff_fff0, Ordering::Relaxed);
+    let start = Instant::now();
+    assert_eq!(lock.lock().unwrap(), DIED);
+    assert!(start.elapsed() < LONG);
+    // And while it is held.
+    lock.word().store(0, Ordering::Relaxed);
+    let other = lock_at(&mapping, 0);
+    elsewhere(|| {
+        assert_eq!(other.lock().unwrap(), FINE);
+        assert!(other.unlock());
+    });
+    assert!(lock.unlock());
+    lock.word().store(OWNER_DIED | WAITERS, Ordering::Relaxed);
+    assert_eq!(lock.try_lock().unwrap(), Some(DIED));
+    assert!(lock.unlock());
+    assert_eq!(lock.try_lock().unwrap(), Some(FINE));
+    // By the same handle, from two threads.
+    lock.word().store(0, Ordering::Relaxed);
+    elsewhere(|| {
+        assert!(lock.try_lock().unwrap().is_none());
+        let soon = Instant::now() + Duration::from_millis(5);
+        assert!(lock.lock_until(soon).unwrap().is_none());
+    });
+    assert!(lock.unlock());
+}
+
+#[test]
+fn links_that_were_overwritten_lead_nowhere() {
+    for garbage in [0, 1, 0xdead_beef, u64::MAX] {
+        let mapping = mapping();
+        let locks: Vec<_> = (0..4).map(|index| lock_at(&mapping, index)).collect();
+        for lock in &locks {
+            lock.lock().unwrap();
+        }
+        for index in [1, 2] {
+            locks[index].block().overwrite_links(garbage);
+        }
+        for index in [1, 3, 0, 2] {
+            assert!(locks[index].unlock());
+            // The list is sound enough to take and let go of others.
+            let other = lock_at(&mapping, 9);
+            other.lock().unwrap();
+            assert!(other.unlock());
+        }
+        for lock in &locks {
+            assert_eq!(lock.lock().unwrap(), FINE);
+        }
+        for lock in &locks {
+            assert!(lock.unlock());
+        }
+    }
+}
+
+/// `cargo test --release -p parproc --lib uncontended -- --ignored --nocapture`
+#[test]
+#[ignore = "a measurement"]
+fn uncontended_time() {
+    const ROUNDS: u32 = 10_000_000;
+    let lock = lock_at(&mapping(), 0);
+    let start = Instant::now();
+    for _ in 0..ROUNDS {
+        lock.lock().unwrap();
+        lock.unlock();
+    }
+    println!("{:?} for each lock and unlock", start.elapsed() / ROUNDS);
+}
