@@ -131,6 +131,7 @@ mod object;
 mod pool;
 mod registry;
 pub mod replay;
+mod shared;
 mod shm;
 pub mod sync;
 mod sys;
