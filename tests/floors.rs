@@ -4,12 +4,15 @@ use std::fs;
 use std::path::Path;
 
 /// Each module with those that it may import, from low to high.
-const FLOORS: [(&str, &[&str]); 10] = [
+const FLOORS: [(&str, &[&str]); 13] = [
     ("sys", &[]),
     ("error", &["sys"]),
     ("object", &["sys"]),
-    ("wire", &["object", "error"]),
+    ("ipc", &["object", "sys"]),
+    ("wire", &["ipc", "object", "error"]),
     ("shm", &["sys"]),
+    ("sync", &["wire", "shm", "object", "sys", "error"]),
+    ("shared", &["sync", "wire", "shm", "object", "sys", "error"]),
     ("registry", &["wire", "error"]),
     ("replay", &["registry", "wire", "object", "sys", "error"]),
     (

@@ -1,6 +1,6 @@
 //! Handles inside of values: written as ids, while the objects are gathered beside.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::sync::Arc;
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
@@ -9,15 +9,14 @@ use super::descriptor::Object;
 use super::table;
 
 thread_local! {
-    static GATHERED: RefCell<Option<Vec<Arc<Object>>>> = const { RefCell::new(None) };
+    /// Of all open collectors, each behind those around it.
+    static GATHERED: RefCell<Vec<Arc<Object>>> = const { RefCell::new(Vec::new()) };
+    static OPEN: Cell<bool> = const { Cell::new(false) };
 }
 
-/// What `encode` gives, and the objects that the values name which it encodes.
+/// What `encode` gives, and the objects that the values name which it encodes, each once.
 #[inline]
 pub(crate) fn collect<R>(encode: impl FnOnce() -> R) -> (R, Vec<Arc<Object>>) {
-    if !table::is_used() {
-        return (encode(), Vec::new());
-    }
     let collector = Collector::start();
     let encoded = encode();
     (encoded, collector.finish())
@@ -27,69 +26,56 @@ pub(crate) fn collect<R>(encode: impl FnOnce() -> R) -> (R, Vec<Arc<Object>>) {
 ///
 /// Collectors nest: what the encoding of a value does besides does not get mixed up with it.
 #[derive(Debug)]
-pub(crate) struct Collector {
-    before: Option<Vec<Arc<Object>>>,
+struct Collector {
+    was_open: bool,
+    before: usize,
 }
 
 impl Collector {
-    pub(crate) fn start() -> Self {
-        let before = GATHERED.with(|gathered| gathered.replace(Some(Vec::new())));
-        Self { before }
-    }
-
-    /// True if nothing was gathered since the last [`take`](Self::take).
     #[inline]
-    pub(crate) fn is_empty(&self) -> bool {
-        GATHERED.with_borrow(|gathered| gathered.as_ref().is_none_or(Vec::is_empty))
-    }
-
-    /// What was gathered since the last time, each object once.
-    pub(crate) fn take(&mut self) -> Vec<Arc<Object>> {
-        let mut objects = GATHERED
-            .with_borrow_mut(|gathered| gathered.as_mut().map(std::mem::take))
-            .unwrap_or_default();
-        if objects.len() > 1 {
-            objects.sort_unstable_by_key(|object| object.id());
-            objects.dedup_by_key(|object| object.id());
+    fn start() -> Self {
+        Self {
+            was_open: OPEN.replace(true),
+            before: GATHERED.with_borrow(Vec::len),
         }
-        objects
     }
 
-    pub(crate) fn finish(mut self) -> Vec<Arc<Object>> {
-        self.take()
+    #[inline]
+    fn finish(self) -> Vec<Arc<Object>> {
+        if GATHERED.with_borrow(Vec::len) == self.before {
+            return Vec::new();
+        }
+        let mut objects = GATHERED.with_borrow_mut(|gathered| gathered.split_off(self.before));
+        objects.sort_unstable_by_key(|object| object.id());
+        objects.dedup_by_key(|object| object.id());
+        objects
     }
 }
 
 impl Drop for Collector {
     fn drop(&mut self) {
-        let before = self.before.take();
-        // The objects are dropped outside of the borrow: their farewells are anybody's code.
-        let gathered = GATHERED.with(|gathered| gathered.replace(before));
-        drop(gathered);
+        OPEN.set(self.was_open);
+        // What the encoding left when it panicked. Dropped outside of the borrow: farewells are anybody's.
+        if GATHERED.with_borrow(Vec::len) > self.before {
+            drop(GATHERED.with_borrow_mut(|gathered| gathered.split_off(self.before)));
+        }
     }
 }
 
-/// Writes the id of `object`, which the open [`Collector`] of this thread takes note of.
+/// Writes the id of `object`, which the [`collect`] around it takes note of.
 ///
 /// # Errors
-/// When there is none: then nobody takes the object along.
+/// When there is none around it: then nobody takes the object along.
 pub(crate) fn serialize<S: Serializer>(
     object: &Arc<Object>,
     serializer: S,
 ) -> Result<S::Ok, S::Error> {
-    let known = GATHERED.with_borrow_mut(|gathered| {
-        let objects = gathered.as_mut()?;
-        // Most often it is the same one again.
-        if !objects.last().is_some_and(|last| Arc::ptr_eq(last, object)) {
-            objects.push(Arc::clone(object));
-        }
-        Some(())
-    });
-    if known.is_none() {
+    if !OPEN.get() {
         return Err(serde::ser::Error::custom(
             "what processes share can travel in arguments, results and channels of parproc only",
         ));
     }
+    GATHERED.with_borrow_mut(|gathered| gathered.push(Arc::clone(object)));
     object.id().serialize(serializer)
 }
 

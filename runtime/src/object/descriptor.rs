@@ -9,6 +9,7 @@ use std::any::Any;
 use std::fmt;
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::panic::{RefUnwindSafe, UnwindSafe};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -113,6 +114,12 @@ impl Object {
         let (a, b) = socket_pair()?;
         let end = |fd: OwnedFd| Self::new(fastrand::u64(..), Kind::Socket, flags, fd.into());
         Ok((table::enter(end(a)?), table::enter(end(b)?)))
+    }
+
+    /// A descriptor of any kind that others know how to handle.
+    pub(crate) fn from_descriptor(fd: OwnedFd, flags: Flags) -> io::Result<Arc<Self>> {
+        let object = Self::new(fastrand::u64(..), Kind::Socket, flags, fd.into())?;
+        Ok(table::enter(object))
     }
 
     /// An object that another process sent; who sent it is not trusted.
@@ -255,6 +262,10 @@ impl Object {
         unsafe { start.as_ref() }
     }
 }
+
+// What a panic leaves behind in shared memory or in a socket is for those to say who handle it.
+impl UnwindSafe for Object {}
+impl RefUnwindSafe for Object {}
 
 impl Drop for Object {
     fn drop(&mut self) {

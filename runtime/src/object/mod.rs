@@ -8,7 +8,7 @@
 //! Handles are written down as the id of their object. The object itself travels beside the bytes, in
 //! messages of a socket:
 //!
-//! 1. A [`Collector`] gathers the objects that values name while they are encoded.
+//! 1. [`collect`] gathers the objects that values name while they are encoded.
 //! 2. [`send`] puts their descriptors into a socket, before the bytes become visible.
 //! 3. [`receive`] takes them out. They stay alive at least until the bytes are decoded, and decoding
 //!    finds them in the process's table.
@@ -27,7 +27,7 @@ mod message;
 mod table;
 mod tag;
 
-pub(crate) use collector::{Collector, collect, deserialize, serialize};
+pub(crate) use collector::{collect, deserialize, serialize};
 pub(crate) use descriptor::{Flags, Object, PAYLOAD};
 pub(crate) use message::{Message, receive, send, send_note};
 #[cfg(test)]

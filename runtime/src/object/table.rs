@@ -1,21 +1,11 @@
 //! The objects that this process has.
 
 use std::collections::HashMap;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, LazyLock, Mutex, MutexGuard, PoisonError, Weak};
 
 use super::descriptor::Object;
 
 static OBJECTS: LazyLock<Mutex<HashMap<u64, Weak<Object>>>> = LazyLock::new(Mutex::default);
-
-/// Set with the first object.
-static USED: AtomicBool = AtomicBool::new(false);
-
-/// False as long as this process never had an object, so that nothing can name one.
-#[inline]
-pub(crate) fn is_used() -> bool {
-    USED.load(Ordering::Relaxed)
-}
 
 fn objects() -> MutexGuard<'static, HashMap<u64, Weak<Object>>> {
     OBJECTS.lock().unwrap_or_else(PoisonError::into_inner)
@@ -41,7 +31,6 @@ pub(super) fn enter(object: Object) -> Arc<Object> {
         return known;
     }
     let object = Arc::new(object);
-    USED.store(true, Ordering::Relaxed);
     objects.insert(object.id(), Arc::downgrade(&object));
     object
 }

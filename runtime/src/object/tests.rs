@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
-use super::{Collector, Flags, Object, Tag, receive, send};
+use super::{Flags, Object, Tag, collect, receive, send};
 
 #[derive(Debug, Clone)]
 struct Handle(Arc<Object>);
@@ -26,14 +26,11 @@ fn memory() -> Arc<Object> {
 }
 
 #[test]
-fn a_collector_gathers_each_object_once() {
+fn each_object_that_a_value_names_is_gathered_once() {
     let handles = [Handle(memory()), Handle(memory())];
-    let collector = Collector::start();
-    assert!(collector.is_empty());
     let value = (&handles[0], &handles[1], &handles[0], &handles[0]);
-    let bytes = postcard::to_stdvec(&value).unwrap();
-    assert!(!collector.is_empty());
-    assert_eq!(collector.finish().len(), 2);
+    let (bytes, objects) = collect(|| postcard::to_stdvec(&value).unwrap());
+    assert_eq!(objects.len(), 2);
     let read: [Handle; 4] = postcard::from_bytes(&bytes).unwrap();
     assert!(Arc::ptr_eq(&read[3].0, &handles[0].0));
 }
@@ -44,18 +41,24 @@ fn a_handle_cannot_be_written_where_nobody_takes_it_along() {
 }
 
 #[test]
-fn the_outer_collector_does_not_see_what_the_inner_one_gathers() {
-    let (outer_handle, inner_handle) = (Handle(memory()), Handle(memory()));
-    let outer = Collector::start();
-    let _ = postcard::to_stdvec(&outer_handle).unwrap();
-    {
-        let inner = Collector::start();
-        let _ = postcard::to_stdvec(&inner_handle).unwrap();
-        assert_eq!(inner.finish().len(), 1);
-    }
-    let gathered = outer.finish();
+fn what_is_gathered_inside_is_not_seen_outside() {
+    let (outer, inner) = (Handle(memory()), Handle(memory()));
+    let ((), gathered) = collect(|| {
+        let _ = postcard::to_stdvec(&outer).unwrap();
+        let (_, gathered) = collect(|| postcard::to_stdvec(&inner).unwrap());
+        assert_eq!(gathered.len(), 1);
+        // Nor what is left behind by a panic.
+        let panicked = std::panic::catch_unwind(|| {
+            collect(|| {
+                let _ = postcard::to_stdvec(&inner).unwrap();
+                panic!("in the middle");
+            })
+        });
+        assert!(panicked.is_err());
+    });
     assert_eq!(gathered.len(), 1);
-    assert!(Arc::ptr_eq(&gathered[0], &outer_handle.0));
+    assert!(Arc::ptr_eq(&gathered[0], &outer.0));
+    postcard::to_stdvec(&outer).unwrap_err();
 }
 
 #[test]

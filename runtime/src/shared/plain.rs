@@ -40,15 +40,9 @@ use bytemuck::{CheckedBitPattern, NoUninit, Pod};
     note = "numbers, `bool`, arrays of numbers and `#[repr(C)]` structs that derive `bytemuck::Pod` can be",
     note = "any serde type can be read by all processes from a `Shared<T>`, or sent through a channel"
 )]
-pub trait Plain:
-    NoUninit + CheckedBitPattern<Bits: Pattern<Self>> + Send + Sync + 'static
-{
-}
+pub trait Plain: NoUninit + CheckedBitPattern<Bits: Pattern<Self>> + Send + Sync + 'static {}
 
-impl<T> Plain for T where
-    T: NoUninit + CheckedBitPattern<Bits: Pattern<T>> + Send + Sync + 'static
-{
-}
+impl<T> Plain for T where T: NoUninit + CheckedBitPattern<Bits: Pattern<T>> + Send + Sync + 'static {}
 
 /// The bytes of a `T`, of which every pattern gives a value.
 #[doc(hidden)]
@@ -121,4 +115,3 @@ pub(crate) fn repair<T: Plain>(bits: &mut [T::Bits]) {
         }
     }
 }
-

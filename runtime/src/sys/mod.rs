@@ -43,7 +43,9 @@ pub(crate) use robust::{Held, RobustBlock, RobustList};
 pub(crate) use signals::{
     FaultRecord, end_with_parent, hide, ignore_broken_pipes, install_worker_signals, signal_name,
 };
-pub(crate) use socket::{MOST_DESCRIPTORS, Received, receive_message, send_message, socket_pair};
+pub(crate) use socket::{
+    MOST_DESCRIPTORS, Received, accept, connect, listen, receive_message, send_message, socket_pair,
+};
 pub(crate) use spawn::{ChildSpec, environment_with};
 pub(crate) use stack::Stack;
 pub(crate) use standard::{

@@ -4,15 +4,33 @@ use std::any::Any;
 use std::fmt;
 
 use serde::de::DeserializeOwned;
+use serde::{Deserialize, Deserializer};
 
 use super::plain::{self, Shape};
 use super::reason::{MISMATCH, why_not_decoded};
+use crate::ipc;
 
 /// Makes the value that `bytes` are, or says why they are none.
 pub(crate) fn decode<T: DeserializeOwned + 'static>(bytes: &[u8]) -> Result<T, String> {
     if plain::shape::<T>() != Shape::Serde {
         return plain::from_bytes(bytes).ok_or_else(|| wrong_length(bytes.len()));
     }
+    if ipc::holds::<T>() {
+        return read::<WithChannels<T>>(bytes).map(|with| with.0);
+    }
+    read(bytes)
+}
+
+/// A value with channels of ipc-channel in it.
+struct WithChannels<T>(T);
+
+impl<'de, T: DeserializeOwned> Deserialize<'de> for WithChannels<T> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        ipc::deserialize(deserializer).map(Self)
+    }
+}
+
+fn read<T: DeserializeOwned + 'static>(bytes: &[u8]) -> Result<T, String> {
     match postcard::take_from_bytes(bytes) {
         Ok((value, [])) => Ok(value),
         Ok((_, rest)) => Err(format!("{} bytes were left over: {MISMATCH}", rest.len())),

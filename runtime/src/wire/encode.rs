@@ -1,7 +1,7 @@
 //! Arguments on their way out: values become bytes of a chunk.
 
 use postcard::ser_flavors::Flavor;
-use serde::Serialize;
+use serde::{Serialize, Serializer};
 
 use super::payload::Payload;
 use super::plain;
@@ -9,6 +9,7 @@ use super::reason::why_not_encoded;
 use super::room::{NoMemory, append, made_room};
 use super::varint;
 use crate::error::{Failure, Step};
+use crate::ipc;
 use crate::object::collect;
 
 /// Vectors of plain numbers from this size on are not copied into the chunk but sent from where
@@ -105,14 +106,34 @@ pub(super) fn serialize<T: Serialize>(value: &T, out: &mut Vec<u8>) -> Result<()
         out: &mut *out,
         full: &mut full,
     };
-    let Err(error) = postcard::serialize_with_flavor(value, append) else {
+    let encoded = if ipc::holds::<T>() {
+        let value = WithChannels(value);
+        postcard::serialize_with_flavor(&value, append)
+    } else {
+        postcard::serialize_with_flavor(value, append)
+    };
+    let Err(error) = encoded else {
         return Ok(());
     };
     out.truncate(start);
     if full {
         return Err(NO_MEMORY.to_owned());
     }
-    Err(why_not_encoded(value).unwrap_or_else(|| error.to_string()))
+    let reason = if ipc::holds::<T>() {
+        why_not_encoded(&WithChannels(value))
+    } else {
+        why_not_encoded(value)
+    };
+    Err(reason.unwrap_or_else(|| error.to_string()))
+}
+
+/// A value with channels of ipc-channel in it.
+struct WithChannels<'a, T>(&'a T);
+
+impl<T: Serialize> Serialize for WithChannels<'_, T> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        ipc::serialize(self.0, serializer)
+    }
 }
 
 struct Append<'a> {
