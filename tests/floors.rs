@@ -4,6 +4,7 @@ use std::fs;
 use std::path::Path;
 
 /// Each module with those that it may import, from low to high.
+<<<<<<< HEAD
 const FLOORS: [(&str, &[&str]); 13] = [
     ("sys", &[]),
     ("error", &["sys"]),
@@ -13,24 +14,35 @@ const FLOORS: [(&str, &[&str]); 13] = [
     ("shm", &["sys"]),
     ("sync", &["wire", "shm", "object", "sys", "error"]),
     ("shared", &["sync", "wire", "shm", "object", "sys", "error"]),
+=======
+const FLOORS: [(&str, &[&str]); 12] = [
+    ("sys", &[]),
+    ("error", &["sys"]),
+    ("object", &["sys"]),
+    ("family", &["sys"]),
+    ("wire", &["object", "error"]),
+    ("shm", &["sys"]),
+    ("sync", &["shm", "family", "object", "sys"]),
+>>>>>>> 16d1d74 (family: know who of the program and its workers is alive)
     ("registry", &["wire", "error"]),
     ("replay", &["registry", "wire", "object", "sys", "error"]),
     (
         "worker",
         &[
-            "replay", "registry", "wire", "shm", "object", "sys", "error",
+            "replay", "registry", "wire", "shm", "family", "object", "sys", "error",
         ],
     ),
     (
         "pool",
         &[
-            "worker", "replay", "registry", "wire", "shm", "object", "sys", "error",
+            "worker", "replay", "registry", "wire", "shm", "family", "object", "sys", "error",
         ],
     ),
     (
         "lib",
         &[
-            "pool", "worker", "replay", "registry", "wire", "shm", "object", "sys", "error",
+            "pool", "worker", "replay", "registry", "wire", "shm", "family", "object", "sys",
+            "error",
         ],
     ),
 ];

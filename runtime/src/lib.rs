@@ -127,6 +127,7 @@
 //! their arguments is made by an [init function](PoolBuilder::init).
 
 mod error;
+mod family;
 pub mod ipc;
 mod object;
 mod pool;

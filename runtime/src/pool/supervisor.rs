@@ -21,6 +21,7 @@ use super::process::{Start, Teller};
 use super::shared::Shared;
 use super::state::Phase;
 use super::watch::Doom;
+use crate::family::Place;
 use crate::shm::{Lane, READY, REFUSED, SEGMENT_BYTES};
 use crate::sys::{
     Child, ChildSpec, Exit, Segment, Standard, environment_with, is_readable, now_nanos, oom_kills,
@@ -40,6 +41,8 @@ pub(super) struct Ward {
     /// Its number among the living ones; a process has none.
     slot: Option<usize>,
     pub(super) child: Child,
+    /// Behind the child: it is freed when that is gone.
+    place: Place,
     /// Who is told of its start and its end, if it is a process.
     pub(super) teller: Option<Teller>,
     /// Until when it has to be ready; none once it is.
@@ -253,7 +256,9 @@ impl Shared {
         lane.orders().put(&orders.to_bytes());
         let (socket, theirs) =
             socket_pair().map_err(|error| said("there is no socket for it", error))?;
-        let mut attach = Attach::new(&segment, &self.pool_segment, &self.notify, &theirs);
+        let place = Place::reserve()
+            .map_err(|error| said("there is no place for it in the family", error))?;
+        let mut attach = Attach::new(&segment, &self.pool_segment, &self.notify, &theirs, &place);
         attach.name = process.and_then(|start| start.teller.life.name.clone());
         let (name, value) = attach.to_variable();
         let variables = process.and_then(|start| start.environment.clone());
@@ -272,11 +277,13 @@ impl Shared {
                 self.pool_segment.as_fd(),
                 self.notify.as_fd(),
                 theirs.as_fd(),
+                place.fd(),
             ],
             stdout: ends.get(Standard::Output),
             stderr: ends.get(Standard::Error),
         })
         .map_err(|error| said("this program could not be executed again", error))?;
+        place.born(child.pid());
         let streams = self.relay.begin(ends, child.pid(), &lane);
         let mut link = Link::new(id, child.pid(), lane, socket);
         link.streams.clone_from(&streams);
@@ -287,6 +294,7 @@ impl Shared {
             id,
             slot,
             child,
+            place,
             teller: None,
             birth: Some(Instant::now() + START_LIMIT),
             given_up: None,
@@ -336,6 +344,8 @@ impl Shared {
             };
             let ward = wards.swap_remove(index);
             guardian.forget(ward.child.pid());
+            // Others may wait for it.
+            drop(ward.place);
             if let Some(streams) = &ward.streams {
                 streams.end();
             }

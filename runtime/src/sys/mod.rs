@@ -30,7 +30,7 @@ mod tree;
 pub(crate) use build::{build_id, program_file};
 pub(crate) use child::{Child, Exit, Usage};
 pub(crate) use clock::{cpu_nanos, nanos_of, now_nanos};
-pub(crate) use futex::{futex_wait, futex_wake, futex_wake_some};
+pub(crate) use futex::{futex_wait, futex_wait_either, futex_wake, futex_wake_some};
 pub(crate) use image::{Constructor, call_constructors_after};
 pub(crate) use limits::{Resource, pin_to_cpu, set_group_and_user, set_limit, set_nice};
 pub(crate) use mapping::{Mapping, Sealed, Segment, advise_huge};
@@ -38,7 +38,7 @@ pub(crate) use memory::{peak_memory, tree_memory};
 pub(crate) use notify::{Notify, is_readable, wait_readable};
 pub(crate) use objects::{is_argument_of_loader, is_main_program};
 pub(crate) use oom::oom_kills;
-pub(crate) use proc::{started, thread_exists};
+pub(crate) use proc::{is_running, started, thread_exists};
 pub(crate) use robust::{Held, RobustBlock, RobustList};
 pub(crate) use signals::{
     FaultRecord, end_with_parent, hide, ignore_broken_pipes, install_worker_signals, signal_name,

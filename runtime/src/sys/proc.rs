@@ -76,6 +76,11 @@ pub(crate) fn thread_exists(id: u32) -> bool {
     id.is_some_and(|id| test_kill_process(id) != Err(Errno::SRCH))
 }
 
+/// True for a process that has not ended.
+pub(crate) fn is_running(pid: u32) -> bool {
+    thread_exists(pid) && !is_zombie(pid)
+}
+
 /// Bytes of memory that a process has at hand, files and shared memory included.
 pub(super) fn resident(pid: u32) -> Option<u64> {
     let statm = short(&format!("/proc/{pid}/statm")).ok()?;

@@ -3,6 +3,8 @@
 use std::io;
 use std::os::fd::{AsFd, AsRawFd, RawFd};
 
+use crate::family::Place;
+
 /// The variable's name. It is removed at once, or a task's own children would become workers. Two
 /// versions of this crate in one program each look for their own.
 pub(super) const VARIABLE: &str = concat!("PARPROC_ATTACH_", env!("CARGO_PKG_VERSION"));
@@ -18,6 +20,9 @@ pub(crate) struct Attach {
     pub(crate) pool: RawFd,
     pub(crate) notify: RawFd,
     pub(crate) socket: RawFd,
+    /// The family's segment, and which member of it the worker is.
+    pub(crate) family: RawFd,
+    pub(crate) member: u64,
     /// What the worker is called, if not as the program.
     pub(crate) name: Option<String>,
 }
@@ -28,6 +33,7 @@ impl Attach {
         pool: &impl AsFd,
         notify: &impl AsFd,
         socket: &impl AsFd,
+        place: &Place,
     ) -> Self {
         Self {
             parent: std::process::id(),
@@ -35,6 +41,8 @@ impl Attach {
             pool: pool.as_fd().as_raw_fd(),
             notify: notify.as_fd().as_raw_fd(),
             socket: socket.as_fd().as_raw_fd(),
+            family: place.fd().as_raw_fd(),
+            member: place.bits(),
             name: None,
         }
     }
@@ -46,9 +54,11 @@ impl Attach {
             pool,
             notify,
             socket,
+            family,
+            member,
             name,
         } = self;
-        let mut value = format!("{parent}:{segment}:{pool}:{notify}:{socket}");
+        let mut value = format!("{parent}:{segment}:{pool}:{notify}:{socket}:{family}:{member}");
         if let Some(name) = name {
             value.push(':');
             value.push_str(name);
@@ -57,7 +67,7 @@ impl Attach {
     }
 
     pub(super) fn from_variable(value: &str) -> io::Result<Self> {
-        let mut parts = value.splitn(6, ':');
+        let mut parts = value.splitn(8, ':');
         let mut part = || parts.next().ok_or(io::ErrorKind::InvalidData);
         fn number<T: std::str::FromStr>(text: &str) -> io::Result<T> {
             text.parse().map_err(|_| io::ErrorKind::InvalidData.into())
@@ -68,6 +78,8 @@ impl Attach {
             pool: number(part()?)?,
             notify: number(part()?)?,
             socket: number(part()?)?,
+            family: number(part()?)?,
+            member: number(part()?)?,
             name: part().ok().map(str::to_owned),
         })
     }
@@ -86,6 +98,8 @@ mod tests {
                 pool: 4,
                 notify: 5,
                 socket: 6,
+                family: 7,
+                member: 1 << 40,
                 name: name.map(str::to_owned),
             };
             let (_, value) = attach.to_variable();
@@ -95,7 +109,14 @@ mod tests {
 
     #[test]
     fn a_foreign_value_is_an_error() {
-        for value in ["", "1", "1:2:3:4", "x:1:2:3:4", "1:2:3:4:s", "1:2:3:4s:5:6"] {
+        for value in [
+            "",
+            "1",
+            "1:2:3:4:5:6",
+            "x:1:2:3:4:5:6",
+            "1:2:3:4:5:6:s",
+            "1:2:3:4s:5:6:7",
+        ] {
             assert!(Attach::from_variable(value).is_err(), "{value}");
         }
     }

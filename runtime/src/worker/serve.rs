@@ -18,6 +18,7 @@ use super::orders::Orders;
 use super::output::{Outlet, Outputs};
 use super::panic::{Recording, leave_reports_in};
 use super::run::{Outcome, run_item};
+use crate::family;
 use crate::registry::{FunctionId, Table, table};
 use crate::shm::{READY, REFUSED};
 use crate::sys::{
@@ -61,6 +62,7 @@ fn start(attach: &Attach) -> io::Result<(Link, &'static Table, Option<Notify>)> 
     let notify = Notify::from_fd(inherit(attach.notify)?);
     let carriage = Carriage::new(inherit(attach.socket)?);
     let link = Link::new(inherit(attach.segment)?, inherit(attach.pool)?, carriage)?;
+    family::join(inherit(attach.family)?, attach.member);
     let words = link.lane.worker.clone();
     let (prepared, ready) = match prepare(&link, attach) {
         Ok(prepared) => (Ok(prepared), READY),

@@ -1,0 +1,34 @@
+//! The family: the program and all worker processes below it, and who of them is alive.
+//!
+//! One segment, which every member inherits. The program makes it before it starts a worker or shares
+//! something, and keeps it as long as it does. It holds a slot for each process and the word `deaths`:
+//!
+//! 1. A parent [reserves](Place::reserve) a slot for a child before it starts the child, and frees it when
+//!    it has buried the child, however that ended. Then it increments `deaths` and wakes all who
+//!    sleep on it.
+//! 2. A slot that is used again has another generation, so that a [`Member`] names one process for
+//!    ever.
+//! 3. Whoever waits for another process sleeps on its own word and on `deaths` at once: [`wait`]. After
+//!    each death all of them look who is gone.
+//! 4. A process whose parent has died is alive as long as the system says so; its slot goes to the
+//!    next child that needs one.
+//!
+//! What is shared keeps a word for each slot where it counts what each process has of it. Members of
+//! the family trust one another with this: one that overwrites the segment can make others believe
+//! that a process is gone. Nobody crashes of that.
+
+mod segment;
+mod slots;
+mod wait;
+
+#[allow(
+    clippy::allow_attributes,
+    unused_imports,
+    reason = "what uses it comes next"
+)]
+pub(crate) use segment::{Family, Place, family, join};
+pub(crate) use slots::{Member, SLOTS};
+pub(crate) use wait::Wake;
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,206 @@
+//! The segment of the family, as this process has it.
+
+#![expect(unsafe_code, reason = "a value of atomics is placed in shared memory")]
+
+use std::io;
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::ptr::NonNull;
+use std::sync::atomic::Ordering;
+use std::sync::{Arc, Mutex, PoisonError, Weak};
+
+use super::slots::{Member, Slots};
+use crate::sys::{Mapping, Segment, forks, futex_wake, now_nanos};
+
+/// The family of this process. What is shared and what has workers keeps it.
+#[derive(Debug)]
+pub(crate) struct Family {
+    segment: Segment,
+    slots: NonNull<Slots>,
+    /// Keeps the slots where they are.
+    _mapping: Mapping,
+    /// None where there was no slot left.
+    me: Option<Member>,
+    /// Of this process, not of its copies.
+    forks: u32,
+}
+
+// SAFETY: the slots are made of atomics and mapped as long as the family lives.
+unsafe impl Send for Family {}
+// SAFETY: as above.
+unsafe impl Sync for Family {}
+
+/// What this process knows of its family.
+#[derive(Debug)]
+enum Known {
+    /// What it inherited, until somebody needs it.
+    Inherited(OwnedFd, u64),
+    /// What it was born into stays; what it founded goes when it is not used any more.
+    Born(Arc<Family>),
+    Founded(Weak<Family>),
+}
+
+static KNOWN: Mutex<Known> = Mutex::new(Known::Founded(Weak::new()));
+
+/// The family; this process founds one if it was not born into one.
+///
+/// # Errors
+/// When there is no memory for it, and when what was inherited is none.
+pub(crate) fn family() -> io::Result<Arc<Family>> {
+    let mut known = KNOWN.lock().unwrap_or_else(PoisonError::into_inner);
+    match &*known {
+        Known::Born(family) => return Ok(Arc::clone(family)),
+        Known::Founded(family) => {
+            if let Some(family) = family.upgrade() {
+                return Ok(family);
+            }
+            let family = Arc::new(Family::found()?);
+            *known = Known::Founded(Arc::downgrade(&family));
+            return Ok(family);
+        }
+        Known::Inherited(..) => {}
+    }
+    let inherited = std::mem::replace(&mut *known, Known::Founded(Weak::new()));
+    let Known::Inherited(fd, me) = inherited else {
+        unreachable!("it was inherited just now");
+    };
+    let family = Arc::new(Family::enter(fd, Member::from_bits(me))?);
+    *known = Known::Born(Arc::clone(&family));
+    Ok(family)
+}
+
+/// Takes note of the family that this process was born into, and of its [bits](Place::bits) in it.
+pub(crate) fn join(fd: OwnedFd, me: u64) {
+    *KNOWN.lock().unwrap_or_else(PoisonError::into_inner) = Known::Inherited(fd, me);
+}
+
+impl Family {
+    fn found() -> io::Result<Self> {
+        let segment = Segment::new(size_of::<Slots>())?;
+        let mut family = Self::map(segment, None)?;
+        family.slots().begin(now_nanos() as u32);
+        family.me = family.slots().take(None);
+        if let Some(me) = family.me {
+            family.slots().tell_pid(me, std::process::id());
+        }
+        Ok(family)
+    }
+
+    fn enter(fd: OwnedFd, me: Option<Member>) -> io::Result<Self> {
+        let segment = Segment::from_fd(fd, size_of::<Slots>())?;
+        Self::map(segment, me)
+    }
+
+    fn map(segment: Segment, me: Option<Member>) -> io::Result<Self> {
+        let mapping = segment.map(0, size_of::<Slots>(), true)?;
+        let slots = mapping.at(0, size_of::<Slots>()).cast::<Slots>();
+        Ok(Self {
+            segment,
+            slots,
+            _mapping: mapping,
+            me,
+            forks: forks(),
+        })
+    }
+
+    pub(super) fn slots(&self) -> &Slots {
+        // SAFETY: at the start of a page, made of atomics, and mapped as long as `self` lives.
+        unsafe { self.slots.as_ref() }
+    }
+
+    /// This process.
+    ///
+    /// # Errors
+    /// In a copy made by `fork`, which is no member, and where there was no slot left.
+    #[inline]
+    pub(crate) fn me(&self) -> io::Result<Member> {
+        match self.me {
+            Some(me) if forks() == self.forks => Ok(me),
+            _ => Err(self.why_not_me()),
+        }
+    }
+
+    #[cold]
+    fn why_not_me(&self) -> io::Error {
+        io::Error::other(match self.me {
+            Some(_) => "a copy of a process, made by fork, shares nothing with others",
+            None => "too many processes at once share something",
+        })
+    }
+
+    /// False as soon as the process is known to be gone; false for good then.
+    pub(crate) fn is_alive(&self, member: Member) -> bool {
+        self.slots().is_alive(member)
+    }
+
+    /// The process id of a member, as long as that has its slot.
+    pub(crate) fn pid(&self, member: Member) -> Option<u32> {
+        self.slots().pid(member)
+    }
+
+    /// The slots of all members, dead and alive, are below. To be asked for after what a new member
+    /// may have changed was made impossible: it only grows.
+    pub(crate) fn highest(&self) -> usize {
+        self.slots().highest()
+    }
+
+    /// How often a member has gone. Who waits for one reads it before the last look at who is alive.
+    pub(crate) fn deaths(&self) -> u32 {
+        self.slots().deaths.load(Ordering::SeqCst)
+    }
+}
+
+impl AsFd for Family {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.segment.as_fd()
+    }
+}
+
+/// A slot for a child, which is freed on drop: to be kept until the child is buried.
+#[derive(Debug)]
+pub(crate) struct Place {
+    family: Arc<Family>,
+    member: Option<Member>,
+}
+
+impl Place {
+    /// A place for a child of this process; the child has no slot if all are taken.
+    ///
+    /// # Errors
+    /// As [`family`].
+    pub(crate) fn reserve() -> io::Result<Self> {
+        let family = family()?;
+        // A copy of a member has children like any other, but they are not that member's.
+        let me = family.me.filter(|_| forks() == family.forks);
+        let member = me.and_then(|me| family.slots().take(Some(me)));
+        Ok(Self { family, member })
+    }
+
+    /// What the child hands to [`join`], together with the descriptor of the family.
+    pub(crate) fn bits(&self) -> u64 {
+        self.member.map_or(0, Member::to_bits)
+    }
+
+    /// The descriptor that the child inherits.
+    pub(crate) fn fd(&self) -> BorrowedFd<'_> {
+        self.family.as_fd()
+    }
+
+    /// The child was started.
+    pub(crate) fn born(&self, pid: u32) {
+        if let Some(member) = self.member {
+            self.family.slots().tell_pid(member, pid);
+        }
+    }
+}
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        let Some(member) = self.member else { return };
+        if forks() != self.family.forks {
+            return;
+        }
+        self.family.slots().free(member);
+        self.family.slots().deaths.fetch_add(1, Ordering::SeqCst);
+        futex_wake(&self.family.slots().deaths);
+    }
+}

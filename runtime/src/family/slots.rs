@@ -1,0 +1,167 @@
+//! The table of slots, and who has them.
+
+use std::num::NonZeroU64;
+use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
+
+use crate::sys::is_running;
+
+/// How many processes a family has at most.
+pub(crate) const SLOTS: usize = 4096;
+
+/// A process of the family, told from all others that had its slot.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub(crate) struct Member(NonZeroU64);
+
+impl Member {
+    fn new(slot: usize, generation: u32) -> Option<Self> {
+        let bits = u64::from(generation) << 32 | slot as u64;
+        NonZeroU64::new(bits).filter(|_| generation != 0).map(Self)
+    }
+
+    /// The member in a word that another process wrote.
+    pub(crate) fn from_bits(bits: u64) -> Option<Self> {
+        let slot = (bits as u32) as usize;
+        Self::new(slot, (bits >> 32) as u32).filter(|_| slot < SLOTS)
+    }
+
+    /// Never 0.
+    pub(crate) fn to_bits(self) -> u64 {
+        self.0.get()
+    }
+
+    /// Below [`SLOTS`].
+    #[inline]
+    pub(crate) fn slot(self) -> usize {
+        (self.0.get() as u32) as usize
+    }
+
+    /// Never 0.
+    #[inline]
+    pub(crate) fn generation(self) -> u32 {
+        (self.0.get() >> 32) as u32
+    }
+}
+
+/// One process. All words are written by its parent, and `state` by who takes it over as well.
+#[derive(Debug)]
+#[repr(C)]
+struct Slot {
+    /// The generation in the high half; in the low one, whether it is taken.
+    state: AtomicU64,
+    /// The parent, 0 for the program. Written before the child is started.
+    parent: AtomicU64,
+    /// Its process id, 0 until it is known.
+    pid: AtomicU32,
+    _unused: [AtomicU32; 3],
+}
+
+/// What the segment holds; zeroes are an empty family.
+#[derive(Debug)]
+#[repr(C, align(64))]
+pub(super) struct Slots {
+    /// Counts slots that were freed. Who waits for a process sleeps on it as well.
+    pub(super) deaths: AtomicU32,
+    /// All slots that were ever taken are below.
+    highest: AtomicU32,
+    /// The generation before the first one, by chance: not that of an earlier family.
+    base: AtomicU32,
+    _unused: [AtomicU32; 13],
+    slots: [Slot; SLOTS],
+}
+
+const TAKEN: u64 = 1;
+/// Somebody is about to take it, and writes the other words first.
+const TAKING: u64 = 2;
+
+fn state_of(member: Member) -> u64 {
+    u64::from(member.generation()) << 32 | TAKEN
+}
+
+impl Slots {
+    pub(super) fn begin(&self, base: u32) {
+        self.base.store(base, Ordering::Relaxed);
+    }
+
+    /// Takes a slot for a child of `parent`; none if all are taken.
+    pub(super) fn take(&self, parent: Option<Member>) -> Option<Member> {
+        (0..SLOTS).find_map(|slot| {
+            let words = &self.slots[slot];
+            let state = words.state.load(Ordering::Acquire);
+            let holder = Member::new(slot, (state >> 32) as u32);
+            let holder = holder.filter(|holder| state == state_of(*holder));
+            if holder.is_some_and(|holder| self.is_alive(holder)) {
+                return None;
+            }
+            let before = if state == 0 {
+                self.base.load(Ordering::Relaxed)
+            } else {
+                (state >> 32) as u32
+            };
+            let generation = before.wrapping_add(1).max(1);
+            let member = Member::new(slot, generation)?;
+            if state as u32 == TAKING as u32 {
+                return None;
+            }
+            let taking = state_of(member) ^ TAKEN ^ TAKING;
+            let swapped =
+                words
+                    .state
+                    .compare_exchange(state, taking, Ordering::AcqRel, Ordering::Relaxed);
+            swapped.ok()?;
+            words.pid.store(0, Ordering::Relaxed);
+            let parent = parent.map_or(0, Member::to_bits);
+            words.parent.store(parent, Ordering::Relaxed);
+            words.state.store(state_of(member), Ordering::SeqCst);
+            self.highest.fetch_max(slot as u32 + 1, Ordering::SeqCst);
+            Some(member)
+        })
+    }
+
+    /// Tells the process id of a child.
+    pub(super) fn tell_pid(&self, member: Member, pid: u32) {
+        self.slots[member.slot()].pid.store(pid, Ordering::Release);
+    }
+
+    /// Frees the slot of a process that is gone. The caller counts the death.
+    pub(super) fn free(&self, member: Member) {
+        let taken = state_of(member);
+        // One that was taken over after its parent's death is not its any more.
+        let _ = self.slots[member.slot()].state.compare_exchange(
+            taken,
+            taken & !TAKEN,
+            Ordering::SeqCst,
+            Ordering::Relaxed,
+        );
+    }
+
+    fn has_slot(&self, member: Member) -> bool {
+        self.slots[member.slot()].state.load(Ordering::SeqCst) == state_of(member)
+    }
+
+    pub(super) fn is_alive(&self, member: Member) -> bool {
+        if !self.has_slot(member) {
+            return false;
+        }
+        let words = &self.slots[member.slot()];
+        let parent = words.parent.load(Ordering::Acquire);
+        match Member::from_bits(parent) {
+            // Nobody buries it any more.
+            Some(parent) if !self.has_slot(parent) => {
+                let pid = words.pid.load(Ordering::Acquire);
+                // Without an id it was not started yet: then it never will be.
+                pid != 0 && is_running(pid)
+            }
+            _ => true,
+        }
+    }
+
+    pub(super) fn highest(&self) -> usize {
+        (self.highest.load(Ordering::SeqCst) as usize).min(SLOTS)
+    }
+
+    /// The process id of a member, if it is known.
+    pub(super) fn pid(&self, member: Member) -> Option<u32> {
+        let pid = self.slots[member.slot()].pid.load(Ordering::Acquire);
+        (pid != 0 && self.has_slot(member)).then_some(pid)
+    }
+}
