@@ -119,6 +119,12 @@ impl Held {
         self.holder.load(Ordering::Relaxed) != 0
     }
 
+    /// True while the thread with that list holds the lock.
+    pub(crate) fn is_held_by(&self, list: RobustList) -> bool {
+        let forks = u64::from(FORKS.load(Ordering::Relaxed));
+        self.holder.load(Ordering::Relaxed) == forks << 32 | u64::from(list.tid)
+    }
+
     /// True while another thread of this process holds the lock by this handle: somebody has
     /// overwritten the word if that is free.
     #[cold]

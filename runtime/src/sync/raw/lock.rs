@@ -127,6 +127,12 @@ impl RawLock {
         unlinked
     }
 
+    /// True if this thread has taken the lock by this handle.
+    pub(crate) fn is_mine(&self) -> bool {
+        let list = RobustList::of_this_thread();
+        list.is_ok_and(|list| self.held.is_held_by(list))
+    }
+
     /// The six words of its block that are for the user of the lock.
     pub(crate) fn spare(&self) -> &[AtomicU32; 6] {
         &self.block().spare

@@ -30,10 +30,14 @@
 //! The kernel walks at most 2048 locks of a thread. For those beyond, and for lists that somebody has
 //! overwritten, a sleeper looks once a second whether the thread in the word exists.
 
+mod ledger;
 mod lock;
 mod protocol;
+mod rwlock;
 
+pub(crate) use ledger::Ledger;
 pub(crate) use lock::{Acquired, LockError, RawLock};
+pub(crate) use rwlock::RawRwLock;
 
 #[cfg(test)]
 mod tests;
