@@ -4,26 +4,19 @@ use std::fs;
 use std::path::Path;
 
 /// Each module with those that it may import, from low to high.
-<<<<<<< HEAD
-const FLOORS: [(&str, &[&str]); 13] = [
-    ("sys", &[]),
-    ("error", &["sys"]),
-    ("object", &["sys"]),
-    ("ipc", &["object", "sys"]),
-    ("wire", &["ipc", "object", "error"]),
-    ("shm", &["sys"]),
-    ("sync", &["wire", "shm", "object", "sys", "error"]),
-    ("shared", &["sync", "wire", "shm", "object", "sys", "error"]),
-=======
-const FLOORS: [(&str, &[&str]); 12] = [
+const FLOORS: [(&str, &[&str]); 14] = [
     ("sys", &[]),
     ("error", &["sys"]),
     ("object", &["sys"]),
     ("family", &["sys"]),
-    ("wire", &["object", "error"]),
+    ("ipc", &["object", "sys"]),
+    ("wire", &["ipc", "object", "error"]),
     ("shm", &["sys"]),
-    ("sync", &["shm", "family", "object", "sys"]),
->>>>>>> 16d1d74 (family: know who of the program and its workers is alive)
+    ("sync", &["wire", "shm", "family", "object", "sys"]),
+    (
+        "shared",
+        &["sync", "wire", "shm", "family", "object", "sys"],
+    ),
     ("registry", &["wire", "error"]),
     ("replay", &["registry", "wire", "object", "sys", "error"]),
     (

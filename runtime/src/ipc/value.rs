@@ -94,9 +94,16 @@ pub fn serialize<T: Serialize, S: Serializer>(value: &T, serializer: S) -> Resul
         refused: Cell::new(None),
     };
     let within = Within::new();
-    let descriptors =
-        Crossing::begin().and_then(|mut crossing| crossing.descriptors_of(LentOnce(Some(&lent))));
+    // With more channels than it takes it panics.
+    let descriptors = catch_unwind(AssertUnwindSafe(|| {
+        Crossing::begin().and_then(|mut crossing| crossing.descriptors_of(LentOnce(Some(&lent))))
+    }));
     drop(within);
+    let descriptors = descriptors.map_err(|_| {
+        S::Error::custom(format_args!(
+            "it holds more channels than {MOST}, or panics"
+        ))
+    })?;
     if let Some(reason) = lent.refused.take() {
         return Err(S::Error::custom(reason));
     }
