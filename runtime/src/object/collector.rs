@@ -55,7 +55,7 @@ impl Collector {
 impl Drop for Collector {
     fn drop(&mut self) {
         OPEN.set(self.was_open);
-        // What the encoding left when it panicked. Dropped outside of the borrow: farewells are anybody's.
+        // What the encoding left when it panicked. Dropped outside of the borrow: mourners are anybody's.
         if GATHERED.with_borrow(Vec::len) > self.before {
             drop(GATHERED.with_borrow_mut(|gathered| gathered.split_off(self.before)));
         }

@@ -11,7 +11,7 @@ use std::io;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::panic::{RefUnwindSafe, UnwindSafe};
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError, Weak};
 
 use super::local::Local;
 use super::table;
@@ -63,8 +63,10 @@ impl Kind {
     }
 }
 
-/// Called with the id of an object that this process has no more.
-type Farewell = Box<dyn FnOnce(u64) + Send>;
+/// Who wants to know when this process has an object no more.
+pub(crate) trait Mourner: Send + Sync {
+    fn dropped(&self, id: u64);
+}
 
 /// A descriptor that processes share, known by the same id in all of them.
 pub(crate) struct Object {
@@ -73,7 +75,7 @@ pub(crate) struct Object {
     flags: Flags,
     store: Store,
     local: Local,
-    farewells: Mutex<Vec<Farewell>>,
+    mourners: Mutex<Vec<Weak<dyn Mourner>>>,
 }
 
 impl Object {
@@ -155,7 +157,7 @@ impl Object {
             flags,
             store,
             local: Local::default(),
-            farewells: Mutex::default(),
+            mourners: Mutex::default(),
         })
     }
 
@@ -246,13 +248,13 @@ impl Object {
         self.local.get(make)
     }
 
-    /// Has `farewell` called when this process has the object no more.
-    pub(crate) fn on_drop(&self, farewell: impl FnOnce(u64) + Send + 'static) {
-        let mut farewells = self
-            .farewells
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner);
-        farewells.push(Box::new(farewell));
+    /// Tells `mourner` when this process has the object no more.
+    pub(crate) fn on_drop(&self, mourner: Weak<dyn Mourner>) {
+        let mut mourners = self.mourners.lock().unwrap_or_else(PoisonError::into_inner);
+        if mourners.len() == mourners.capacity() {
+            mourners.retain(|mourner| mourner.strong_count() > 0);
+        }
+        mourners.push(mourner);
     }
 
     fn header(&self) -> &AtomicU64 {
@@ -273,12 +275,14 @@ impl Drop for Object {
         if is_copy() {
             return;
         }
-        let farewells = self
-            .farewells
+        let mourners = self
+            .mourners
             .get_mut()
             .unwrap_or_else(PoisonError::into_inner);
-        for farewell in farewells.drain(..) {
-            farewell(self.id);
+        for mourner in mourners.drain(..) {
+            if let Some(mourner) = mourner.upgrade() {
+                mourner.dropped(self.id);
+            }
         }
     }
 }

@@ -28,7 +28,7 @@ mod table;
 mod tag;
 
 pub(crate) use collector::{collect, deserialize, serialize};
-pub(crate) use descriptor::{Flags, Object, PAYLOAD};
+pub(crate) use descriptor::{Flags, Mourner, Object, PAYLOAD};
 pub(crate) use message::{Message, receive, send, send_note};
 #[cfg(test)]
 pub(crate) use table::is_here;

@@ -1,10 +1,10 @@
 //! Tests of shared objects within one process.
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, Weak};
 
 use serde::{Deserialize, Serialize};
 
-use super::{Flags, Object, Tag, collect, receive, send};
+use super::{Flags, Mourner, Object, Tag, collect, receive, send};
 
 #[derive(Debug, Clone)]
 struct Handle(Arc<Object>);
@@ -113,15 +113,29 @@ fn many_objects_take_several_messages() {
     assert_eq!(first.objects.len() + second.objects.len(), 300);
 }
 
+struct Told(Mutex<Vec<u64>>);
+
+impl Mourner for Told {
+    fn dropped(&self, id: u64) {
+        self.0.lock().unwrap().push(id);
+    }
+}
+
 #[test]
-fn a_farewell_is_said_with_the_last_handle() {
-    let (told, heard) = std::sync::mpsc::channel();
+fn who_wants_to_know_is_told_with_the_last_handle() {
+    let told = Arc::new(Told(Mutex::default()));
+    let mourner: Weak<Told> = Arc::downgrade(&told);
     let object = memory();
     let other = Arc::clone(&object);
-    object.on_drop(move |id| told.send(id).unwrap());
+    for _ in 0..100 {
+        // Those that are gone take no room.
+        let gone: Weak<Told> = Arc::downgrade(&Arc::new(Told(Mutex::default())));
+        object.on_drop(gone);
+    }
+    object.on_drop(mourner);
     let id = object.id();
     drop(object);
-    assert!(heard.try_recv().is_err());
+    assert_eq!(*told.0.lock().unwrap(), []);
     drop(other);
-    assert_eq!(heard.try_recv(), Ok(id));
+    assert_eq!(*told.0.lock().unwrap(), [id]);
 }

@@ -9,7 +9,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::sync::Arc;
 
 use super::chunk::{Chunk, Delivery, Ending, Origin};
-use super::chunker::{Chunker, FULL_BYTES};
+use super::chunker::{Chunker, FULL_BYTES, FULL_OBJECTS};
 use super::job::Settings;
 use super::order::Order;
 use super::output::Written;
@@ -202,7 +202,10 @@ where
         // An item that somebody waits for stands behind nothing, and nothing behind it.
         let mut alone = None;
         let read = catch_unwind(AssertUnwindSafe(|| {
-            while (count as usize) < size && payload.len() < FULL_BYTES {
+            while (count as usize) < size
+                && payload.len() < FULL_BYTES
+                && payload.objects().len() < FULL_OBJECTS
+            {
                 let Some(item) = self.items.next() else {
                     self.exhausted = true;
                     break;

@@ -4,9 +4,9 @@ use std::collections::{HashSet, VecDeque};
 use std::io;
 use std::os::fd::{AsFd, OwnedFd};
 use std::sync::atomic::Ordering;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 
-use crate::object::{Object, receive, send, send_note};
+use crate::object::{Mourner, Object, receive, send, send_note};
 use crate::shm::{Lane, ParentWords, Placed, Ringer, WorkerPark};
 use crate::worker::Subject;
 
@@ -65,12 +65,8 @@ impl Carriage {
                 if !kept.ids.insert(object.id()) {
                     continue;
                 }
-                let line = Arc::downgrade(&self.line);
-                object.on_drop(move |id| {
-                    if let Some(line) = line.upgrade() {
-                        line.forget(id);
-                    }
-                });
+                let line: Weak<Line> = Arc::downgrade(&self.line);
+                object.on_drop(line);
             }
             missing.push(Arc::clone(object));
         }
@@ -124,22 +120,24 @@ impl Line {
         self.kept.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    fn tell(&self, kept: &mut Kept) {
+        while let Some(id) = kept.untold.last()
+            && send_note(self.socket.as_fd(), Subject::Forget as u8, *id).is_ok()
+        {
+            kept.untold.pop();
+        }
+    }
+}
+
+impl Mourner for Line {
     /// This process has the object no more, so the worker need not keep it either.
-    fn forget(&self, id: u64) {
+    fn dropped(&self, id: u64) {
         let mut kept = self.kept();
         if kept.ids.remove(&id) {
             kept.untold.push(id);
             self.tell(&mut kept);
             self.words.notes.0.fetch_add(1, Ordering::Release);
             kept.worker.ring();
-        }
-    }
-
-    fn tell(&self, kept: &mut Kept) {
-        while let Some(id) = kept.untold.last()
-            && send_note(self.socket.as_fd(), Subject::Forget as u8, *id).is_ok()
-        {
-            kept.untold.pop();
         }
     }
 }

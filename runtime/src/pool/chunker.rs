@@ -11,6 +11,8 @@ const GROWTH: usize = 16;
 const LARGEST: usize = 1 << 20;
 /// A chunk with this many bytes takes no further item.
 pub(super) const FULL_BYTES: usize = 128 << 10;
+/// Nor does one that names so many shared objects: each takes a descriptor where it is decoded.
+pub(super) const FULL_OBJECTS: usize = 64;
 
 /// Sizes the chunks of one call.
 #[derive(Debug)]

@@ -88,6 +88,8 @@ pub(super) struct InFlight {
     cut: bool,
     /// It was given to a worker that had nothing to do, for good.
     granted: bool,
+    /// Somebody may wait for another process through what it names, or named before it began.
+    waits: bool,
     /// Items whose arguments were passed to find those of failed ones, and where they end.
     passed: (u32, Place),
 }
@@ -191,7 +193,7 @@ impl Link {
 
     /// True when it runs something that somebody may wait for through what it names, or is to.
     pub(super) fn has_waits(&self) -> bool {
-        self.in_flight.iter().any(|one| one.chunk.payload.waits())
+        self.in_flight.iter().any(|one| one.waits)
     }
 
     /// The chunk that runs, if it has begun and names what others wait for: no other process needs what this
@@ -256,6 +258,7 @@ impl Link {
             offset: 0,
         });
         self.in_flight.push_back(InFlight {
+            waits: chunk.payload.waits(),
             chunk,
             number,
             done: 0,

@@ -97,10 +97,7 @@ impl Shared {
         let again = state
             .rules_of(chunk)
             .is_some_and(|rules| rules.retry(chunk.history) != Retry::No);
-        let retained = state
-            .calls
-            .get(chunk.call)
-            .is_some_and(|call| call.retained);
+        let retained = state.is_retained(chunk.call);
         if !again && !retained && !self.keeps() {
             state.put_out(chunk.payload.take_objects());
         }

@@ -214,7 +214,7 @@ impl Shared {
         }
     }
 
-    fn run_inline(&self, chunk: Chunk) -> Result<Submitted> {
+    fn run_inline(&self, mut chunk: Chunk) -> Result<Submitted> {
         let mut state = self.lock();
         state.check_open()?;
         // There is no supervisor that looks at the clock.
@@ -228,11 +228,16 @@ impl Shared {
             state.drop_chunk(chunk);
             return Ok(state.submitted(key, function));
         }
+        let named = if state.is_retained(chunk.call) {
+            Vec::new()
+        } else {
+            chunk.payload.take_objects()
+        };
         drop(state);
         let attempt = chunk.history.attempt;
         let (key, function) = (chunk.call, chunk.function);
         // Not under the lock: the function is the user's, and may use this very pool.
-        let records = super::inline::run(self.table, &chunk);
+        let records = super::inline::run(self.table, &chunk, named);
         let origin = Origin { pid: None, attempt };
         let news = self.news_of(&chunk, origin, records);
         let mut state = self.lock();

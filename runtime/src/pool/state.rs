@@ -468,9 +468,14 @@ impl State {
         self.notify_if_idle();
     }
 
+    /// True if the caller may try items again that are done.
+    pub(super) fn is_retained(&self, call: usize) -> bool {
+        self.calls.get(call).is_some_and(|call| call.retained)
+    }
+
     /// What was in a chunk is not needed any more; its caller may try the items again.
     pub(super) fn give_back(&mut self, chunk: Chunk) {
-        if self.calls.get(chunk.call).is_some_and(|call| call.retained) {
+        if self.is_retained(chunk.call) {
             self.deliver(chunk.call, Delivery::Returned(chunk));
         } else {
             let mut payload = chunk.payload;

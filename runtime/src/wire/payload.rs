@@ -24,6 +24,8 @@ pub(crate) struct Payload {
     pub(super) held_bytes: usize,
     /// What the arguments name; most often nothing.
     objects: Vec<Arc<Object>>,
+    /// One of the objects is such that somebody may wait through it.
+    waits: bool,
 }
 
 /// A place in a payload that it can go back to.
@@ -47,6 +49,7 @@ impl Payload {
     pub(crate) fn from_encoded(bytes: Vec<u8>, objects: Vec<Arc<Object>>) -> Self {
         Self {
             bytes,
+            waits: any_waits(&objects),
             objects,
             ..Self::default()
         }
@@ -119,13 +122,14 @@ impl Payload {
 
     /// Gives up what the arguments name: nobody but who has it already will decode them.
     pub(crate) fn take_objects(&mut self) -> Vec<Arc<Object>> {
+        self.waits = false;
         std::mem::take(&mut self.objects)
     }
 
     /// True if somebody may wait for another process through what the arguments name.
     #[inline]
     pub(crate) fn waits(&self) -> bool {
-        self.objects.iter().any(|object| object.flags().waits)
+        self.waits
     }
 
     /// Takes what stands behind `mark` out.
@@ -142,13 +146,16 @@ impl Payload {
             held,
             held_bytes: 0,
             objects,
+            waits: self.waits,
         };
+        self.waits = any_waits(&self.objects);
         self.count_held();
         rest.count_held();
         rest
     }
 
     pub(super) fn name(&mut self, objects: Vec<Arc<Object>>) {
+        self.waits |= any_waits(&objects);
         for object in objects {
             // Successive items often name the same few; another time does no harm.
             let mut lately = self.objects.iter().rev().take(8);
@@ -163,6 +170,7 @@ impl Payload {
         self.bytes.truncate(mark.bytes);
         self.held.truncate(mark.held);
         self.objects.truncate(mark.objects);
+        self.waits = any_waits(&self.objects);
         self.count_held();
     }
 
@@ -199,6 +207,7 @@ impl Payload {
         Self {
             bytes: copy,
             objects: self.objects.clone(),
+            waits: self.waits,
             ..Self::default()
         }
     }
@@ -212,6 +221,7 @@ impl Payload {
             bytes: self.bytes.drain(..end.bytes).collect(),
             held_bytes: 0,
             objects: self.objects.clone(),
+            waits: self.waits,
         };
         for (place, _) in &mut self.held {
             *place -= end.bytes;
@@ -220,4 +230,8 @@ impl Payload {
         taken.count_held();
         taken
     }
+}
+
+fn any_waits(objects: &[Arc<Object>]) -> bool {
+    objects.iter().any(|object| object.flags().waits)
 }

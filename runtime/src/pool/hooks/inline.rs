@@ -50,7 +50,7 @@ impl Shared {
         *stage = Stage::Running(this);
         drop(stage);
         let outcome = self.hooks.init.as_ref().map_or(Ok(()), |init| {
-            let records = run(self.table, &init.chunk());
+            let records = run(self.table, &init.chunk(), Vec::new());
             let delivery = Delivery::Records {
                 first: 0,
                 count: 1,
@@ -80,7 +80,7 @@ impl Shared {
             && willing
             && before == Stage::Used
         {
-            run(self.table, &chunk);
+            run(self.table, &chunk, Vec::new());
         }
     }
 }
