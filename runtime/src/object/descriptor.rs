@@ -16,7 +16,7 @@ use std::sync::{Arc, Mutex, PoisonError, Weak};
 use super::local::Local;
 use super::table;
 use super::tag::Tag;
-use crate::sys::{Mapping, Sealed, Segment, is_copy, socket_pair};
+use crate::sys::{Mapping, Sealed, Segment, event, is_copy, socket_pair};
 
 /// Where the bytes of a piece of memory begin: behind its tag, and on a cache line of their own.
 pub(crate) const PAYLOAD: usize = 64;
@@ -34,6 +34,7 @@ pub(crate) struct Flags {
 #[derive(Debug)]
 enum Store {
     Memory(Segment, Arc<Mapping>),
+    /// A socket, or another descriptor without memory.
     Socket(OwnedFd),
 }
 
@@ -44,13 +45,20 @@ pub(super) enum Kind {
     Frozen = 2,
     Growing = 3,
     Socket = 4,
+    Event = 5,
 }
 
 impl Kind {
     pub(super) fn from_byte(byte: u8) -> Option<Self> {
-        [Kind::Memory, Kind::Frozen, Kind::Growing, Kind::Socket]
-            .into_iter()
-            .find(|kind| *kind as u8 == byte)
+        [
+            Kind::Memory,
+            Kind::Frozen,
+            Kind::Growing,
+            Kind::Socket,
+            Kind::Event,
+        ]
+        .into_iter()
+        .find(|kind| *kind as u8 == byte)
     }
 
     fn sealed(self) -> Option<Sealed> {
@@ -58,7 +66,7 @@ impl Kind {
             Kind::Memory => Some(Sealed::Size),
             Kind::Frozen => Some(Sealed::Contents),
             Kind::Growing => Some(Sealed::Least),
-            Kind::Socket => None,
+            Kind::Socket | Kind::Event => None,
         }
     }
 }
@@ -121,6 +129,12 @@ impl Object {
     /// A descriptor of any kind that others know how to handle.
     pub(crate) fn from_descriptor(fd: OwnedFd, flags: Flags) -> io::Result<Arc<Self>> {
         let object = Self::new(fastrand::u64(..), Kind::Socket, flags, fd.into())?;
+        Ok(table::enter(object))
+    }
+
+    /// An event counter, which is readable while it is not 0.
+    pub(crate) fn event(flags: Flags) -> io::Result<Arc<Self>> {
+        let object = Self::new(fastrand::u64(..), Kind::Event, flags, event()?.into())?;
         Ok(table::enter(object))
     }
 

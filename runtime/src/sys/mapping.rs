@@ -106,19 +106,21 @@ impl Segment {
         usize::try_from(found).map_err(|_| invalid("a shared segment has an impossible size"))
     }
 
-    #[expect(dead_code, reason = "for channels")]
-    /// Makes a [growing](Self::growing) segment at least `len` bytes long, and takes the memory for
-    /// them, so that no later write fails.
+    /// Makes a [growing](Self::growing) segment at least `len` bytes long.
     pub(crate) fn grow(&self, len: usize) -> io::Result<()> {
-        let now = self.len()?;
-        if let Some(more) = len.checked_sub(now).filter(|more| *more > 0) {
-            let mode = rustix::fs::FallocateFlags::empty();
-            rustix::fs::fallocate(&self.fd, mode, now as u64, more as u64)?;
+        if self.len()? < len {
+            rustix::fs::ftruncate(&self.fd, len as u64)?;
         }
         Ok(())
     }
 
-    #[expect(dead_code, reason = "for channels")]
+    /// Takes memory for `len` bytes from `offset`, so that no later write to them fails.
+    pub(crate) fn reserve(&self, offset: usize, len: usize) -> io::Result<()> {
+        let mode = rustix::fs::FallocateFlags::KEEP_SIZE;
+        rustix::fs::fallocate(&self.fd, mode, offset as u64, len as u64)?;
+        Ok(())
+    }
+
     /// Gives the pages of `len` bytes from `offset` back to the system; they read as zeroes then.
     pub(crate) fn punch(&self, offset: usize, len: usize) -> io::Result<()> {
         let mode = rustix::fs::FallocateFlags::PUNCH_HOLE | rustix::fs::FallocateFlags::KEEP_SIZE;

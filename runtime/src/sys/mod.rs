@@ -35,7 +35,7 @@ pub(crate) use image::{Constructor, call_constructors_after};
 pub(crate) use limits::{Resource, pin_to_cpu, set_group_and_user, set_limit, set_nice};
 pub(crate) use mapping::{Mapping, Sealed, Segment, advise_huge};
 pub(crate) use memory::{peak_memory, tree_memory};
-pub(crate) use notify::{Notify, is_readable, wait_readable};
+pub(crate) use notify::{Notify, Wait, event, is_readable, lower, raise, wait_on, wait_readable};
 pub(crate) use objects::{is_argument_of_loader, is_main_program};
 pub(crate) use oom::oom_kills;
 pub(crate) use proc::{is_running, started, thread_exists};
@@ -44,7 +44,8 @@ pub(crate) use signals::{
     FaultRecord, end_with_parent, hide, ignore_broken_pipes, install_worker_signals, signal_name,
 };
 pub(crate) use socket::{
-    MOST_DESCRIPTORS, Received, accept, connect, listen, receive_message, send_message, socket_pair,
+    MOST_DESCRIPTORS, Received, accept, connect, drop_message, is_hung_up, listen, receive_message,
+    send_message, socket_pair,
 };
 pub(crate) use spawn::{ChildSpec, environment_with};
 pub(crate) use stack::Stack;

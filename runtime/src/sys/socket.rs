@@ -4,11 +4,15 @@ use std::io::{self, IoSlice, IoSliceMut};
 use std::mem::MaybeUninit;
 use std::os::fd::{BorrowedFd, OwnedFd};
 use std::path::Path;
+use std::time::Duration;
 
+use rustix::io::Errno;
 use rustix::net::{
     AddressFamily, RecvAncillaryBuffer, RecvAncillaryMessage, RecvFlags, ReturnFlags,
     SendAncillaryBuffer, SendAncillaryMessage, SendFlags, SocketAddrUnix, SocketFlags, SocketType,
 };
+
+use super::notify::{Wait, wait_on};
 
 /// The kernel takes 253 descriptors in one message (`SCM_MAX_FD`).
 pub(crate) const MOST_DESCRIPTORS: usize = 250;
@@ -49,7 +53,7 @@ pub(crate) fn send_message(
     loop {
         match rustix::net::sendmsg(socket, &[IoSlice::new(bytes)], &mut control, flags) {
             Ok(_) => return Ok(()),
-            Err(rustix::io::Errno::INTR) => {}
+            Err(Errno::INTR) => {}
             Err(error) => return Err(error.into()),
         }
     }
@@ -80,7 +84,7 @@ pub(crate) fn receive_message(
     let message = loop {
         match rustix::net::recvmsg(socket, &mut [IoSliceMut::new(buffer)], &mut control, flags) {
             Ok(message) => break message,
-            Err(rustix::io::Errno::INTR) => {}
+            Err(Errno::INTR) => {}
             Err(error) => return Err(error.into()),
         }
     };
@@ -125,4 +129,25 @@ fn unconnected() -> io::Result<OwnedFd> {
         SocketFlags::CLOEXEC,
         None,
     )?)
+}
+
+/// Takes a message without waiting for it and forgets it, descriptors included; gives its length, 0 when
+/// the other end is gone.
+pub(crate) fn drop_message(socket: BorrowedFd<'_>) -> io::Result<usize> {
+    let mut bytes = [0_u8; 1];
+    loop {
+        match rustix::net::recv(socket, &mut bytes, RecvFlags::DONTWAIT) {
+            Ok((len, _)) => return Ok(len),
+            Err(Errno::INTR) => {}
+            // Somebody had not read all when the other end went.
+            Err(Errno::CONNRESET) => return Ok(0),
+            Err(error) => return Err(error.into()),
+        }
+    }
+}
+
+/// True when nobody has the other end any more.
+pub(crate) fn is_hung_up(socket: BorrowedFd<'_>) -> bool {
+    let wait = Wait::for_end(socket);
+    wait_on(&[wait], Some(Duration::ZERO)).is_ok_and(|found| found[0].hung_up)
 }
