@@ -37,6 +37,20 @@ pub(crate) fn encode_argument<T: Serialize>(
     })
 }
 
+/// Appends the bytes of a value, which [`decode`](super::decode) makes it from again, or says why not; `out`
+/// is unchanged then.
+pub(crate) fn append_value<T: Serialize>(value: &T, out: &mut Vec<u8>) -> Result<(), String> {
+    match plain::bytes_of(value) {
+        Some(bytes) => append(out, bytes).map_err(|NoMemory| NO_MEMORY.to_owned()),
+        None => serialize(value, out),
+    }
+}
+
+/// The bytes that [`append_value`] appends, if they are in memory as they are.
+pub(crate) fn plain_bytes<T>(value: &T) -> Option<&[u8]> {
+    plain::bytes_of(value)
+}
+
 /// Why a value was not appended.
 enum Refusal {
     NoMemory,
