@@ -4,7 +4,7 @@ use std::fs;
 use std::path::Path;
 
 /// Each module with those that it may import, from low to high.
-const FLOORS: [(&str, &[&str]); 14] = [
+const FLOORS: &[(&str, &[&str])] = &[
     ("sys", &[]),
     ("error", &["sys"]),
     ("object", &["sys"]),
@@ -12,10 +12,14 @@ const FLOORS: [(&str, &[&str]); 14] = [
     ("ipc", &["object", "sys"]),
     ("wire", &["ipc", "object", "error"]),
     ("shm", &["sys"]),
-    ("sync", &["wire", "shm", "family", "object", "sys"]),
+    ("sync", SHARED),
     (
         "shared",
-        &["sync", "wire", "shm", "family", "object", "sys"],
+        &["sync", "wire", "shm", "family", "object", "sys", "error"],
+    ),
+    (
+        "channel",
+        &["sync", "wire", "shm", "family", "object", "sys", "error"],
     ),
     ("registry", &["wire", "error"]),
     ("replay", &["registry", "wire", "object", "sys", "error"]),
@@ -25,19 +29,23 @@ const FLOORS: [(&str, &[&str]); 14] = [
             "replay", "registry", "wire", "shm", "family", "object", "sys", "error",
         ],
     ),
-    (
-        "pool",
-        &[
-            "worker", "replay", "registry", "wire", "shm", "family", "object", "sys", "error",
-        ],
-    ),
-    (
-        "lib",
-        &[
-            "pool", "worker", "replay", "registry", "wire", "shm", "family", "object", "sys",
-            "error",
-        ],
-    ),
+    ("pool", POOL),
+    ("actor", ACTOR),
+    ("lib", ALL),
+];
+
+const SHARED: &[&str] = &["shared", "wire", "shm", "family", "object", "sys", "error"];
+const POOL: &[&str] = &[
+    "worker", "replay", "registry", "channel", "shared", "sync", "wire", "shm", "family", "object",
+    "sys", "error",
+];
+const ACTOR: &[&str] = &[
+    "pool", "worker", "registry", "channel", "shared", "sync", "wire", "shm", "family", "object",
+    "sys", "error",
+];
+const ALL: &[&str] = &[
+    "actor", "pool", "worker", "replay", "registry", "channel", "shared", "sync", "ipc", "wire",
+    "shm", "family", "object", "sys", "error",
 ];
 
 /// The names that stand right behind `crate::` in `code`.

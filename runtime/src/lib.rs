@@ -126,6 +126,7 @@
 //! values that constructors gave them: what `main` stored in them is not there. What tasks need besides
 //! their arguments is made by an [init function](PoolBuilder::init).
 
+pub mod channel;
 mod error;
 mod family;
 pub mod ipc;
@@ -140,6 +141,7 @@ mod sys;
 mod wire;
 pub mod worker;
 
+pub use channel::channel;
 pub use error::{Error, Result, TaskError, TryMapError};
 pub use pool::{
     AsCompleted, Backoff, CancelToken, Imap, ImapUnordered, InitOutput, Job, Output, Pool,

@@ -1,0 +1,263 @@
+//! Receiving: taking messages, and waiting for news.
+
+use std::io;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::Instant;
+
+use super::core::{Limit, Port};
+use super::outgoing::IN_PLACE_FROM;
+use super::send::{OBJECTS, ROOM};
+use super::take::{First, Taker};
+use super::words::UNIT;
+use crate::object::{self, Message, Object};
+use crate::sys::{Wait, drop_message, is_hung_up, lower, wait_on};
+use crate::wire::{Landing, made_room};
+
+/// So many messages are taken at once at most.
+const BATCH: usize = 512;
+
+/// Why nothing was taken.
+#[derive(Debug)]
+pub(super) enum Silence {
+    /// There is nothing, or was nothing in time.
+    Empty,
+    /// There is nothing, and nobody is left to send anything.
+    Disconnected,
+    /// What is first in line stays there.
+    Failed(io::Error),
+}
+
+impl From<io::Error> for Silence {
+    fn from(error: io::Error) -> Self {
+        Self::Failed(error)
+    }
+}
+
+/// A message that was taken and is still to be decoded.
+#[derive(Debug)]
+pub(super) struct Taken {
+    /// The bytes, if they are not in the buffer.
+    pub(super) landing: Option<Box<dyn Landing>>,
+    /// What its handles name, held until they are decoded.
+    pub(super) objects: Vec<Arc<Object>>,
+}
+
+/// Memory for a value of so many bytes; none if the value cannot have so many.
+pub(super) type Land = fn(usize) -> Option<Box<dyn Landing>>;
+
+impl Port {
+    /// Has `take` take what there is, as soon as that is something. It must not run code of the user's.
+    pub(super) fn wait_for<R>(
+        &self,
+        limit: Limit,
+        mut take: impl FnMut(&Self) -> io::Result<Option<R>>,
+    ) -> Result<R, Silence> {
+        if let Some(taken) = take(self)? {
+            return Ok(taken);
+        }
+        if limit == Limit::Now {
+            // All that was sent before the last sender went is there to be seen after it.
+            let gone = is_hung_up(self.end.fd());
+            return match take(self)? {
+                Some(taken) => Ok(taken),
+                None if gone => Err(Silence::Disconnected),
+                None => Err(Silence::Empty),
+            };
+        }
+        let deadline = limit.deadline();
+        let Some(_news) = self.core.news.lock_until(deadline)? else {
+            return Err(Silence::Empty);
+        };
+        let (mut rung, mut gone) = (false, false);
+        loop {
+            if let Some(taken) = take(self)? {
+                return Ok(taken);
+            }
+            if self.core.spin_for_news.wait(|| self.has_news()) {
+                continue;
+            }
+            if !self.ask_for_news(rung)? {
+                continue;
+            }
+            if gone {
+                // There was nothing left when it was asked for more.
+                return Err(Silence::Disconnected);
+            }
+            let left = deadline.map(|deadline| deadline.saturating_duration_since(Instant::now()));
+            if left.is_some_and(|left| left.is_zero()) {
+                return Err(Silence::Empty);
+            }
+            let before = Instant::now();
+            let found = wait_on(&self.waits_for_news(), left)?;
+            self.core.spin_for_news.slept_since(before);
+            (rung, gone) = (found[0].ready, found[1].hung_up);
+        }
+    }
+
+    #[inline]
+    pub(super) fn has_news(&self) -> bool {
+        self.head() != self.tail()
+    }
+
+    /// Asks senders to ring the bell when there is news; false if there is some. `rung` says that the
+    /// bell was rung.
+    pub(super) fn ask_for_news(&self, rung: bool) -> io::Result<bool> {
+        // Under this lock nobody is in the middle of sending: all that was rung for is there, and who
+        // sends after this sees what is asked for here.
+        let _send = self.core.send.lock()?;
+        if self.has_news() {
+            return Ok(false);
+        }
+        let armed = &self.words().sent.0.armed;
+        let was_armed = armed.load(Ordering::Relaxed) != 0;
+        // Before the bell is lowered: who is killed in between leaves nobody asleep whom nobody wakes.
+        armed.store(1, Ordering::Relaxed);
+        if rung || !was_armed {
+            lower(self.bell.fd());
+        }
+        Ok(true)
+    }
+
+    /// What somebody waits for who has asked for news.
+    pub(super) fn waits_for_news(&self) -> [Wait<'_>; 2] {
+        [Wait::to_read(self.bell.fd()), Wait::for_end(self.end.fd())]
+    }
+
+    /// Takes the first message, if there is one: its bytes are in `buffer` then, or have landed.
+    pub(super) fn take(&self, buffer: &mut Vec<u8>, land: Land) -> io::Result<Option<Taken>> {
+        let mut stale = Vec::new();
+        let taken = self.take_under_lock(buffer, land, &mut stale);
+        // Objects are dropped without a lock.
+        drop(stale);
+        taken
+    }
+
+    fn take_under_lock(
+        &self,
+        buffer: &mut Vec<u8>,
+        land: Land,
+        stale: &mut Vec<Message>,
+    ) -> io::Result<Option<Taken>> {
+        let words = self.words();
+        let mut taker = self.taker();
+        let _receive = self.core.receive.lock()?;
+        let Some(first) = taker.first(words, self.segment())? else {
+            return Ok(None);
+        };
+        let (mut objects, mut peeked) = (Vec::new(), false);
+        if first.has_objects {
+            (objects, peeked) = self.find_objects(&mut taker, &first, stale)?;
+        }
+        let landing = copy(&taker, &first, buffer, land)?;
+        self.tell_of_room();
+        taker.advance(words, &first);
+        if peeked {
+            // Who is killed before leaves a message in the socket that the next one drops.
+            let _ = drop_message(self.end.fd());
+        }
+        Ok(Some(Taken { landing, objects }))
+    }
+
+    /// Takes small messages without objects, `most` at most: puts their bytes into `buffer`, one behind the
+    /// other, and gives where each of them ends.
+    pub(super) fn take_many(&self, buffer: &mut Vec<u8>, most: usize) -> io::Result<Vec<usize>> {
+        let words = self.words();
+        let mut ends = Vec::with_capacity(most.min(BATCH));
+        let mut taker = self.taker();
+        let _receive = self.core.receive.lock()?;
+        buffer.clear();
+        while ends.len() < most.min(BATCH) {
+            let Some(first) = taker.first(words, self.segment())? else {
+                break;
+            };
+            if first.has_objects || first.len >= IN_PLACE_FROM {
+                break;
+            }
+            if made_room(buffer.try_reserve(first.len)).is_err() {
+                break;
+            }
+            taker.append(&first, 0, buffer);
+            ends.push(buffer.len());
+            self.tell_of_room();
+            taker.advance(words, &first);
+        }
+        Ok(ends)
+    }
+
+    /// The first message is about to be taken. For the order see where news is told of.
+    fn tell_of_room(&self) {
+        let wanted = &self.words().taken.0.wants_room;
+        if wanted.load(Ordering::Relaxed) != 0 {
+            let _ = object::send_note(self.end.fd(), ROOM, 0);
+            wanted.store(0, Ordering::Relaxed);
+        }
+    }
+
+    /// Finds the objects of the first message in the socket. True if the last of their messages is still
+    /// in there.
+    fn find_objects(
+        &self,
+        taker: &mut Taker,
+        first: &First,
+        stale: &mut Vec<Message>,
+    ) -> io::Result<(Vec<Arc<Object>>, bool)> {
+        let mut number = [0; UNIT];
+        taker.read(first, 0, &mut number);
+        let number = u64::from_ne_bytes(number);
+        let mut objects = match taker.partial.take() {
+            Some((begun, objects)) if begun == number => objects,
+            _ => Vec::new(),
+        };
+        loop {
+            let message = match object::receive(self.end.fd(), true) {
+                Ok(Some(message)) => message,
+                // They are lost, and decoding will tell.
+                Ok(None) => return Ok((objects, false)),
+                Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => {
+                    return Ok((objects, false));
+                }
+                Err(error) if error.kind() == io::ErrorKind::InvalidData => {
+                    drop_message(self.end.fd())?;
+                    continue;
+                }
+                Err(error) => {
+                    taker.partial = Some((number, objects));
+                    return Err(error);
+                }
+            };
+            if message.subject != OBJECTS || message.number != number {
+                // What a sender left that died before its message was there.
+                drop_message(self.end.fd())?;
+                stale.push(message);
+                continue;
+            }
+            objects.extend(message.objects);
+            if !message.more {
+                return Ok((objects, true));
+            }
+            drop_message(self.end.fd())?;
+        }
+    }
+}
+
+/// Copies the bytes of the first message.
+fn copy(
+    taker: &Taker,
+    first: &First,
+    buffer: &mut Vec<u8>,
+    land: Land,
+) -> io::Result<Option<Box<dyn Landing>>> {
+    let start = if first.has_objects { UNIT } else { 0 };
+    let len = first.len - start;
+    if len >= IN_PLACE_FROM
+        && let Some(mut landing) = land(len)
+    {
+        taker.read(first, start, landing.bytes_mut());
+        return Ok(Some(landing));
+    }
+    buffer.clear();
+    made_room(buffer.try_reserve(len)).map_err(|_| io::ErrorKind::OutOfMemory)?;
+    taker.append(first, start, buffer);
+    Ok(None)
+}

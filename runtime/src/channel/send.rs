@@ -1,0 +1,211 @@
+//! Sending: putting messages, and waiting for room.
+
+use std::io;
+use std::os::fd::BorrowedFd;
+use std::sync::atomic::Ordering;
+use std::time::Instant;
+
+use super::core::{Limit, Port};
+use super::outgoing::Outgoing;
+use super::words::{Mark, Words};
+use crate::object;
+use crate::sys::{Wait, drop_message, is_hung_up, raise, wait_on};
+
+/// The subjects of messages in the sockets.
+pub(super) const ROOM: u8 = 1;
+pub(super) const OBJECTS: u8 = 2;
+
+/// So many messages are sent at most between two looks whether there are receivers at all.
+const LOOK_EVERY: u32 = 32;
+
+/// Why nothing more was put.
+#[derive(Debug)]
+pub(super) enum Stop {
+    /// There is no room, or was none in time.
+    Full,
+    Disconnected,
+    Failed(io::Error),
+}
+
+impl From<io::Error> for Stop {
+    fn from(error: io::Error) -> Self {
+        match error.kind() {
+            io::ErrorKind::BrokenPipe | io::ErrorKind::ConnectionReset => Self::Disconnected,
+            _ => Self::Failed(error),
+        }
+    }
+}
+
+/// What came of an attempt that does not wait.
+enum Put {
+    Some(usize),
+    /// So many messages wait as may.
+    Full,
+    /// There are too many descriptors in the socket.
+    SocketFull,
+}
+
+/// When a process looked last whether there are receivers.
+#[derive(Debug)]
+pub(super) struct Watch {
+    departures: u64,
+    sent: u32,
+}
+
+impl Default for Watch {
+    fn default() -> Self {
+        Self {
+            departures: 0,
+            sent: LOOK_EVERY,
+        }
+    }
+}
+
+impl Watch {
+    /// True when it is time to look again: some receiver was dropped, or others may have died.
+    fn is_due(&mut self, words: &Words) -> bool {
+        let departures = words.fixed.0.departures.load(Ordering::Acquire);
+        self.sent += 1;
+        let due = departures != self.departures || self.sent > LOOK_EVERY;
+        if due {
+            self.departures = departures;
+            self.sent = 0;
+        }
+        due
+    }
+}
+
+impl Port {
+    /// Puts messages from `start` on, at least one and as many as there is room for then; gives how many.
+    pub(super) fn put(
+        &self,
+        outgoing: &Outgoing<'_>,
+        start: usize,
+        limit: Limit,
+    ) -> Result<usize, Stop> {
+        if let Put::Some(count) = self.try_put(outgoing, start)? {
+            return Ok(count);
+        }
+        if is_hung_up(self.end.fd()) {
+            return Err(Stop::Disconnected);
+        }
+        if limit == Limit::Now {
+            return Err(Stop::Full);
+        }
+        self.wait_and_put(outgoing, start, limit.deadline())
+    }
+
+    fn try_put(&self, outgoing: &Outgoing<'_>, start: usize) -> Result<Put, Stop> {
+        let words = self.words();
+        let mut putter = self.putter();
+        if putter.watch.is_due(words) && is_hung_up(self.end.fd()) {
+            // The next one looks again.
+            putter.watch = Watch::default();
+            return Err(Stop::Disconnected);
+        }
+        let _send = self.core.send.lock()?;
+        let wanted = u32::try_from(outgoing.count() - start).unwrap_or(u32::MAX);
+        let count = putter.room(words, self.core.capacity, wanted);
+        if count == 0 {
+            return Ok(Put::Full);
+        }
+        let (pieces, units) = outgoing.part(start, count as usize);
+        putter.write(words, self.segment(), pieces, units)?;
+        if !outgoing.objects.is_empty() {
+            let attempts = &words.sent.0.attempts;
+            let number = attempts.load(Ordering::Relaxed).wrapping_add(1);
+            attempts.store(number, Ordering::Relaxed);
+            putter.patch(words, 1, number);
+            match object::send(self.end.fd(), OBJECTS, number, outgoing.objects, false) {
+                Ok(()) => {}
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+                    return Ok(Put::SocketFull);
+                }
+                Err(error) => return Err(error.into()),
+            }
+        }
+        if words.sent.0.armed.load(Ordering::Relaxed) != 0 {
+            // Before the messages are there: who is killed in between leaves nothing that nobody was
+            // told of, and who is woken waits for the lock.
+            raise(self.bell.fd());
+            words.sent.0.armed.store(0, Ordering::Relaxed);
+        }
+        putter.publish(words, count, units);
+        Ok(Put::Some(count as usize))
+    }
+
+    #[cold]
+    fn wait_and_put(
+        &self,
+        outgoing: &Outgoing<'_>,
+        start: usize,
+        deadline: Option<Instant>,
+    ) -> Result<usize, Stop> {
+        let Some(_room) = self.core.room.lock_until(deadline)? else {
+            return Err(Stop::Full);
+        };
+        let mut noisy = false;
+        loop {
+            let socket_full = match self.try_put(outgoing, start)? {
+                Put::Some(count) => return Ok(count),
+                Put::Full => false,
+                Put::SocketFull => true,
+            };
+            if !socket_full {
+                if self.core.spin_for_room.wait(|| !self.is_full()) {
+                    continue;
+                }
+                if !self.ask_for_room(noisy)? {
+                    continue;
+                }
+            }
+            let left = deadline.map(|deadline| deadline.saturating_duration_since(Instant::now()));
+            if left.is_some_and(|left| left.is_zero()) {
+                return Err(Stop::Full);
+            }
+            let before = Instant::now();
+            let wait = if socket_full {
+                Wait::to_write(self.end.fd())
+            } else {
+                Wait::to_read(self.end.fd())
+            };
+            let found = wait_on(&[wait], left)?[0];
+            if found.hung_up {
+                return Err(Stop::Disconnected);
+            }
+            self.core.spin_for_room.slept_since(before);
+            noisy = found.ready;
+        }
+    }
+
+    pub(super) fn is_full(&self) -> bool {
+        let head: Mark = self.head();
+        self.tail().messages_since(head) >= self.core.capacity
+    }
+
+    /// Asks receivers for a note when there is room; false if there is some.
+    pub(super) fn ask_for_room(&self, noisy: bool) -> Result<bool, Stop> {
+        let _receive = self.core.receive.lock()?;
+        if !self.is_full() {
+            return Ok(false);
+        }
+        let wanted = &self.words().taken.0.wants_room;
+        let was_wanted = wanted.load(Ordering::Relaxed) != 0;
+        // Before the notes are dropped: see where news are asked for.
+        wanted.store(1, Ordering::Relaxed);
+        if noisy || !was_wanted {
+            // Nothing but such notes comes this way.
+            while drop_note(self.end.fd())? {}
+        }
+        Ok(true)
+    }
+}
+
+/// Drops a message that is in the socket; false when there is none, or nobody to send one.
+fn drop_note(socket: BorrowedFd<'_>) -> io::Result<bool> {
+    match drop_message(socket) {
+        Ok(len) => Ok(len > 0),
+        Err(error) if error.kind() == io::ErrorKind::WouldBlock => Ok(false),
+        Err(error) => Err(error),
+    }
+}

@@ -1,0 +1,3 @@
+//! Tests of channels within one process.
+
+mod ends;
