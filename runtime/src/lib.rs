@@ -134,7 +134,7 @@ mod object;
 mod pool;
 mod registry;
 pub mod replay;
-mod shared;
+pub mod shared;
 mod shm;
 pub mod sync;
 mod sys;
@@ -149,7 +149,10 @@ pub use pool::{
     as_completed, par_map, wait_all, wait_all_timeout, wait_any, wait_any_timeout,
 };
 pub use registry::{Function, FunctionInfo, functions};
+pub use shared::{SharedArray, SharedPart};
 pub use worker::gate::init;
+
+pub use bytemuck;
 
 /// What a [`Job`] is made with besides its function.
 pub mod job {

@@ -46,6 +46,7 @@ impl<T> Plain for T where T: NoUninit + CheckedBitPattern<Bits: Pattern<T>> + Se
 
 /// The bytes of a `T`, of which every pattern gives a value.
 #[doc(hidden)]
+#[expect(unnameable_types, reason = "nobody else implements it")]
 #[diagnostic::on_unimplemented(
     message = "`{T}` cannot be placed in memory that other processes write",
     label = "not every bit pattern is a `{T}`",
@@ -63,6 +64,7 @@ pub trait Pattern<T>: sealed::Sealed<T> {
 }
 
 mod sealed {
+    #[expect(unnameable_types, reason = "nobody else implements it")]
     pub trait Sealed<T> {}
     impl<T: bytemuck::Pod> Sealed<T> for T {}
     impl Sealed<bool> for u8 {}

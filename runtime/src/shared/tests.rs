@@ -1,0 +1,3 @@
+//! Shared memory within one process; `tests/shared.rs` has it between several.
+
+mod array;
