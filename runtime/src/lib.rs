@@ -149,7 +149,7 @@ pub use pool::{
     as_completed, par_map, wait_all, wait_all_timeout, wait_any, wait_any_timeout,
 };
 pub use registry::{Function, FunctionInfo, functions};
-pub use shared::{SharedArray, SharedPart};
+pub use shared::{Shared, SharedArray, SharedCell, SharedPart};
 pub use worker::gate::init;
 
 pub use bytemuck;

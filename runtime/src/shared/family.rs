@@ -2,11 +2,11 @@
 use std::sync::atomic::AtomicU32;
 use std::time::{Duration, Instant};
 
-pub(super) fn me() -> u32 {
-    std::process::id()
+pub(super) fn me() -> u64 {
+    u64::from(std::process::id())
 }
 
-pub(super) fn is_alive(member: u32) -> bool {
+pub(super) fn is_alive(member: u64) -> bool {
     std::path::Path::new(&format!("/proc/{member}")).exists()
 }
 

@@ -3,24 +3,33 @@
 mod array;
 mod atomic;
 mod atomics;
+mod cell;
 mod core;
+mod double;
 mod elements;
 mod error;
 mod family;
+mod form;
 mod guard;
 mod lock;
 mod number;
 mod part;
 mod parts;
 mod plain;
+mod stats;
+mod value;
 
 pub use array::SharedArray;
 pub use atomics::Atomics;
+pub use cell::SharedCell;
 pub use error::{ArrayError, LockError};
+pub use form::{Form, Source};
 pub use guard::{ArrayGuard, LockResult};
 pub use number::{Integer, Number};
 pub use part::SharedPart;
 pub use plain::Plain;
+pub use stats::{Stats, stats};
+pub use value::Shared;
 
 #[cfg(test)]
 mod tests;

@@ -12,8 +12,8 @@
 
 use std::sync::atomic::{AtomicU64, Ordering::SeqCst};
 
-/// A process of the family, in a way that tells it from later ones in its place.
-pub(super) type Member = u32;
+/// A process of the family, in 44 bits that tell it from later ones in its place.
+pub(super) type Member = u64;
 
 /// What the word of a part says.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -30,8 +30,11 @@ pub(super) enum State {
     Moving,
 }
 
-const STATE_BITS: u32 = 62;
-const TICKETS: u64 = (1 << 30) - 1;
+/// Where the state stands in the word, and the ticket; the member is below.
+const STATE: u32 = 62;
+const TICKET: u32 = 44;
+const TICKETS: u32 = (1 << (STATE - TICKET)) - 1;
+const MEMBERS: Member = (1 << TICKET) - 1;
 
 impl Holder {
     pub(super) fn to_word(self) -> u64 {
@@ -40,19 +43,20 @@ impl Holder {
             State::Owned => 1,
             State::Moving => 2,
         };
-        state << STATE_BITS | (u64::from(self.ticket) & TICKETS) << 32 | u64::from(self.member)
+        let ticket = u64::from(self.ticket & TICKETS);
+        state << STATE | ticket << TICKET | self.member & MEMBERS
     }
 
     pub(super) fn of_word(word: u64) -> Self {
-        let state = match word >> STATE_BITS {
+        let state = match word >> STATE {
             1 => State::Owned,
             2 => State::Moving,
             _ => State::Back,
         };
         Self {
             state,
-            ticket: (word >> 32 & TICKETS) as u32,
-            member: word as u32,
+            ticket: (word >> TICKET) as u32 & TICKETS,
+            member: word & MEMBERS,
         }
     }
 
@@ -118,7 +122,7 @@ impl Part<'_> {
 
     /// Puts the part, which `me` owns, into a message, and gives the ticket to write there.
     pub(super) fn depart(&self, ticket: u32, me: Member) -> Option<u32> {
-        let next = ((u64::from(ticket) + 1) & TICKETS) as u32;
+        let next = ticket.wrapping_add(1) & TICKETS;
         let moving = Holder {
             state: State::Moving,
             ticket: next,
@@ -158,7 +162,7 @@ impl Part<'_> {
             }
             let back = Holder {
                 state: State::Back,
-                ticket: ((u64::from(holder.ticket) + 1) & TICKETS) as u32,
+                ticket: holder.ticket.wrapping_add(1) & TICKETS,
                 member: holder.member,
             };
             match self
@@ -200,7 +204,7 @@ mod tests {
     #[test]
     fn a_word_says_what_was_put_in() {
         for state in [State::Back, State::Owned, State::Moving] {
-            for (ticket, member) in [(0, 0), (1, 7), ((1 << 30) - 1, u32::MAX)] {
+            for (ticket, member) in [(0, 0), (1, 7), (TICKETS, MEMBERS)] {
                 let holder = Holder {
                     state,
                     ticket,
@@ -275,7 +279,7 @@ mod tests {
                     // Members 2 and 3 read the message, twice each.
                     0..=3 => {
                         let me = 2 + step as usize % 2;
-                        if alive[me] && part.claim(1, me as u32, is_alive).is_ok() {
+                        if alive[me] && part.claim(1, me as u64, is_alive).is_ok() {
                             assert!(!owners[me]);
                             owners[me] = true;
                         }
@@ -283,7 +287,7 @@ mod tests {
                     4 | 5 => {
                         let me = step as usize - 2;
                         if owners[me] && alive[me] {
-                            assert!(part.give_back(1, me as u32));
+                            assert!(part.give_back(1, me as u64));
                             owners[me] = false;
                         }
                     }
