@@ -109,7 +109,7 @@ impl<T: Plain> SharedArray<T> {
                 "a shared array has another length than its handle says",
             ));
         }
-        let core = object.local(|| Ok(Arc::new(Core::new(object.mapping(), layout))))?;
+        let core = object.local(|| Ok(Arc::new(Core::new(object.mapping(), layout)?)))?;
         Ok(Self {
             core: Arc::clone(core),
             object,

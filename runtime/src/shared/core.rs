@@ -28,14 +28,16 @@ use std::sync::atomic::{AtomicU32, AtomicU64, Ordering::SeqCst};
 use std::time::Instant;
 
 use super::error::ArrayError;
-use super::family;
-use super::lock::{LockError, RawRwLock};
-use super::parts::{Holder, Member, Part, State};
+use super::parts::{Holder, Member, Part, Refusal, State};
+use crate::family::{self, Family, SLOTS};
 use crate::object::PAYLOAD;
+use crate::sync::raw::{LockError, RawRwLock};
 use crate::sys::{Mapping, futex_wake};
 
 /// The most parts of one array.
 const MOST_PARTS: usize = 1 << 16;
+/// Bits of a slot of the family, in the words of parts.
+const SLOT_BITS: u32 = SLOTS.trailing_zeros();
 /// Elements begin on a cache line of their own.
 const LINE: usize = 64;
 /// Mappings begin with pages, so nothing can be aligned to more.
@@ -138,6 +140,7 @@ impl From<LockError> for ArrayError {
 #[derive(Debug)]
 pub(super) struct Core {
     lock: RawRwLock,
+    family: Arc<Family>,
     layout: Layout,
     mapping: Arc<Mapping>,
     header: NonNull<Header>,
@@ -152,17 +155,21 @@ unsafe impl Sync for Core {}
 
 impl Core {
     /// The array in a mapping that is as long as the layout says.
-    pub(super) fn new(mapping: &Arc<Mapping>, layout: Layout) -> Self {
+    ///
+    /// # Errors
+    /// When this process is no member of the family.
+    pub(super) fn new(mapping: &Arc<Mapping>, layout: Layout) -> io::Result<Self> {
         // SAFETY: the layout gives these bytes to the lock alone, and they are aligned to a line.
-        let lock = unsafe { RawRwLock::at(mapping, PAYLOAD) };
+        let lock = unsafe { RawRwLock::at(mapping, PAYLOAD) }?;
         let len = PAYLOAD + layout.bytes - layout.elements;
-        Self {
+        Ok(Self {
             lock,
+            family: family::family()?,
             layout,
             mapping: Arc::clone(mapping),
             header: mapping.at(layout.header, size_of::<Header>()).cast(),
             elements: mapping.at(layout.elements, len),
-        }
+        })
     }
 
     fn header(&self) -> &Header {
@@ -211,6 +218,7 @@ impl Core {
             }
             // Read before the parts are counted, so that none comes back unseen.
             let returned = self.header().returned.load(SeqCst);
+            let deaths = self.family.deaths();
             let out = self.out();
             if out == 0 {
                 writing.end_split();
@@ -222,7 +230,9 @@ impl Core {
             }
             let header = self.header();
             header.waiters.fetch_add(1, SeqCst);
-            family::wait(&header.returned, returned, patience.deadline());
+            let deadline = patience.deadline();
+            self.family
+                .wait(&header.returned, returned, deaths, deadline);
             header.waiters.fetch_sub(1, SeqCst);
         }
     }
@@ -247,9 +257,12 @@ impl Core {
         let taken = match patience {
             Patience::None => self.lock.try_write()?,
             Patience::Until(deadline) => self.lock.write_until(deadline)?,
-            Patience::Endless => Some(self.lock.write()?),
+            Patience::Endless => {
+                self.lock.write()?;
+                true
+            }
         };
-        taken.map(|_| Writing(self)).ok_or(ArrayError::Busy)
+        taken.then_some(Writing(self)).ok_or(ArrayError::Busy)
     }
 
     /// Ends the split if all the parts are back.
@@ -268,7 +281,26 @@ impl Core {
             return 0;
         }
         let holders = self.holders();
-        holders.filter(|part| part.is_out(family::is_alive)).count()
+        holders
+            .filter(|part| part.is_out(|member| self.is_alive(member)))
+            .count()
+    }
+
+    /// This process, as the words of parts name it.
+    ///
+    /// # Errors
+    /// In a copy made by `fork`.
+    fn me(&self) -> Result<Member, ArrayError> {
+        let me = self.family.me().map_err(|error| ArrayError::System {
+            reason: error.to_string(),
+        })?;
+        Ok(u64::from(me.generation()) << SLOT_BITS | me.slot() as u64)
+    }
+
+    fn is_alive(&self, member: Member) -> bool {
+        let (generation, slot) = (member >> SLOT_BITS, member & (SLOTS as u64 - 1));
+        let member = family::Member::from_bits(generation << 32 | slot);
+        member.is_some_and(|member| self.family.is_alive(member))
     }
 
     fn holders(&self) -> impl Iterator<Item = Holder> {
@@ -352,14 +384,14 @@ impl Core {
                 "part {index} of a shared array was taken back: all of its parts were dropped, lost or recalled"
             ));
         }
-        let claimed = self
-            .part(index)
-            .claim(ticket, family::me(), family::is_alive);
+        let me = self.me().map_err(|error| error.to_string())?;
+        let alive = |member| self.is_alive(member);
+        let claimed = self.part(index).claim(ticket, me, alive);
         claimed.map_err(|refusal| match refusal {
-            super::parts::Refusal::Gone => {
+            Refusal::Gone => {
                 format!("part {index} of a shared array went elsewhere, or was recalled")
             }
-            super::parts::Refusal::Owned(_) => {
+            Refusal::Owned(_) => {
                 format!("part {index} of a shared array has an owner already")
             }
         })
@@ -374,16 +406,19 @@ impl Core {
 
     /// Puts a part that this process owns into a message, and gives the ticket for it.
     pub(super) fn depart(&self, claim: Claim, ticket: u32) -> Option<u32> {
-        self.part(claim.index).depart(ticket, family::me())
+        self.part(claim.index).depart(ticket, self.me().ok()?)
     }
 
     /// Whether the part is still in the message with that ticket, which this process wrote.
     pub(super) fn is_under_way(&self, claim: Claim, ticket: u32) -> bool {
-        self.part(claim.index).is_under_way(ticket, family::me())
+        let me = self.me();
+        me.is_ok_and(|me| self.part(claim.index).is_under_way(ticket, me))
     }
 
     pub(super) fn give_back(&self, claim: Claim, ticket: u32) {
-        if self.part(claim.index).give_back(ticket, family::me()) {
+        // What a forked copy of this process drops is still the part of this one.
+        let me = self.me();
+        if me.is_ok_and(|me| self.part(claim.index).give_back(ticket, me)) {
             self.tell_returned();
         }
     }
@@ -416,7 +451,11 @@ impl<'a> Writing<'a> {
     /// Ends a split of which no part is out.
     fn end_split(&self) {
         let header = self.0.header();
-        if self.0.holders().any(|part| part.is_lost(family::is_alive)) {
+        if self
+            .0
+            .holders()
+            .any(|part| part.is_lost(|member| self.0.is_alive(member)))
+        {
             header.poisoned.store(1, SeqCst);
         }
         let split = header.mode.load(SeqCst);
@@ -435,7 +474,7 @@ impl<'a> Writing<'a> {
         let mine = Holder {
             state: State::Owned,
             ticket: 0,
-            member: me(),
+            member: self.0.me()?,
         };
         for index in 0..parts {
             self.0.part(index).0.store(mine.to_word(), SeqCst);
@@ -470,8 +509,4 @@ impl Drop for Writing<'_> {
     fn drop(&mut self) {
         self.0.lock.unlock_write();
     }
-}
-
-fn me() -> Member {
-    family::me()
 }

@@ -14,7 +14,7 @@ use serde::{Deserialize, Serialize};
 
 use super::Plain;
 use super::plain::all_valid;
-use crate::object::{Collector, Flags, Object, PAYLOAD, Tag};
+use crate::object::{Flags, Object, PAYLOAD, Tag, collect};
 use crate::wire::{decode, encode};
 
 const FLAGS: Flags = Flags {
@@ -200,9 +200,9 @@ where
     T: Serialize + DeserializeOwned + Send + Sync + 'static,
 {
     fn place(self) -> Placed {
-        let collector = Collector::start();
-        let bytes = encode(&self).map_err(io::Error::other)?;
-        let inner: Vec<_> = collector.finish().into_iter().map(Memory).collect();
+        let (bytes, inner) = collect(|| encode(&self));
+        let bytes = bytes.map_err(io::Error::other)?;
+        let inner: Vec<_> = inner.into_iter().map(Memory).collect();
         let memory = frozen::<T>(&bytes)?;
         let named = inner.clone();
         memory.0.local(|| {

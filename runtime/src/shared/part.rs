@@ -21,7 +21,6 @@ use super::core::{Claim, Core, Patience};
 use super::elements::view;
 use super::error::ArrayError;
 use crate::object::{self, Object};
-use crate::sys::is_copy;
 
 /// A part of a [`SharedArray`], which belongs to nobody else: a `&mut [T]` at full speed.
 ///
@@ -322,8 +321,7 @@ impl<T: Plain> DerefMut for SharedPart<T> {
 impl<T: Plain> Drop for SharedPart<T> {
     fn drop(&mut self) {
         let (here, ticket) = here_of(*self.here.get_mut());
-        // What a forked copy of this process drops is still the part of this one.
-        if here != Here::Away && !is_copy() {
+        if here != Here::Away {
             self.core().give_back(self.claim, ticket);
         }
     }

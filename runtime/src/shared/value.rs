@@ -68,7 +68,7 @@ impl<T: Form + ?Sized> Shared<T> {
         Self::of_memory(memory, inner)
     }
 
-    fn of_memory(memory: Memory, inner: Vec<Memory>) -> io::Result<Self> {
+    pub(super) fn of_memory(memory: Memory, inner: Vec<Memory>) -> io::Result<Self> {
         let view = T::view(&memory, inner)?;
         Ok(Self { memory, view })
     }

@@ -134,7 +134,7 @@ fn a_panic_poisons_until_that_is_cleared() {
     drop(guard);
     assert!(array.lock().unwrap_err().is_poisoned());
     array.clear_poison();
-    array.lock().unwrap();
+    drop(array.lock().unwrap());
 }
 
 #[test]
