@@ -8,7 +8,7 @@ use serde::Serialize;
 use super::error::MessageError;
 use super::put::{HAS_OBJECTS, units_of};
 use super::words::UNIT;
-use crate::object::{Collector, Object};
+use crate::object::{Object, collect};
 use crate::wire::{append_value, plain_bytes};
 
 /// Plain values from this size on are not copied into a buffer first.
@@ -90,13 +90,12 @@ fn append<T: Serialize>(value: &T, buffer: &mut Vec<u8>) -> Result<Vec<Arc<Objec
         append_value(value, buffer)?;
         return Ok(Vec::new());
     }
-    let collector = Collector::start();
-    append_value(value, buffer)?;
-    if collector.is_empty() {
-        return Ok(Vec::new());
+    let (appended, objects) = collect(|| append_value(value, buffer));
+    appended?;
+    if !objects.is_empty() {
+        buffer.splice(start..start, [0; UNIT]);
     }
-    buffer.splice(start..start, [0; UNIT]);
-    Ok(collector.finish())
+    Ok(objects)
 }
 
 /// The header of a plain value that is put from where it is.

@@ -15,7 +15,7 @@ use serde::{Deserialize, Serialize};
 use super::Plain;
 use super::plain::all_valid;
 use crate::object::{Flags, Object, PAYLOAD, Tag, collect};
-use crate::wire::{decode, encode};
+use crate::wire::{append_value, decode};
 
 const FLAGS: Flags = Flags {
     keep: true,
@@ -200,8 +200,9 @@ where
     T: Serialize + DeserializeOwned + Send + Sync + 'static,
 {
     fn place(self) -> Placed {
-        let (bytes, inner) = collect(|| encode(&self));
-        let bytes = bytes.map_err(io::Error::other)?;
+        let mut bytes = Vec::new();
+        let (encoded, inner) = collect(|| append_value(&self, &mut bytes));
+        encoded.map_err(io::Error::other)?;
         let inner: Vec<_> = inner.into_iter().map(Memory).collect();
         let memory = frozen::<T>(&bytes)?;
         let named = inner.clone();

@@ -112,16 +112,6 @@ fn append_argument<T: Serialize>(value: T, payload: &mut Payload) -> Result<(), 
     Ok(())
 }
 
-/// The bytes of `value` as [`decode`](super::decode()) reads them, or why there are none.
-pub(crate) fn encode<T: Serialize>(value: &T) -> Result<Vec<u8>, String> {
-    let mut bytes = Vec::new();
-    match plain::bytes_of(value) {
-        Some(plain) => append(&mut bytes, plain).map_err(|NoMemory| NO_MEMORY.to_owned())?,
-        None => serialize(value, &mut bytes)?,
-    }
-    Ok(bytes)
-}
-
 /// Appends the bytes of `value` as postcard writes them, or says why it cannot.
 pub(super) fn serialize<T: Serialize>(value: &T, out: &mut Vec<u8>) -> Result<(), String> {
     let start = out.len();

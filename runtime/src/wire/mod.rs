@@ -26,7 +26,7 @@ mod varint;
 pub(crate) use arguments::Stream;
 pub use arguments::{Argument, Arguments, Output, Reply};
 pub(crate) use decode::{Landing, decode, land, landing};
-pub(crate) use encode::{append_value, encode, encode_argument, plain_bytes};
+pub(crate) use encode::{append_value, encode_argument, plain_bytes};
 pub(crate) use frame::FrameHeader;
 pub(crate) use payload::{Payload, Place};
 pub(crate) use record::{

@@ -4,7 +4,12 @@ use std::sync::Arc;
 
 use crate::object::{Object, collect};
 use crate::shared::{ArrayError, SharedArray, SharedPart};
-use crate::wire::{decode, encode};
+use crate::wire::{append_value, decode};
+
+fn encode<T: serde::Serialize>(value: &T) -> Result<Vec<u8>, String> {
+    let mut bytes = Vec::new();
+    append_value(value, &mut bytes).map(|()| bytes)
+}
 
 type Message = (Vec<u8>, Vec<Arc<Object>>);
 
