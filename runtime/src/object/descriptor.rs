@@ -262,6 +262,11 @@ impl Object {
         self.local.get(make)
     }
 
+    /// True if this process knows something about it besides, which may be a value of the user's.
+    pub(crate) fn has_local(&self) -> bool {
+        self.local.is_made()
+    }
+
     /// Tells `mourner` when this process has the object no more.
     pub(crate) fn on_drop(&self, mourner: Weak<dyn Mourner>) {
         let mut mourners = self.mourners.lock().unwrap_or_else(PoisonError::into_inner);

@@ -13,6 +13,10 @@ pub(super) struct Local {
 }
 
 impl Local {
+    pub(super) fn is_made(&self) -> bool {
+        self.value.get().is_some()
+    }
+
     pub(super) fn get<T: Any + Send + Sync>(
         &self,
         make: impl FnOnce() -> io::Result<T>,

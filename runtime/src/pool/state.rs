@@ -484,12 +484,12 @@ impl State {
         }
     }
 
-    /// Objects that this process may have no more. With the last handle goes what the user keeps there, and
-    /// nothing of the user's runs under our lock: so those are left to the supervisor.
+    /// Drops objects. With the last handle may go what the user keeps there, and nothing of the user's runs
+    /// under our lock: so those are left to the supervisor.
     pub(super) fn put_out(&mut self, objects: Vec<Arc<Object>>) {
         let last = objects
             .into_iter()
-            .filter(|object| Arc::strong_count(object) == 1);
+            .filter(|object| Arc::strong_count(object) == 1 && object.has_local());
         let before = self.litter.len();
         self.litter.extend(last);
         if self.litter.len() > before {
