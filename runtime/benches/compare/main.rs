@@ -7,6 +7,7 @@
 //! Contestants take turns: ours, theirs, ours, theirs, … A ratio is formed within each round, so that
 //! what else the machine does meets both. Every result is checked.
 
+mod channel;
 mod child;
 mod echo;
 mod failure;
@@ -28,7 +29,7 @@ use table::Table;
 
 type Section = fn(Scale, &mut Table) -> Outcome<()>;
 
-const SECTIONS: [(&str, Section); 8] = [
+const SECTIONS: [(&str, Section); 9] = [
     ("round-trip", round_trip::run),
     ("map", map::run),
     ("echo", echo::run),
@@ -37,6 +38,7 @@ const SECTIONS: [(&str, Section); 8] = [
     ("uneven", uneven::run),
     ("memory", memory::run),
     ("failure", failure::run),
+    ("channel", channel::run),
 ];
 
 fn main() -> ExitCode {

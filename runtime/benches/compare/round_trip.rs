@@ -20,7 +20,7 @@ const SLEEPS: &str = "futex, sleeps at once";
 const SOCKET: &str = "socket pair";
 
 #[parallel]
-fn step(x: u64) -> u64 {
+pub(crate) fn step(x: u64) -> u64 {
     x.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1)
 }
 
@@ -31,7 +31,7 @@ fn process_id() -> i32 {
 
 /// How the caller calls.
 #[derive(Debug, Clone, Copy)]
-struct Pace {
+pub(crate) struct Pace {
     trips: usize,
     /// Trips that are timed together, so that reading the clock does not count.
     together: usize,
@@ -40,17 +40,7 @@ struct Pace {
 }
 
 pub(crate) fn run(scale: Scale, table: &mut Table) -> Outcome<()> {
-    let tight = Pace {
-        trips: scale.pick(2000, 200),
-        together: 20,
-        silence: None,
-    };
-    let rare = Pace {
-        trips: scale.pick(10, 3),
-        together: 1,
-        silence: Some(SILENCE),
-    };
-    for (pace, when) in [(tight, "in a tight loop"), (rare, "after 10 ms of silence")] {
+    for (pace, when) in Pace::both(scale) {
         for (place, name) in [
             (Place::TwoCpus, "between two CPUs"),
             (Place::OneCpu, "on one CPU"),
@@ -120,8 +110,23 @@ fn compare_waiting(scale: Scale, pace: Pace, what: &str, table: &mut Table) -> O
 }
 
 impl Pace {
+    /// With no pause and with long ones, and what that is called.
+    pub(crate) fn both(scale: Scale) -> [(Self, &'static str); 2] {
+        let tight = Pace {
+            trips: scale.pick(2000, 200),
+            together: 20,
+            silence: None,
+        };
+        let rare = Pace {
+            trips: scale.pick(10, 3),
+            together: 1,
+            silence: Some(SILENCE),
+        };
+        [(tight, "in a tight loop"), (rare, "after 10 ms of silence")]
+    }
+
     /// The median time of a trip in nanoseconds.
-    fn trips(self, mut call: impl FnMut(u64) -> Outcome<u64>) -> Outcome<f64> {
+    pub(crate) fn trips(self, mut call: impl FnMut(u64) -> Outcome<u64>) -> Outcome<f64> {
         let mut times = Vec::new();
         let mut x = 1;
         for _ in 0..self.trips / self.together {

@@ -50,6 +50,7 @@ mod iter;
 mod lock;
 mod make;
 mod outgoing;
+mod pipe;
 mod port;
 mod put;
 mod receive;
@@ -67,6 +68,7 @@ pub use error::{
 };
 pub use iter::{IntoIter, Iter, TryIter};
 pub use make::{bounded, channel};
+pub use pipe::{Pipe, pipe};
 pub use receiver::Receiver;
 pub use sender::Sender;
 
