@@ -10,6 +10,8 @@ use serde::{Deserialize, Serialize};
 mod ends;
 #[path = "channel/kills.rs"]
 mod kills;
+#[path = "channel/select.rs"]
+mod select;
 #[path = "channel/travel.rs"]
 mod travel;
 #[path = "channel/values.rs"]

@@ -16,7 +16,7 @@ use super::take::Taker;
 use super::words::{MOST_MESSAGES, Mark, Words};
 use crate::object::{Flags, Object, PAYLOAD, Tag};
 use crate::shm::Placed;
-use crate::sys::Segment;
+use crate::sys::{Segment, is_hung_up};
 
 /// What all handles of a channel in one process use.
 #[derive(Debug)]
@@ -142,6 +142,11 @@ impl Port {
 
     pub(super) fn tail(&self) -> Mark {
         Mark::from_word(self.words().sent.0.tail.load(Ordering::Acquire))
+    }
+
+    /// True when nobody has the other side any more.
+    pub(super) fn is_alone(&self) -> bool {
+        is_hung_up(self.end.fd())
     }
 
     pub(super) fn capacity(&self) -> Option<usize> {

@@ -56,6 +56,7 @@ mod put;
 mod receive;
 mod receiver;
 mod region;
+mod select;
 mod send;
 mod sender;
 mod spin;
@@ -70,6 +71,8 @@ pub use iter::{IntoIter, Iter, TryIter};
 pub use make::{bounded, channel};
 pub use pipe::{Pipe, pipe};
 pub use receiver::Receiver;
+pub use select::Select;
+pub(crate) use select::Selectable;
 pub use sender::Sender;
 
 #[cfg(test)]

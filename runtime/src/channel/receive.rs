@@ -11,7 +11,7 @@ use super::send::{OBJECTS, ROOM};
 use super::take::{First, Taker};
 use super::words::UNIT;
 use crate::object::{self, Message, Object};
-use crate::sys::{Wait, drop_message, is_hung_up, lower, wait_on};
+use crate::sys::{Wait, drop_message, lower, wait_on};
 use crate::wire::{Landing, made_room};
 
 /// So many messages are taken at once at most.
@@ -58,7 +58,7 @@ impl Port {
         }
         if limit == Limit::Now {
             // All that was sent before the last sender went is there to be seen after it.
-            let gone = is_hung_up(self.end.fd());
+            let gone = self.is_alone();
             return match take(self)? {
                 Some(taken) => Ok(taken),
                 None if gone => Err(Silence::Disconnected),

@@ -9,7 +9,7 @@ use super::core::{Limit, Port};
 use super::outgoing::Outgoing;
 use super::words::{Mark, Words};
 use crate::object;
-use crate::sys::{Wait, drop_message, is_hung_up, raise, wait_on};
+use crate::sys::{Wait, drop_message, raise, wait_on};
 
 /// The subjects of messages in the sockets.
 pub(super) const ROOM: u8 = 1;
@@ -86,7 +86,7 @@ impl Port {
         if let Put::Some(count) = self.try_put(outgoing, start)? {
             return Ok(count);
         }
-        if is_hung_up(self.end.fd()) {
+        if self.is_alone() {
             return Err(Stop::Disconnected);
         }
         if limit == Limit::Now {
@@ -98,7 +98,7 @@ impl Port {
     fn try_put(&self, outgoing: &Outgoing<'_>, start: usize) -> Result<Put, Stop> {
         let words = self.words();
         let mut putter = self.putter();
-        if putter.watch.is_due(words) && is_hung_up(self.end.fd()) {
+        if putter.watch.is_due(words) && self.is_alone() {
             // The next one looks again.
             putter.watch = Watch::default();
             return Err(Stop::Disconnected);
@@ -167,7 +167,7 @@ impl Port {
             let wait = if socket_full {
                 Wait::to_write(self.end.fd())
             } else {
-                Wait::to_read(self.end.fd())
+                self.wait_for_room()
             };
             let found = wait_on(&[wait], left)?[0];
             if found.hung_up {
@@ -176,6 +176,11 @@ impl Port {
             self.core.spin_for_room.slept_since(before);
             noisy = found.ready;
         }
+    }
+
+    /// What somebody waits for who has asked for room.
+    pub(super) fn wait_for_room(&self) -> Wait<'_> {
+        Wait::to_read(self.end.fd())
     }
 
     pub(super) fn is_full(&self) -> bool {

@@ -40,6 +40,7 @@ mod room;
 mod rules;
 mod schedule;
 mod select;
+mod selectable;
 mod setup;
 mod shared;
 mod state;

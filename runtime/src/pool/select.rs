@@ -3,6 +3,7 @@
 use std::collections::VecDeque;
 use std::fmt;
 use std::iter::FusedIterator;
+use std::os::fd::{AsFd, BorrowedFd};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -10,7 +11,7 @@ use super::Task;
 use super::shared::Shared;
 use super::wait::Interest;
 use crate::error::Result;
-use crate::sys::forks;
+use crate::sys::{Notify, forks};
 use crate::wire::Output;
 
 /// Waits until one of the tasks is done, and gives its place in the slice.
@@ -212,6 +213,8 @@ pub(super) struct Selection {
     done: Mutex<Done>,
     /// Wakes the thread, if it does not lead.
     come: Condvar,
+    /// Wakes the thread, if it waits for descriptors.
+    notify: Option<Notify>,
 }
 
 #[derive(Debug, Default)]
@@ -223,10 +226,29 @@ struct Done {
 }
 
 impl Selection {
+    /// For a thread that waits for descriptors; this one, if there is one, becomes readable when a task is
+    /// done.
+    pub(super) fn with_descriptor() -> Self {
+        Self {
+            leads: false,
+            done: Mutex::default(),
+            come: Condvar::new(),
+            notify: Notify::new().ok(),
+        }
+    }
+
+    /// What becomes readable when a task is done.
+    pub(super) fn descriptor(&self) -> Option<BorrowedFd<'_>> {
+        self.notify.as_ref().map(AsFd::as_fd)
+    }
+
     /// A task is done. It may be called under the lock of a pool.
     pub(super) fn add(&self, place: usize) {
         let mut done = self.lock();
         done.places.push_back(place);
+        if let Some(notify) = &self.notify {
+            notify.notify();
+        }
         match &done.waiter {
             Some(waiter) => waiter.notify_one(),
             None if self.leads => {}
@@ -265,6 +287,7 @@ impl Waiting {
             leads: home.is_some(),
             done: Mutex::default(),
             come: Condvar::new(),
+            notify: None,
         };
         Self {
             selection: Arc::new(selection),

@@ -1,0 +1,99 @@
+//! Tasks and processes in a [`Select`], beside channels.
+
+use std::os::fd::AsFd;
+use std::sync::Arc;
+
+use super::select::Selection;
+use super::{Process, Task};
+use crate::channel::{Select, Selectable};
+use crate::sys::{Wait, is_readable};
+use crate::wire::Output;
+
+impl<'a> Select<'a> {
+    /// Adds the end of a task, and gives its index. It is ready when joining the task does not wait.
+    ///
+    /// ```
+    /// use parproc::channel::{Select, Sender, channel};
+    /// use parproc::{Pool, parallel};
+    ///
+    /// #[parallel]
+    /// fn work(news: Sender<u32>) -> u32 {
+    ///     news.send(1).expect("somebody waits for it");
+    ///     2
+    /// }
+    ///
+    /// let (sender, news) = channel()?;
+    /// let mut task = Pool::global()?.spawn(work, sender)?;
+    /// let mut sum = 0;
+    /// while sum < 3 {
+    ///     let mut select = Select::new();
+    ///     let end = select.task(&task);
+    ///     if sum == 0 {
+    ///         select.recv(&news);
+    ///     }
+    ///     sum += if select.ready() == Some(end) {
+    ///         task.try_join()?.expect("a result")
+    ///     } else {
+    ///         news.try_recv()?
+    ///     };
+    /// }
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn task<R: Output>(&mut self, task: &'a Task<R>) -> usize {
+        self.add(Box::new(TaskEnd::new(task)))
+    }
+
+    /// Adds the end of a process, and gives its index.
+    pub fn process<R>(&mut self, process: &'a Process<R>) -> usize {
+        self.add(Box::new(process))
+    }
+}
+
+/// A task that is to tell of its end.
+struct TaskEnd<'a, R: Output> {
+    task: &'a Task<R>,
+    selection: Arc<Selection>,
+}
+
+impl<'a, R: Output> TaskEnd<'a, R> {
+    fn new(task: &'a Task<R>) -> Self {
+        let selection = Arc::new(Selection::with_descriptor());
+        task.select(&selection, 0);
+        Self { task, selection }
+    }
+}
+
+impl<R: Output> Drop for TaskEnd<'_, R> {
+    fn drop(&mut self) {
+        self.task.unselect(&self.selection);
+    }
+}
+
+impl<R: Output> Selectable for TaskEnd<'_, R> {
+    fn is_ready(&self) -> bool {
+        self.task.is_finished()
+    }
+
+    fn ask(&self, _woken: bool) -> bool {
+        !self.task.is_finished()
+    }
+
+    fn waits(&self) -> Vec<Wait<'_>> {
+        let descriptor = self.selection.descriptor();
+        descriptor.map(Wait::to_read).into_iter().collect()
+    }
+}
+
+impl<R> Selectable for &Process<R> {
+    fn is_ready(&self) -> bool {
+        is_readable(self)
+    }
+
+    fn ask(&self, _woken: bool) -> bool {
+        true
+    }
+
+    fn waits(&self) -> Vec<Wait<'_>> {
+        vec![Wait::to_read(self.as_fd())]
+    }
+}
