@@ -95,11 +95,16 @@ impl Registration<'_> {
         let mut passed = Vec::new();
         for (i, argument) in self.function.arguments().enumerate() {
             let sent = sent(&argument.ty);
-            let (ty, lent) = match Passing::of(&argument.ty) {
+            let passing = Passing::of(&argument.ty);
+            let (ty, lent) = match passing {
                 Passing::Owned => (None, None),
                 Passing::Lent => (None, Some(quote!(&))),
                 Passing::Text => (Some(quote!(::<::std::string::String>)), Some(quote!(&))),
                 Passing::Slice => (Some(quote!(::<::std::vec::Vec<_>>)), Some(quote!(&))),
+                Passing::Part => (
+                    Some(quote!(::<#krate::__private::SharedPart<_>>)),
+                    Some(quote!(&mut)),
+                ),
                 Passing::Unsized => {
                     let borrowed = respan(sent.to_token_stream());
                     let owned = quote!(::<<#borrowed as ::std::borrow::ToOwned>::Owned>);
@@ -109,7 +114,8 @@ impl Registration<'_> {
             let take = quote!(#krate::__private::Arguments::take #ty (#arguments));
             let take = spread(take, sent);
             let value = local(&format!("argument{i}"));
-            takes.extend(quote!(let #value = #take?;));
+            let mutable = (passing == Passing::Part).then(|| quote!(mut));
+            takes.extend(quote!(let #mutable #value = #take?;));
             passed.push(quote!(#lent #value));
         }
         // In two steps, since an error about a call's argument would be shown at the argument.

@@ -16,6 +16,8 @@ pub(crate) enum Passing {
     Text,
     /// A `Vec`, lent: `&[T]`.
     Slice,
+    /// A part of a shared array, lent: `&mut [T]`.
+    Part,
     /// A value, lent: `&T`.
     Lent,
     /// What `ToOwned` says, lent: `&Path`.
@@ -28,6 +30,7 @@ impl Passing {
             return Passing::Owned;
         };
         match bare(&reference.elem) {
+            Type::Slice(_) if reference.mutability.is_some() => Passing::Part,
             Type::Slice(_) => Passing::Slice,
             Type::Path(path) if is_str(path) => Passing::Text,
             Type::Path(path) if is_unsized(path) => Passing::Unsized,
@@ -81,7 +84,9 @@ fn is_unsized(ty: &TypePath) -> bool {
 pub(crate) fn check_argument(ty: &Type, mistakes: &mut Mistakes) {
     match bare(ty) {
         Type::Reference(reference) => {
-            if let Some(mutability) = &reference.mutability {
+            if let Some(mutability) = &reference.mutability
+                && Passing::of(ty) != Passing::Part
+            {
                 mistakes.at(mutability, MUTABLE);
             }
             if let Some(lifetime) = reference
@@ -132,8 +137,8 @@ pub(crate) fn check_result(ty: &Type, mistakes: &mut Mistakes) {
     }
 }
 
-const MUTABLE: &str =
-    "a `&mut` argument cannot be changed from another process: take the value and return it";
+const MUTABLE: &str = "a `&mut` argument cannot be changed from another process: take the value and return it, or a \
+     `&mut [T]` that is a part of a `SharedArray`";
 
 /// Which way a value goes.
 enum Side {
@@ -229,6 +234,7 @@ mod tests {
         );
         assert_eq!(Passing::of(&parse_quote!(&my::str)), Passing::Lent);
         assert_eq!(Passing::of(&parse_quote!(&'a [u8])), Passing::Slice);
+        assert_eq!(Passing::of(&parse_quote!(&mut [u8])), Passing::Part);
         assert_eq!(Passing::of(&parse_quote!(&[u8; 4])), Passing::Lent);
         assert_eq!(Passing::of(&parse_quote!((&Config))), Passing::Lent);
         assert_eq!(

@@ -146,7 +146,7 @@ pub use error::{Error, Result, TaskError, TryMapError};
 pub use pool::{
     AsCompleted, Backoff, CancelToken, Imap, ImapUnordered, InitOutput, Job, Output, Pool,
     PoolBuilder, Process, ProcessBuilder, ProcessInfo, Report, Resource, Task, active_processes,
-    as_completed, par_map, wait_all, wait_all_timeout, wait_any, wait_any_timeout,
+    as_completed, par_chunks_mut, par_map, wait_all, wait_all_timeout, wait_any, wait_any_timeout,
 };
 pub use registry::{Function, FunctionInfo, functions};
 pub use shared::{Shared, SharedArray, SharedCell, SharedPart};
@@ -237,6 +237,7 @@ pub use parproc_macros::parallel;
 pub mod __private {
     pub use crate::error::Failure;
     pub use crate::registry::{Encoder, Identity, Registration, identity};
+    pub use crate::shared::SharedPart;
     pub use crate::wire::{Argument, Arguments, Output, Reply};
     pub use inventory;
 }

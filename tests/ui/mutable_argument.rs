@@ -1,7 +1,7 @@
 use parproc::parallel;
 
 #[parallel]
-fn sort(items: &mut [u32]) {
+fn sort(items: &mut Vec<u32>) {
     items.sort();
 }
 

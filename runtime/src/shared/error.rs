@@ -39,6 +39,8 @@ pub enum ArrayError {
         /// How many are possible.
         most: usize,
     },
+    /// It was locked, but who held the lock before died or panicked; a [`LockError`] whose guard was dropped.
+    Poisoned,
     /// This thread holds the [lock](super::SharedArray::lock) of the array, and would wait for itself.
     Deadlock,
     /// Somebody else holds the lock, or has a part, and there is no time to wait for it.
@@ -57,6 +59,9 @@ impl ArrayError {
         matches!(self, ArrayError::Busy | ArrayError::Split { .. })
     }
 }
+
+const POISONED: &str =
+    "who held the lock of the shared array before died or panicked in the middle of its work";
 
 impl fmt::Display for ArrayError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -82,6 +87,7 @@ impl fmt::Display for ArrayError {
                 f,
                 "the shared array was to be split into {parts} parts, but 1 to {most} are possible"
             ),
+            ArrayError::Poisoned => f.write_str(POISONED),
             ArrayError::Deadlock => {
                 f.write_str("this thread holds the lock of the shared array already")
             }
@@ -141,6 +147,23 @@ impl<G> From<ArrayError> for LockError<G> {
     }
 }
 
+/// Lets go of the lock, so that `?` works where guards cannot be passed on.
+impl<G> From<LockError<G>> for ArrayError {
+    fn from(error: LockError<G>) -> Self {
+        match error {
+            LockError::Poisoned(_) => ArrayError::Poisoned,
+            LockError::Failed(error) => error,
+        }
+    }
+}
+
+/// As for [`ArrayError`].
+impl<G> From<LockError<G>> for Error {
+    fn from(error: LockError<G>) -> Self {
+        ArrayError::from(error).into()
+    }
+}
+
 impl<G> fmt::Debug for LockError<G> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
@@ -153,9 +176,7 @@ impl<G> fmt::Debug for LockError<G> {
 impl<G> fmt::Display for LockError<G> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            LockError::Poisoned(_) => f.write_str(
-                "who held the lock of the shared array before died or panicked in the middle of its work",
-            ),
+            LockError::Poisoned(_) => f.write_str(POISONED),
             LockError::Failed(error) => error.fmt(f),
         }
     }

@@ -58,7 +58,7 @@ impl<T: Plain> SharedArray<T> {
     /// let array = parproc::SharedArray::from_slice(&[3, 1, 2])?;
     /// array.lock()?.sort();
     /// assert_eq!(array.to_vec()?, [1, 2, 3]);
-    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// # Ok::<(), parproc::Error>(())
     /// ```
     ///
     /// # Errors
