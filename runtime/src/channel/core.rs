@@ -14,6 +14,7 @@ use super::region::{FIRST, LEAST, corrupt, start};
 use super::spin::Spin;
 use super::take::Taker;
 use super::words::{MOST_MESSAGES, Mark, Words};
+use crate::family::{Family, family};
 use crate::object::{Flags, Object, PAYLOAD, Tag};
 use crate::shm::Placed;
 use crate::sys::{Segment, is_hung_up};
@@ -32,6 +33,7 @@ pub(super) struct Core {
     pub(super) capacity: u32,
     pub(super) spin_for_room: Spin,
     pub(super) spin_for_news: Spin,
+    family: Option<Arc<Family>>,
 }
 
 /// One end of a channel as a handle has it.
@@ -75,6 +77,11 @@ impl Core {
     /// How many handles of receivers were dropped, in any process.
     pub(super) fn departures(&self) -> &AtomicU64 {
         &self.words.fixed.0.departures
+    }
+
+    /// How many processes of the family have died.
+    pub(super) fn deaths(&self) -> u32 {
+        self.family.as_ref().map_or(0, |family| family.deaths())
     }
 }
 
@@ -197,6 +204,7 @@ fn core(memory: &Arc<Object>) -> io::Result<Arc<Core>> {
             capacity,
             spin_for_room: Spin::default(),
             spin_for_news: Spin::default(),
+            family: family().ok(),
             words,
         }))
     })?;

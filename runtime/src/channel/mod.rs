@@ -53,6 +53,7 @@ mod outgoing;
 mod pipe;
 mod port;
 mod put;
+mod queue;
 mod receive;
 mod receiver;
 mod region;
@@ -61,6 +62,7 @@ mod send;
 mod sender;
 mod spin;
 mod take;
+mod tally;
 mod words;
 
 pub use error::{
@@ -70,6 +72,7 @@ pub use error::{
 pub use iter::{IntoIter, Iter, TryIter};
 pub use make::{bounded, channel};
 pub use pipe::{Pipe, pipe};
+pub use queue::{Queue, TaskDoneError};
 pub use receiver::Receiver;
 pub use select::Select;
 pub(crate) use select::Selectable;

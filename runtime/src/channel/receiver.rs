@@ -16,6 +16,7 @@ use super::make::tag;
 use super::outgoing::with_buffer;
 use super::port;
 use super::receive::{Silence, Taken};
+use super::tally::Tally;
 use crate::wire::{decode, land, landing};
 
 /// The receiving end of a [channel](super::channel).
@@ -83,11 +84,7 @@ impl<T: DeserializeOwned + 'static> Receiver<T> {
     /// which is gone then, and when the system has no memory or descriptors for it: then it stays in the
     /// channel.
     pub fn recv(&self) -> Result<T, RecvError> {
-        self.receive(Limit::Never).map_err(|why| match why {
-            Why::Silence(Silence::Failed(error)) => RecvError::Failed(MessageError::system(error)),
-            Why::Silence(_) => RecvError::Disconnected,
-            Why::Decode(error) => RecvError::Failed(error),
-        })
+        self.receive(Limit::Never, None).map_err(RecvError::from)
     }
 
     /// Receives the next message if there is one.
@@ -95,14 +92,7 @@ impl<T: DeserializeOwned + 'static> Receiver<T> {
     /// # Errors
     /// As for [`recv`](Self::recv), and when the channel is empty.
     pub fn try_recv(&self) -> Result<T, TryRecvError> {
-        self.receive(Limit::Now).map_err(|why| match why {
-            Why::Silence(Silence::Empty) => TryRecvError::Empty,
-            Why::Silence(Silence::Disconnected) => TryRecvError::Disconnected,
-            Why::Silence(Silence::Failed(error)) => {
-                TryRecvError::Failed(MessageError::system(error))
-            }
-            Why::Decode(error) => TryRecvError::Failed(error),
-        })
+        self.receive(Limit::Now, None).map_err(TryRecvError::from)
     }
 
     /// Receives the next message; waits for one for `timeout` at most.
@@ -110,15 +100,8 @@ impl<T: DeserializeOwned + 'static> Receiver<T> {
     /// # Errors
     /// As for [`recv`](Self::recv), and when none came in time.
     pub fn recv_timeout(&self, timeout: Duration) -> Result<T, RecvTimeoutError> {
-        self.receive(Limit::after(timeout))
-            .map_err(|why| match why {
-                Why::Silence(Silence::Empty) => RecvTimeoutError::Timeout,
-                Why::Silence(Silence::Disconnected) => RecvTimeoutError::Disconnected,
-                Why::Silence(Silence::Failed(error)) => {
-                    RecvTimeoutError::Failed(MessageError::system(error))
-                }
-                Why::Decode(error) => RecvTimeoutError::Failed(error),
-            })
+        let received = self.receive(Limit::after(timeout), None);
+        received.map_err(RecvTimeoutError::from)
     }
 
     /// Receives what messages there are, `most` at most, to the end of `messages`, which costs less than
@@ -184,21 +167,68 @@ impl<T: DeserializeOwned + 'static> Receiver<T> {
         TryIter::new(self)
     }
 
-    fn receive(&self, limit: Limit) -> Result<T, Why> {
+    /// A `tally` counts the message until it is done.
+    pub(super) fn receive(&self, limit: Limit, tally: Option<&Tally>) -> Result<T, Why> {
         with_buffer(|buffer| {
-            let taken = self
-                .port
-                .wait_for(limit, |port| port.take(buffer, landing::<T>))
-                .map_err(Why::Silence)?;
-            open(taken, buffer).map_err(Why::Decode)
+            let taken = self.port.wait_for(limit, |port| match tally {
+                None => port.take(buffer, landing::<T>),
+                Some(_) if !port.has_news() => Ok(None),
+                Some(tally) => {
+                    tally.begin()?;
+                    let taken = port.take(buffer, landing::<T>);
+                    if !matches!(taken, Ok(Some(_))) {
+                        tally.cancel();
+                    }
+                    taken
+                }
+            });
+            let message = open(taken.map_err(Why::Silence)?, buffer).map_err(Why::Decode);
+            match (tally, &message) {
+                (None, _) => {}
+                (Some(tally), Ok(_)) => tally.took(),
+                (Some(tally), Err(_)) => tally.cancel(),
+            }
+            message
         })
     }
 }
 
 /// Why no message was received.
-enum Why {
+pub(super) enum Why {
     Silence(Silence),
     Decode(MessageError),
+}
+
+impl From<Why> for RecvError {
+    fn from(why: Why) -> Self {
+        match why {
+            Why::Silence(Silence::Failed(error)) => Self::Failed(MessageError::system(error)),
+            Why::Silence(_) => Self::Disconnected,
+            Why::Decode(error) => Self::Failed(error),
+        }
+    }
+}
+
+impl From<Why> for TryRecvError {
+    fn from(why: Why) -> Self {
+        match why {
+            Why::Silence(Silence::Empty) => Self::Empty,
+            Why::Silence(Silence::Disconnected) => Self::Disconnected,
+            Why::Silence(Silence::Failed(error)) => Self::Failed(MessageError::system(error)),
+            Why::Decode(error) => Self::Failed(error),
+        }
+    }
+}
+
+impl From<Why> for RecvTimeoutError {
+    fn from(why: Why) -> Self {
+        match why {
+            Why::Silence(Silence::Empty) => Self::Timeout,
+            Why::Silence(Silence::Disconnected) => Self::Disconnected,
+            Why::Silence(Silence::Failed(error)) => Self::Failed(MessageError::system(error)),
+            Why::Decode(error) => Self::Failed(error),
+        }
+    }
 }
 
 /// Decodes a message, while what its handles name is held.

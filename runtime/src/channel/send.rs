@@ -49,6 +49,7 @@ enum Put {
 #[derive(Debug)]
 pub(super) struct Watch {
     departures: u64,
+    deaths: u32,
     sent: u32,
 }
 
@@ -56,19 +57,23 @@ impl Default for Watch {
     fn default() -> Self {
         Self {
             departures: 0,
+            deaths: 0,
             sent: LOOK_EVERY,
         }
     }
 }
 
 impl Watch {
-    /// True when it is time to look again: some receiver was dropped, or others may have died.
-    fn is_due(&mut self, words: &Words) -> bool {
+    /// True when it is time to look again: some receiver was dropped, some process has died, or
+    /// none of them was noticed for long.
+    fn is_due(&mut self, words: &Words, deaths: u32) -> bool {
         let departures = words.fixed.0.departures.load(Ordering::Acquire);
         self.sent += 1;
-        let due = departures != self.departures || self.sent > LOOK_EVERY;
+        let same = departures == self.departures && deaths == self.deaths;
+        let due = !same || self.sent > LOOK_EVERY;
         if due {
             self.departures = departures;
+            self.deaths = deaths;
             self.sent = 0;
         }
         due
@@ -98,7 +103,7 @@ impl Port {
     fn try_put(&self, outgoing: &Outgoing<'_>, start: usize) -> Result<Put, Stop> {
         let words = self.words();
         let mut putter = self.putter();
-        if putter.watch.is_due(words) && self.is_alone() {
+        if putter.watch.is_due(words, self.core.deaths()) && self.is_alone() {
             // The next one looks again.
             putter.watch = Watch::default();
             return Err(Stop::Disconnected);

@@ -27,8 +27,8 @@ const BATCH: usize = 512;
 /// dropped or with their processes.
 ///
 /// That a message was sent does not say that it will be received: the last receiver may go while messages
-/// wait. When receivers are killed rather than dropped, a few messages may still be accepted before
-/// sending fails.
+/// wait. When a receiver is killed that no process of the family has started, or when one is lost on its
+/// way, a few messages may still be accepted before sending fails.
 pub struct Sender<T> {
     port: Port,
     marker: PhantomData<fn(T)>,
