@@ -60,6 +60,7 @@ mod region;
 mod select;
 mod send;
 mod sender;
+mod signs;
 mod spin;
 mod take;
 mod tally;

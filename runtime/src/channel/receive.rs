@@ -7,11 +7,12 @@ use std::time::Instant;
 
 use super::core::{Limit, Port};
 use super::outgoing::IN_PLACE_FROM;
-use super::send::{OBJECTS, ROOM};
+use super::send::{OBJECTS, Room};
+use super::signs::{Sign, ask, tell};
 use super::take::{First, Taker};
 use super::words::UNIT;
 use crate::object::{self, Message, Object};
-use crate::sys::{Wait, drop_message, lower, wait_on};
+use crate::sys::{Wait, drop_message, lower, raise, wait_on};
 use crate::wire::{Landing, made_room};
 
 /// So many messages are taken at once at most.
@@ -69,7 +70,7 @@ impl Port {
         let Some(_news) = self.core.news.lock_until(deadline)? else {
             return Err(Silence::Empty);
         };
-        let (mut rung, mut gone) = (false, false);
+        let (mut woken, mut gone) = (false, false);
         loop {
             if let Some(taken) = take(self)? {
                 return Ok(taken);
@@ -77,7 +78,7 @@ impl Port {
             if self.core.spin_for_news.wait(|| self.has_news()) {
                 continue;
             }
-            if !self.ask_for_news(rung)? {
+            if !self.ask_for_news(woken)? {
                 continue;
             }
             if gone {
@@ -91,7 +92,7 @@ impl Port {
             let before = Instant::now();
             let found = wait_on(&self.waits_for_news(), left)?;
             self.core.spin_for_news.slept_since(before);
-            (rung, gone) = (found[0].ready, found[1].hung_up);
+            (woken, gone) = (found[0].ready, found[1].hung_up);
         }
     }
 
@@ -100,22 +101,16 @@ impl Port {
         self.head() != self.tail()
     }
 
-    /// Asks senders to ring the bell when there is news; false if there is some. `rung` says that the
-    /// bell was rung.
-    pub(super) fn ask_for_news(&self, rung: bool) -> io::Result<bool> {
-        // Under this lock nobody is in the middle of sending: all that was rung for is there, and who
+    /// Asks senders to ring the bell when there is news; false if there is some. `woken` says that the
+    /// bell was woken.
+    pub(super) fn ask_for_news(&self, woken: bool) -> io::Result<bool> {
+        // Under this lock nobody is in the middle of sending: all that was woken for is there, and who
         // sends after this sees what is asked for here.
         let _send = self.core.send.lock()?;
         if self.has_news() {
             return Ok(false);
         }
-        let armed = &self.words().sent.0.armed;
-        let was_armed = armed.load(Ordering::Relaxed) != 0;
-        // Before the bell is lowered: who is killed in between leaves nobody asleep whom nobody wakes.
-        armed.store(1, Ordering::Relaxed);
-        if rung || !was_armed {
-            lower(self.bell.fd());
-        }
+        ask(&News(self), woken);
         Ok(true)
     }
 
@@ -150,7 +145,7 @@ impl Port {
             (objects, peeked) = self.find_objects(&mut taker, &first, stale)?;
         }
         let landing = copy(&taker, &first, buffer, land)?;
-        self.tell_of_room();
+        tell(&Room(self));
         taker.advance(words, &first);
         if peeked {
             // Who is killed before leaves a message in the socket that the next one drops.
@@ -179,19 +174,10 @@ impl Port {
             }
             taker.append(&first, 0, buffer);
             ends.push(buffer.len());
-            self.tell_of_room();
+            tell(&Room(self));
             taker.advance(words, &first);
         }
         Ok(ends)
-    }
-
-    /// The first message is about to be taken. For the order see where news is told of.
-    fn tell_of_room(&self) {
-        let wanted = &self.words().taken.0.wants_room;
-        if wanted.load(Ordering::Relaxed) != 0 {
-            let _ = object::send_note(self.end.fd(), ROOM, 0);
-            wanted.store(0, Ordering::Relaxed);
-        }
     }
 
     /// Finds the objects of the first message in the socket. True if the last of their messages is still
@@ -238,6 +224,29 @@ impl Port {
             }
             drop_message(self.end.fd())?;
         }
+    }
+}
+
+/// The sign that there are messages: an event counter.
+pub(super) struct News<'a>(pub(super) &'a Port);
+
+impl Sign for News<'_> {
+    #[inline]
+    fn is_wanted(&self) -> bool {
+        self.0.words().sent.0.wants_news.load(Ordering::Relaxed) != 0
+    }
+
+    fn set_wanted(&self, wanted: bool) {
+        let word = &self.0.words().sent.0.wants_news;
+        word.store(wanted.into(), Ordering::Relaxed);
+    }
+
+    fn ring(&self) {
+        raise(self.0.bell.fd());
+    }
+
+    fn lower(&self) {
+        lower(self.0.bell.fd());
     }
 }
 

@@ -1,15 +1,16 @@
 //! Sending: putting messages, and waiting for room.
 
 use std::io;
-use std::os::fd::BorrowedFd;
 use std::sync::atomic::Ordering;
 use std::time::Instant;
 
 use super::core::{Limit, Port};
 use super::outgoing::Outgoing;
+use super::receive::News;
+use super::signs::{Sign, ask, tell};
 use super::words::{Mark, Words};
 use crate::object;
-use crate::sys::{Wait, drop_message, raise, wait_on};
+use crate::sys::{Wait, drop_message, wait_on};
 
 /// The subjects of messages in the sockets.
 pub(super) const ROOM: u8 = 1;
@@ -129,12 +130,7 @@ impl Port {
                 Err(error) => return Err(error.into()),
             }
         }
-        if words.sent.0.armed.load(Ordering::Relaxed) != 0 {
-            // Before the messages are there: who is killed in between leaves nothing that nobody was
-            // told of, and who is woken waits for the lock.
-            raise(self.bell.fd());
-            words.sent.0.armed.store(0, Ordering::Relaxed);
-        }
+        tell(&News(self));
         putter.publish(words, count, units);
         Ok(Put::Some(count as usize))
     }
@@ -149,7 +145,7 @@ impl Port {
         let Some(_room) = self.core.room.lock_until(deadline)? else {
             return Err(Stop::Full);
         };
-        let mut noisy = false;
+        let mut woken = false;
         loop {
             let socket_full = match self.try_put(outgoing, start)? {
                 Put::Some(count) => return Ok(count),
@@ -160,7 +156,7 @@ impl Port {
                 if self.core.spin_for_room.wait(|| !self.is_full()) {
                     continue;
                 }
-                if !self.ask_for_room(noisy)? {
+                if !self.ask_for_room(woken)? {
                     continue;
                 }
             }
@@ -179,7 +175,7 @@ impl Port {
                 return Err(Stop::Disconnected);
             }
             self.core.spin_for_room.slept_since(before);
-            noisy = found.ready;
+            woken = found.ready;
         }
     }
 
@@ -194,28 +190,37 @@ impl Port {
     }
 
     /// Asks receivers for a note when there is room; false if there is some.
-    pub(super) fn ask_for_room(&self, noisy: bool) -> Result<bool, Stop> {
+    pub(super) fn ask_for_room(&self, woken: bool) -> Result<bool, Stop> {
         let _receive = self.core.receive.lock()?;
         if !self.is_full() {
             return Ok(false);
         }
-        let wanted = &self.words().taken.0.wants_room;
-        let was_wanted = wanted.load(Ordering::Relaxed) != 0;
-        // Before the notes are dropped: see where news are asked for.
-        wanted.store(1, Ordering::Relaxed);
-        if noisy || !was_wanted {
-            // Nothing but such notes comes this way.
-            while drop_note(self.end.fd())? {}
-        }
+        ask(&Room(self), woken);
         Ok(true)
     }
 }
 
-/// Drops a message that is in the socket; false when there is none, or nobody to send one.
-fn drop_note(socket: BorrowedFd<'_>) -> io::Result<bool> {
-    match drop_message(socket) {
-        Ok(len) => Ok(len > 0),
-        Err(error) if error.kind() == io::ErrorKind::WouldBlock => Ok(false),
-        Err(error) => Err(error),
+/// The sign that there is room: notes that receivers put into the socket.
+pub(super) struct Room<'a>(pub(super) &'a Port);
+
+impl Sign for Room<'_> {
+    #[inline]
+    fn is_wanted(&self) -> bool {
+        self.0.words().taken.0.wants_room.load(Ordering::Relaxed) != 0
+    }
+
+    fn set_wanted(&self, wanted: bool) {
+        let word = &self.0.words().taken.0.wants_room;
+        word.store(wanted.into(), Ordering::Relaxed);
+    }
+
+    fn ring(&self) {
+        // A full socket wakes as well.
+        let _ = object::send_note(self.0.end.fd(), ROOM, 0);
+    }
+
+    fn lower(&self) {
+        // Nothing but such notes comes to senders.
+        while drop_message(self.0.end.fd()).is_ok_and(|len| len > 0) {}
     }
 }

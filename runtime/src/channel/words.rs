@@ -4,7 +4,7 @@
 //! | --- | --- | --- |
 //! | `capacity` | by who makes the channel | how many messages may wait; 0 for no limit |
 //! | `tail` | under the send lock | [`Mark`] behind the last message that was published |
-//! | `armed` | under the send lock | somebody wants a note when there is news |
+//! | `wants_news` | under the send lock | somebody wants a note when there is news |
 //! | `attempts` | under the send lock | how often descriptors were put into the socket |
 //! | `regions`, and entries of `table` | under the send lock | where the bytes are: see [`super::region`] |
 //! | `head` | under the receive lock | [`Mark`] behind the last message that was taken |
@@ -83,7 +83,7 @@ pub(super) struct Sent {
     pub(super) tail: AtomicU64,
     pub(super) attempts: AtomicU64,
     pub(super) regions: AtomicU32,
-    pub(super) armed: AtomicU32,
+    pub(super) wants_news: AtomicU32,
 }
 
 /// What receivers write.

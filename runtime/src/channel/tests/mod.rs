@@ -1,3 +1,4 @@
 //! Tests of channels within one process.
 
 mod ends;
+mod signs;
