@@ -126,6 +126,7 @@
 //! values that constructors gave them: what `main` stored in them is not there. What tasks need besides
 //! their arguments is made by an [init function](PoolBuilder::init).
 
+pub mod actor;
 pub mod channel;
 mod error;
 mod family;
@@ -235,9 +236,13 @@ pub use parproc_macros::parallel;
 /// For the expansion of `#[parallel]` only.
 #[doc(hidden)]
 pub mod __private {
+    pub use crate::actor::{Call, build, call};
     pub use crate::error::Failure;
-    pub use crate::registry::{Encoder, Identity, Registration, identity};
+    pub use crate::registry::{
+        Encoder, Identity, Maker, Method, Registration, identity, maker, method,
+    };
     pub use crate::shared::SharedPart;
     pub use crate::wire::{Argument, Arguments, Output, Reply};
+    pub use crate::worker::state::{keep, try_keep, with_state};
     pub use inventory;
 }

@@ -57,6 +57,23 @@ pub(crate) enum ErrorKind {
         /// What the worker said of it, if it did not just return an `Err`.
         source: Option<TaskError>,
     },
+    /// The state of an actor could not be made.
+    ActorStart {
+        actor: String,
+        reason: String,
+        /// What its process said of it, if the constructor did not just return an `Err`.
+        source: Option<TaskError>,
+    },
+    /// The process of an actor ended before it should.
+    ActorDied {
+        actor: String,
+        reason: String,
+        source: Option<TaskError>,
+    },
+    /// An actor was shut down.
+    ActorEnded { actor: String },
+    /// An actor was killed.
+    ActorKilled { actor: String },
     /// This process is a copy of the one that made the pool.
     Forked,
     /// A wait ran out of time.
@@ -145,20 +162,33 @@ impl Error {
         matches!(*self.kind, ErrorKind::Invalid { .. })
     }
 
-    /// True when the pool was shut down or dropped, or belongs to the process that this one was forked
-    /// from.
+    /// True when the pool or the actor was shut down, killed or dropped, or belongs to the process that this
+    /// one was forked from.
     #[must_use]
     pub fn is_closed(&self) -> bool {
         matches!(
             *self.kind,
-            ErrorKind::Closed | ErrorKind::Killed | ErrorKind::Forked
+            ErrorKind::Closed
+                | ErrorKind::Killed
+                | ErrorKind::ActorEnded { .. }
+                | ErrorKind::ActorKilled { .. }
+                | ErrorKind::Forked
         )
     }
 
-    /// True when the call, the task or its pool was cancelled or killed before it was done.
+    /// True when the call was refused by a closed pool.
+    pub(crate) fn is_pool_closed(&self) -> bool {
+        matches!(*self.kind, ErrorKind::Closed)
+    }
+
+    /// True when the call, the task, its pool or its actor was cancelled or killed before it was done.
     #[must_use]
     pub fn is_cancelled(&self) -> bool {
-        matches!(*self.kind, ErrorKind::Killed) || self.task().is_some_and(TaskError::is_cancelled)
+        let killed = matches!(
+            *self.kind,
+            ErrorKind::Killed | ErrorKind::ActorKilled { .. }
+        );
+        killed || self.task().is_some_and(TaskError::is_cancelled)
     }
 
     /// True when the pool gave up because its items crashed too many workers: see
@@ -168,10 +198,21 @@ impl Error {
         matches!(*self.kind, ErrorKind::CrashBudget { .. })
     }
 
-    /// True when the pool's [`init`](crate::PoolBuilder::init) function failed or was not done in time.
+    /// True when the pool's [`init`](crate::PoolBuilder::init) function, or the constructor of an
+    /// [actor](crate::actor), failed or was not done in time.
     #[must_use]
     pub fn is_init(&self) -> bool {
-        matches!(*self.kind, ErrorKind::Init { .. })
+        matches!(
+            *self.kind,
+            ErrorKind::Init { .. } | ErrorKind::ActorStart { .. }
+        )
+    }
+
+    /// True when an [actor](crate::actor) died, by another call or between two calls, before this call was
+    /// run. Its [source](std::error::Error::source) is the [`TaskError`] of what ended it.
+    #[must_use]
+    pub fn is_actor_died(&self) -> bool {
+        matches!(*self.kind, ErrorKind::ActorDied { .. })
     }
 
     /// True when a wait with a time limit ran out of it; the wait can be repeated.
@@ -243,6 +284,17 @@ impl fmt::Display for Error {
                 f,
                 "no worker could be made ready: the pool's init function `{function}` failed: {reason}"
             ),
+            ErrorKind::ActorStart { actor, reason, .. } => {
+                write!(f, "the actor `{actor}` could not be made: {reason}")
+            }
+            ErrorKind::ActorDied { actor, reason, .. } => write!(
+                f,
+                "the actor `{actor}` died, so this call of it was not run: {reason}"
+            ),
+            ErrorKind::ActorEnded { actor } => {
+                write!(f, "the actor `{actor}` was shut down")
+            }
+            ErrorKind::ActorKilled { actor } => write!(f, "the actor `{actor}` was killed"),
             ErrorKind::Forked => f.write_str(
                 "this process was forked from the one that made the pool, whose workers it cannot use: make \
                  a pool of its own here",
@@ -281,6 +333,12 @@ impl std::error::Error for Error {
             ErrorKind::Task(error) => error.source(),
             ErrorKind::CrashBudget { last, .. } => Some(last),
             ErrorKind::Init {
+                source: Some(task), ..
+            }
+            | ErrorKind::ActorStart {
+                source: Some(task), ..
+            }
+            | ErrorKind::ActorDied {
                 source: Some(task), ..
             } => Some(task),
             ErrorKind::Os { error, .. } | ErrorKind::Io(error) => Some(&*error.0),

@@ -69,7 +69,7 @@ impl State {
     }
 
     /// There is news for the thread that calls.
-    fn wake_callbacks(&mut self) {
+    pub(super) fn wake_callbacks(&mut self) {
         match &self.callbacks.waiter {
             Some(waiter) => waiter.notify_one(),
             // It may lead, and sleep.

@@ -155,7 +155,15 @@ impl Shared {
             state.end_waiting_task(key);
         } else {
             state.cancel_after(key, None);
-            self.end_running(state, |call| call == key);
+            if self.setup.actor.is_some() {
+                // Others call the actor too: it goes on, and the result is dropped.
+                let left = state.calls.get(key).map(|call| call.outstanding);
+                if left.is_some_and(|left| left > 0) {
+                    state.end_waiting_task(key);
+                }
+            } else {
+                self.end_running(state, |call| call == key);
+            }
         }
         self.feed(state);
         state.ringer.ring();

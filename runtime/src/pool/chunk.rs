@@ -67,6 +67,8 @@ pub(super) enum Ending {
     Cancelled,
     /// With its pool.
     Killed,
+    /// With its actor.
+    ActorKilled,
     /// The time of the whole call was over.
     TimedOut(Duration),
 }
@@ -80,6 +82,9 @@ impl Ending {
             },
             Ending::Killed => TaskErrorKind::Cancelled {
                 reason: Reason("its pool was killed".to_owned()),
+            },
+            Ending::ActorKilled => TaskErrorKind::Cancelled {
+                reason: Reason("its actor was killed".to_owned()),
             },
             Ending::TimedOut(limit) => TaskErrorKind::CallTimedOut { limit },
         };

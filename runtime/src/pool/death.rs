@@ -94,6 +94,7 @@ impl Shared {
         let was_ready = link.greeted || words.ready.load(Ordering::Acquire) == READY;
         let barren = !own && !was_ready && link.items_done == 0;
 
+        let mut ended_by = None;
         let mut unfinished: Vec<InFlight> = link.in_flight.drain(..).collect();
         if let Some(reason) = end.reason.as_ref().filter(|_| own) {
             for one in unfinished.drain(..) {
@@ -110,7 +111,7 @@ impl Shared {
             let unwanted = link.doom == Some(Doom::Unwanted) || state.phase == Phase::Closed;
             front.chunk.history.spared += u32::from(!running && !unwanted);
             if running || front.chunk.is_hook() || front.chunk.history.spared >= SPARED {
-                self.settle(state, &link, front, &end, written);
+                ended_by = self.settle(state, &link, front, &end, written);
             }
         } else if was_ready && link.doom.is_none() && !link.init.is_done() {
             // It is not known yet what the init function said.
@@ -124,6 +125,12 @@ impl Shared {
         }
         for one in unfinished.into_iter().rev() {
             self.put_back(state, one);
+        }
+        if self.setup.actor.is_some() {
+            self.actor_ended(state, &link, end, ended_by);
+            self.feed(state);
+            state.ringer.ring();
+            return;
         }
 
         if barren && link.doom.is_none() && state.phase != Phase::Closed {
@@ -149,7 +156,7 @@ impl Shared {
         state.ringer.ring();
     }
 
-    /// What becomes of the item that the worker was running.
+    /// What becomes of the item that the worker was running; gives the error of one that ended it.
     fn settle(
         &self,
         state: &mut State,
@@ -157,13 +164,12 @@ impl Shared {
         front: &mut InFlight,
         end: &End,
         written: Written,
-    ) {
-        let Some(kind) = cause(state, link, &front.chunk, end) else {
-            // It ended for something else; the item is run by another worker.
-            return;
-        };
+    ) -> Option<TaskError> {
+        // If it ended for something else, the item is run by another worker.
+        let kind = cause(state, link, Some(&front.chunk), end)?;
         if front.chunk.is_hook() {
-            return self.init_died(state, link, kind, end);
+            self.init_died(state, link, kind, end);
+            return None;
         }
         let call = front.chunk.call;
         let arguments = self.table.arguments(front.chunk.function);
@@ -179,13 +185,16 @@ impl Shared {
         let wanted = state.wants(call, item.first);
         let rules = state.rules_of(&item).map(|rules| &**rules);
         let retry = match rules {
-            Some(rules) if !panicked && wanted => rules.retry(item.history),
+            Some(rules) if !panicked && wanted && self.may_start_again(state) => {
+                rules.retry(item.history)
+            }
             _ => Retry::No,
         };
         let name = self.table.name(item.function);
         let mut error = TaskError::new(name, item.first, Some(link.pid), kind)
             .in_attempt(item.history.attempt)
             .under(circumstances(link, end));
+        let ended_by = error.clone();
         if retry == Retry::Quarantined {
             error = error.quarantined();
         }
@@ -201,6 +210,7 @@ impl Shared {
                 self.fail(state, Failed { item, how }, wanted);
             }
         }
+        Some(ended_by)
     }
 
     /// Ends all calls when the budget of the pool is used up.
@@ -250,6 +260,11 @@ impl Shared {
 
     /// A worker could not be started at all.
     pub(super) fn start_failed(&self, state: &mut State, reason: &str) {
+        if self.setup.actor.is_some() {
+            self.actor_not_started(state, reason.to_owned(), None);
+            state.ringer.ring();
+            return;
+        }
         state.barren.add(Barren::BY_ITSELF);
         self.give_up_if_barren(state, reason);
         self.feed(state);
@@ -283,8 +298,8 @@ impl Shared {
     }
 }
 
-/// What ended the worker in the middle of an item of `chunk`; none if it was not that item.
-fn cause(state: &State, link: &Link, chunk: &Chunk, end: &End) -> Option<TaskErrorKind> {
+/// What ended the worker, in the middle of an item of `chunk` if there is one; none if it was not that item.
+pub(super) fn cause(state: &State, link: &Link, chunk: Option<&Chunk>, end: &End) -> Option<TaskErrorKind> {
     if link.corrupt {
         return Some(TaskErrorKind::Corrupted);
     }
@@ -306,8 +321,7 @@ fn cause(state: &State, link: &Link, chunk: &Chunk, end: &End) -> Option<TaskErr
         Some(Doom::Unwanted) => return None,
         None => {}
     }
-    let rules = state.rules_of(chunk);
-    let limit = rules.and_then(|rules| rules.memory_for(chunk.history));
+    let limit = chunk.and_then(|chunk| state.rules_of(chunk)?.memory_for(chunk.history));
     if killed && end.out_of_memory {
         return Some(TaskErrorKind::MemoryExceeded(MemoryExceeded {
             limit,

@@ -46,7 +46,7 @@ use crate::worker::can_start_workers;
 pub struct Pool {
     shared: Arc<Shared>,
     /// Started with the first work: making a pool that is not used costs next to nothing.
-    threads: Mutex<Vec<JoinHandle<()>>>,
+    pub(super) threads: Mutex<Vec<JoinHandle<()>>>,
 }
 
 impl Pool {
@@ -89,6 +89,7 @@ impl Pool {
             courier,
             gauge: Condvar::new(),
             keeper: Condvar::new(),
+            over: Condvar::new(),
             relay: Relay::default(),
         };
         Ok(Self {
@@ -309,16 +310,21 @@ impl Pool {
     /// Every call and task that was not done gives an error for which
     /// [`Error::is_cancelled`] is true, in whatever thread it is waited for. The pool takes no more work.
     pub fn kill(&self) {
+        self.kill_as(Ending::Killed, &Error::new(ErrorKind::Killed));
+    }
+
+    /// As [`kill`](Self::kill), with other words for what was not done, and for what comes later.
+    pub(super) fn kill_as(&self, ending: Ending, error: &Error) {
         if self.shared.check_fork().is_err() {
             return;
         }
         let mut state = self.shared.lock();
         if state.phase != Phase::Closed {
-            self.shared.end_all_calls(&mut state, Ending::Killed);
-            state.broken.get_or_insert(Error::new(ErrorKind::Killed));
+            self.shared.end_all_calls(&mut state, ending);
+            state.broken.get_or_insert_with(|| error.again());
             state.killed = true;
             state.phase = Phase::Closed;
-            state.abort_calls(&Error::new(ErrorKind::Killed));
+            state.abort_calls(error);
         }
         drop(state);
         self.shared.exit_inline(false);
@@ -430,7 +436,7 @@ impl Pool {
 impl Drop for Pool {
     fn drop(&mut self) {
         // In a copy of the process that `fork` made there are no workers and threads to end.
-        if self.shared.check_fork().is_ok() {
+        if self.shared.check_fork().is_ok() && !self.shared.lock().actor.ends {
             self.close();
         }
     }

@@ -107,6 +107,21 @@ impl InitHook {
     }
 }
 
+impl InitHook {
+    /// One whose arguments are encoded already.
+    pub(super) fn of<F: 'static, R: InitOutput>(arguments: &Payload) -> Self {
+        Self {
+            find: Table::find::<F>,
+            arguments: Ok(Encoded {
+                bytes: arguments.whole().into(),
+                objects: arguments.objects().into(),
+            }),
+            landing: landing::<R>,
+            open: open::<R>,
+        }
+    }
+}
+
 impl ExitHook {
     pub(super) fn new<F: 'static>() -> Self {
         Self {
@@ -280,6 +295,16 @@ impl Init {
 }
 
 impl Failed {
+    /// As the error of an actor whose state it was to make.
+    fn into_actor_error(self, actor: &str) -> Error {
+        let Self { reason, source } = self;
+        Error::new(ErrorKind::ActorStart {
+            actor: actor.to_owned(),
+            reason,
+            source,
+        })
+    }
+
     fn into_error(self, function: &str) -> Error {
         let Self { reason, source } = self;
         Error::new(ErrorKind::Init {

@@ -8,6 +8,7 @@
 //! [callbacks] of tasks, one passes on what workers write (the [relay](output)), one writes the inputs of
 //! failed items to files, in a pool that [keeps](keep) them.
 
+mod actor;
 mod builder;
 mod call;
 mod callbacks;
@@ -50,6 +51,7 @@ mod task;
 mod wait;
 mod watch;
 
+pub(crate) use actor::{ActorCall, ActorPool, Plan};
 pub use builder::{PoolBuilder, Resource};
 pub use cancel::CancelToken;
 pub use global::par_map;

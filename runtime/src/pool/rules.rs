@@ -62,7 +62,7 @@ impl Backoff {
     }
 
     /// The pause after `failures` failed attempts.
-    fn pause(&self, failures: u32) -> Duration {
+    pub(super) fn pause(&self, failures: u32) -> Duration {
         if self.first.is_zero() {
             return Duration::ZERO;
         }
@@ -76,7 +76,7 @@ impl Backoff {
             .min(pause)
     }
 
-    fn check(&self) -> Result<()> {
+    pub(super) fn check(&self) -> Result<()> {
         if !(1.0..=f64::MAX).contains(&self.factor) {
             let factor = self.factor;
             return Err(Error::invalid(format!(

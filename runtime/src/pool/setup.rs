@@ -4,6 +4,7 @@ use std::os::unix::ffi::OsStrExt;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use super::actor::ActorSetup;
 use super::environment::Environment;
 use super::hooks::{ExitHook, InitHook};
 use super::output::Output;
@@ -36,6 +37,8 @@ pub(super) struct Setup {
     pub(super) orders: Orders,
     /// Each worker stays on one CPU.
     pub(super) pin_cpus: bool,
+    /// The only worker is an actor.
+    pub(super) actor: Option<ActorSetup>,
     pub(super) init: Option<InitHook>,
     pub(super) init_timeout: Option<Duration>,
     pub(super) exit: Option<ExitHook>,
@@ -85,6 +88,7 @@ impl Default for Setup {
             directory: None,
             orders: Orders::default(),
             pin_cpus: false,
+            actor: None,
             init: None,
             init_timeout: None,
             exit: None,
@@ -98,6 +102,9 @@ impl Setup {
         self.rules.check()?;
         self.lifespan.check()?;
         self.environment.check()?;
+        if let Some(actor) = &self.actor {
+            actor.check()?;
+        }
         if let Some(path) = &self.directory
             && (path.as_os_str().is_empty() || path.as_os_str().as_bytes().contains(&0))
         {

@@ -41,6 +41,8 @@ pub(super) struct Shared {
     pub(super) gauge: Condvar,
     /// Wakes the keeper.
     pub(super) keeper: Condvar,
+    /// Wakes those who wait for the end of an actor.
+    pub(super) over: Condvar,
     /// Passes on what workers write.
     pub(super) relay: Relay,
 }

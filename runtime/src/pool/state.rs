@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use slab::Slab;
 
+use super::actor::ActorState;
 use super::callbacks::Callbacks;
 use super::chunk::{Chunk, Delivery, Ending};
 use super::death::Barren;
@@ -94,6 +95,7 @@ pub(super) struct State {
     pub(super) init_failures: Barren,
     /// What the init function may do.
     pub(super) init_rules: Option<Arc<Rules>>,
+    pub(super) actor: ActorState,
     /// Nanoseconds that an item of each function took lately.
     pub(super) costs: Vec<Option<f64>>,
     /// True while a thread sleeps on the pool's bell for everybody.
@@ -239,6 +241,7 @@ impl State {
             barren: Barren::default(),
             init_failures: Barren::default(),
             init_rules: None,
+            actor: ActorState::default(),
             costs: vec![None; functions],
             led: false,
             sleeper: Some(sleeper),
@@ -466,6 +469,7 @@ impl State {
         }
         self.give_back(chunk);
         self.notify_if_idle();
+        self.close_if_over();
     }
 
     /// True if the caller may try items again that are done.

@@ -70,6 +70,7 @@ impl Shared {
                 self.lock().phase = Phase::Closed;
             }
             self.gauge.notify_all();
+            self.actor_is_over();
             life.unwrap_or_else(|panic| resume_unwind(panic));
         });
     }

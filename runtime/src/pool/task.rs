@@ -14,9 +14,10 @@ use super::observer::Observer;
 use super::results::{open_large, open_record};
 use super::select::Selection;
 use super::shared::Shared;
+use super::state::CallSpec;
 use crate::error::{Error, ErrorKind, Failure, Result, Step, TaskError};
 use crate::registry::FunctionId;
-use crate::wire::{Output, Records};
+use crate::wire::{Output, Records, landing};
 
 /// A task that runs in a worker, from [`Pool::spawn`](crate::Pool::spawn).
 ///
@@ -78,6 +79,18 @@ impl<R: Output> Task<R> {
             joined: false,
             marker: PhantomData,
         }
+    }
+
+    /// A task that has failed before it was handed in.
+    pub(super) fn failed(shared: &Arc<Shared>, function: FunctionId, error: Error) -> Self {
+        let mut state = shared.lock();
+        let key = state.open_call(CallSpec {
+            single: true,
+            ..CallSpec::of(landing::<R>)
+        });
+        state.deliver(key, Delivery::Aborted(error));
+        drop(state);
+        Self::new(shared, function, key)
     }
 
     /// Waits for the task's end and gives its result.
@@ -191,9 +204,10 @@ impl<R: Output> Task<R> {
     /// waited for and `callback` called here too.
     pub fn on_done(mut self, callback: impl FnOnce(Result<R>) + Send + 'static) {
         let name = self.name();
+        let in_actor = self.shared.setup.actor.is_some();
         let callback = Callback::new(move |delivery| {
             // Decoding runs code of the user's as well, and is not to cost the call.
-            let opened = catch_unwind(AssertUnwindSafe(|| open(name, delivery)));
+            let opened = catch_unwind(AssertUnwindSafe(|| open_in(in_actor, name, delivery)));
             callback(opened.unwrap_or_else(|_| {
                 let failure = Failure::of::<R>(Step::DecodeResult, "decoding it panicked".into());
                 Err(TaskError::failed(name, 0, None, failure).into())
@@ -272,7 +286,7 @@ impl<R: Output> Task<R> {
 
     fn wait(&mut self, deadline: Option<Instant>) -> Result<R> {
         let delivery = self.fetch(deadline);
-        open(self.name(), delivery)
+        open_in(self.shared.setup.actor.is_some(), self.name(), delivery)
     }
 
     /// Waits for the result, or gives the reason why there is none.
@@ -290,6 +304,16 @@ impl<R: Output> Task<R> {
         drop(state);
         self.joined = true;
         delivery
+    }
+}
+
+/// As [`open`]; the error of an actor's call says so.
+fn open_in<R: Output>(in_actor: bool, name: &'static str, delivery: Delivery) -> Result<R> {
+    let result = open(name, delivery);
+    if in_actor {
+        result.map_err(|error| error.in_process("an actor"))
+    } else {
+        result
     }
 }
 

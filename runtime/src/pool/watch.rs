@@ -70,6 +70,7 @@ impl Shared {
         next = next.min(self.end_lives(&mut state, now));
         next = next.min(self.kill_due(&mut state, now));
         next = next.min(self.next_look_at_inits(&state, now));
+        next = next.min(self.restart_actor(&mut state, now));
         self.feed(&mut state);
         state.alarm = state.alarm.min(next);
         state.alarm

@@ -51,5 +51,6 @@ impl FunctionInfo {
 /// # Errors
 /// When two functions have the same name.
 pub fn functions() -> Result<Vec<FunctionInfo>> {
-    Ok(table()?.iter().map(FunctionInfo).collect())
+    let shown = table()?.iter().filter(|entry| !entry.hidden);
+    Ok(shown.map(FunctionInfo).collect())
 }

@@ -4,12 +4,14 @@
 //! `main`. The table sorts them by name, so that an index means the same in every process of one
 //! build, and its fingerprint tells two builds apart.
 
+mod actor;
 mod function;
 mod info;
 mod limits;
 mod registration;
 mod table;
 
+pub use actor::{Maker, Method, maker, method};
 pub use function::{Encoder, Function};
 pub use info::{FunctionInfo, functions};
 pub(crate) use limits::Limits;

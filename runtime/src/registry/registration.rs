@@ -17,6 +17,8 @@ pub struct Registration {
     pub(crate) arguments: usize,
     pub(crate) call: fn(&mut Arguments<'_>, Reply<'_>) -> Result<(), Failure>,
     pub(super) limits: Limits,
+    /// It is ours to call, and in no list for users.
+    pub(super) hidden: bool,
 }
 
 inventory::collect!(Registration);
@@ -62,6 +64,7 @@ impl Registration {
                 retries: None,
                 memory_growth: None,
             },
+            hidden: false,
         }
     }
 
@@ -90,6 +93,13 @@ impl Registration {
     #[must_use]
     pub const fn memory_growth(mut self, factor: f64) -> Self {
         self.limits.memory_growth = Some(factor);
+        self
+    }
+
+    /// Keeps it out of the list of functions.
+    #[must_use]
+    pub const fn hidden(mut self) -> Self {
+        self.hidden = true;
         self
     }
 

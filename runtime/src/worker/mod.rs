@@ -52,6 +52,7 @@ mod output;
 mod panic;
 mod run;
 mod serve;
+pub(crate) mod state;
 
 pub(crate) use attach::Attach;
 pub(crate) use carriage::Subject;

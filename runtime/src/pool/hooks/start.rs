@@ -102,6 +102,7 @@ impl Shared {
             // What it uses now is not what its tasks made it use.
             link.measured = link.items_done;
             state.init_failures = Barren::default();
+            state.actor.started = true;
             self.feed(state);
             // The leader counts the workers before it spins or sleeps.
             state.ringer.ring();
@@ -133,6 +134,11 @@ impl Shared {
 
     /// Ends all calls when that was enough, unless a worker is left that can go on.
     fn init_failed(&self, state: &mut State, init: &Init, mut failed: Failed, weight: u32) {
+        if let Some(actor) = &self.setup.actor {
+            // Decided when its process is gone.
+            state.actor.unmade = Some(failed.into_actor_error(actor.name));
+            return;
+        }
         state.init_failures.add(weight);
         let mut links = state.links.iter();
         let working = links.any(|link| link.greeted && link.init.is_done() && link.stays());

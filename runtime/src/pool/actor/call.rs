@@ -1,0 +1,77 @@
+//! A call of an actor's method, from its arguments to its task.
+
+use serde::Serialize;
+
+use super::super::Task;
+use super::super::state::CallSpec;
+use super::super::rules::Rules;
+use super::host::ActorPool;
+use crate::error::{Error, ErrorKind, Failure, Result, TaskError};
+use crate::registry::{FunctionId, Table, table};
+use crate::wire::{Output, Payload, encode_argument, landing};
+
+/// The function of a call and its arguments, as far as they are there.
+#[derive(Debug)]
+pub(crate) struct ActorCall {
+    function: Result<FunctionId>,
+    payload: Result<Payload, Failure>,
+}
+
+/// What stands for a function that the table does not have.
+const NO_FUNCTION: FunctionId = FunctionId(u32::MAX);
+
+impl ActorCall {
+    /// A call of the function that is registered under `F`.
+    pub(crate) fn new<F: 'static>() -> Self {
+        Self {
+            function: table().and_then(Table::find::<F>),
+            payload: Ok(Payload::default()),
+        }
+    }
+
+    pub(crate) fn argument<T: Serialize>(&mut self, argument: T) {
+        if let Ok(payload) = &mut self.payload
+            && let Err(failure) = encode_argument(argument, payload)
+        {
+            self.payload = Err(failure);
+        }
+    }
+}
+
+impl ActorPool {
+    /// Hands in the call. Whatever is wrong is the task's error.
+    pub(crate) fn submit<R: Output>(&self, call: ActorCall) -> Task<R> {
+        let function = *call.function.as_ref().unwrap_or(&NO_FUNCTION);
+        let shared = self.pool().shared();
+        match self.try_submit::<R>(call) {
+            Ok(key) => Task::new(shared, function, key),
+            Err(error) => Task::failed(shared, function, error),
+        }
+    }
+
+    fn try_submit<R: Output>(&self, call: ActorCall) -> Result<usize> {
+        let shared = self.pool().shared();
+        let function = call.function?;
+        let mut payload = call.payload.map_err(|failure| {
+            TaskError::failed(shared.table.name(function), 0, None, failure)
+        })?;
+        payload.shrink();
+        let spec = CallSpec {
+            rules: shared.rules(function, Rules::default())?,
+            single: true,
+            ..CallSpec::of(landing::<R>)
+        };
+        let key = shared.submit_one(function, spec, None, payload);
+        key.map_err(|error| self.in_words_of_actors(error))
+    }
+
+    /// What an error about a pool means for an actor.
+    pub(super) fn in_words_of_actors(&self, error: Error) -> Error {
+        if error.is_pool_closed() {
+            let actor = self.name().to_owned();
+            Error::new(ErrorKind::ActorEnded { actor })
+        } else {
+            error
+        }
+    }
+}
