@@ -18,6 +18,8 @@ pub(crate) struct Args {
     pub(crate) krate: Option<Path>,
     /// `for(…)`: the lists in the order written.
     pub(crate) lists: Option<Vec<List>>,
+    /// `handle = "…"`.
+    pub(crate) handle: Option<Ident>,
     /// `timeout`, `memory_limit`, `retries` and `memory_growth`.
     pub(crate) limits: Limits,
     /// Whether an option could not be understood: what is missing may have been meant by it.
@@ -69,6 +71,7 @@ impl Args {
         let doubled = match option.to_string().as_str() {
             "name" => self.name.replace(name(&option, input)?).is_some(),
             "crate" => self.krate.replace(krate(&option, input)?).is_some(),
+            "handle" => self.handle.replace(handle(&option, input)?).is_some(),
             "for" => self.lists.replace(lists(&option, input)?).is_some(),
             "timeout" => {
                 let nanos = limits::timeout(&option, input)?;
@@ -87,8 +90,8 @@ impl Args {
                 limits.memory_growth.replace(factor).is_some()
             }
             _ => {
-                let known = "the options are `name`, `for`, `crate`, `timeout`, `memory_limit`, \
-                    `retries` and `memory_growth`";
+                let known = "the options are `name`, `for`, `crate`, `handle`, `timeout`, \
+                    `memory_limit`, `retries` and `memory_growth`";
                 let message = format!("unknown option `{option}`: {known}");
                 return Err(Error::new(option.span(), message));
             }
@@ -120,6 +123,18 @@ fn name(option: &Ident, input: ParseStream<'_>) -> Result<LitStr> {
         return Err(Error::new(name.span(), message));
     }
     Ok(name)
+}
+
+/// Parses the `= "Name"` of `handle`.
+fn handle(option: &Ident, input: ParseStream<'_>) -> Result<Ident> {
+    const USAGE: &str = "`handle` takes the name of a type in quotes: write `handle = \"Name\"`";
+    equals_sign(option, input, USAGE)?;
+    let name = match input.parse() {
+        Ok(Lit::Str(name)) => name,
+        Ok(other) => return Err(Error::new(other.span(), USAGE)),
+        Err(error) => return Err(Error::new(error.span(), USAGE)),
+    };
+    name.parse().map_err(|_| Error::new(name.span(), USAGE))
 }
 
 /// Parses the `= path` of `crate`.
@@ -274,7 +289,7 @@ mod tests {
             messages,
             [
                 "`name` takes a string: write `name = \"…\"`",
-                "unknown option `speed`: the options are `name`, `for`, `crate`, `timeout`, \
+                "unknown option `speed`: the options are `name`, `for`, `crate`, `handle`, `timeout`, \
                  `memory_limit`, `retries` and `memory_growth`",
                 "`crate` takes a path without quotes: write `crate = some::path`",
                 "`name` is given twice: remove one",

@@ -1,6 +1,7 @@
 //! What the attribute expands to: the item as it was, and a registration for each function or
 //! instance.
 
+use crate::actor::{self, Role};
 use crate::args::Args;
 use crate::instance::Instance;
 use crate::item::{Block, Function, Item};
@@ -48,6 +49,8 @@ fn free_function(function: &Function) -> TokenStream {
             krate: krate(&function.args),
             attrs: repeated(&function.attrs),
             path: quote!(#ident #turbofish),
+            role: Role::Function,
+            self_ty: TokenStream::new(),
             suffix: several.then(|| suffix(instance.labels())),
             limits: function.args.limits,
         };
@@ -61,9 +64,7 @@ fn impl_block(block: &Block) -> TokenStream {
     let mut registrations = TokenStream::new();
     let of_block = Instance::all(&block.args, &block.generics);
     for function in &block.functions {
-        if function.signature.receiver().is_some() {
-            continue;
-        }
+        let role = block.role(function);
         let of_function = Instance::all(&function.args, &function.signature.generics);
         let several = of_block.len() * of_function.len() > 1;
         for outer in &of_block {
@@ -76,12 +77,22 @@ fn impl_block(block: &Block) -> TokenStream {
                     krate: krate(&block.args),
                     attrs: repeated(block.attrs.iter().chain(&function.attrs)),
                     path: quote!(<#self_ty>::#ident #turbofish),
+                    role: if block.is_actor() {
+                        role
+                    } else {
+                        Role::Function
+                    },
+                    self_ty,
                     suffix: several.then(|| suffix(outer.labels().chain(inner.labels()))),
                     limits: function.args.limits.or(block.args.limits),
                 };
                 registrations.extend(registration.expand());
             }
         }
+    }
+    if block.is_actor() {
+        let attrs = conditions(&block.attrs);
+        registrations.extend(actor::expand(block, &krate(&block.args), &attrs));
     }
     registrations
 }
@@ -97,6 +108,14 @@ fn krate(args: &Args) -> TokenStream {
         Some(path) => respan(path.to_token_stream()),
         None => quote!(::parproc),
     }
+}
+
+/// The attributes that decide whether the item is there.
+pub(crate) fn conditions<'a>(attrs: impl IntoIterator<Item = &'a Attribute>) -> TokenStream {
+    let conditions = attrs.into_iter().filter(|attr| attr.path().is_ident("cfg"));
+    conditions
+        .flat_map(|attr| respan(attr.to_token_stream()))
+        .collect()
 }
 
 /// The attributes of the item that its registration needs too.

@@ -21,10 +21,9 @@ pub(crate) enum Item {
 /// A function, free or of an `impl` block.
 pub(crate) struct Function {
     pub(crate) attrs: Vec<Attribute>,
+    pub(crate) visibility: Visibility,
     pub(crate) signature: Signature,
     pub(crate) args: Args,
-    /// Whether the attribute stands on this very function, and not only on its block.
-    pub(crate) annotated: bool,
 }
 
 /// An `impl` block.
@@ -52,9 +51,9 @@ impl Item {
         match (item, source.body()) {
             (syn::Item::Fn(item), Some(_)) => Some(Item::Function(Function {
                 attrs: item.attrs,
+                visibility: item.vis,
                 signature: item.sig,
                 args,
-                annotated: true,
             })),
             (syn::Item::Impl(item), Some(body)) => {
                 Some(Item::Block(Block::parse(item, body, args, mistakes)))
@@ -109,7 +108,7 @@ impl Function {
     fn parse_in_block(input: ParseStream<'_>, mistakes: &mut Mistakes) -> Option<Self> {
         let ahead = input.fork();
         let attrs = ahead.call(Attribute::parse_outer).ok()?;
-        ahead.parse::<Visibility>().ok()?;
+        let visibility = ahead.parse().ok()?;
         let signature = ahead.parse().ok()?;
         if !ahead.peek(token::Brace) {
             return None;
@@ -119,7 +118,6 @@ impl Function {
 
         let (ours, attrs): (Vec<_>, Vec<_>) =
             attrs.into_iter().partition(|attr| is_ours(attr.path()));
-        let annotated = !ours.is_empty();
         let mut args = Args::default();
         for (i, attr) in ours.into_iter().enumerate() {
             match attr.meta {
@@ -138,9 +136,9 @@ impl Function {
         }
         Some(Function {
             attrs,
+            visibility,
             signature,
             args,
-            annotated,
         })
     }
 }

@@ -3,6 +3,7 @@
 //! Use it through `parproc::parallel`. What it expands to reaches into a hidden module of that
 //! crate, and the two versions belong together.
 
+mod actor;
 mod args;
 mod expand;
 mod instance;

@@ -1,5 +1,6 @@
 //! The registration of one function, as code.
 
+use crate::actor::Role;
 use crate::item::Function;
 use crate::limits::Limits;
 use crate::spans::{ours, place, respan};
@@ -18,6 +19,9 @@ pub(crate) struct Registration<'a> {
     pub(crate) attrs: TokenStream,
     /// How to name the function from outside of it.
     pub(crate) path: TokenStream,
+    pub(crate) role: Role,
+    /// The type of its block, if it has one.
+    pub(crate) self_ty: TokenStream,
     /// What goes after the name that the user gave.
     pub(crate) suffix: Option<String>,
     pub(crate) limits: Limits,
@@ -25,6 +29,28 @@ pub(crate) struct Registration<'a> {
 
 impl Registration<'_> {
     pub(crate) fn expand(&self) -> TokenStream {
+        let registered = |identity: &str, call, hidden| {
+            let identity = Ident::new(identity, Span::call_site());
+            self.submit(&identity, self.name(hidden), call, hidden)
+        };
+        match self.role {
+            Role::Function => registered("identity", self.call(), false),
+            Role::Method => registered("method", self.call(), false),
+            Role::Constructor { .. } => {
+                let mut both = registered("identity", self.call(), false);
+                both.extend(registered("maker", self.make(), true));
+                both
+            }
+        }
+    }
+
+    fn submit(
+        &self,
+        identity: &Ident,
+        name: TokenStream,
+        call: TokenStream,
+        hidden: bool,
+    ) -> TokenStream {
         let Registration {
             krate,
             attrs,
@@ -32,8 +58,8 @@ impl Registration<'_> {
             limits,
             ..
         } = self;
+        let hidden = hidden.then(|| quote!(.hidden()));
         let signature = &self.function.signature;
-        let name = self.name();
         let text = self.signature();
         // With the user's own span, the line is that of the name; with ours, that of the attribute.
         let place = signature.ident.span();
@@ -42,14 +68,13 @@ impl Registration<'_> {
             quote_spanned!(place=> ::core::line!()),
         );
         let count = self.function.arguments().count();
-        let call = self.call();
         quote! {
             #attrs
             const _: () = {
                 #krate::__private::inventory::submit! {
                     #krate::__private::Registration::new(
                         #name,
-                        || #krate::__private::identity(&#path),
+                        || #krate::__private::#identity(&#path),
                         #text,
                         #file,
                         #line,
@@ -57,6 +82,7 @@ impl Registration<'_> {
                         #call,
                     )
                     #limits
+                    #hidden
                 }
             };
         }
@@ -74,11 +100,15 @@ impl Registration<'_> {
     }
 
     /// The name that the user gave, if any, as an `Option`.
-    fn name(&self) -> TokenStream {
+    fn name(&self, hidden: bool) -> TokenStream {
         let Some(name) = &self.function.args.name else {
             return quote!(::core::option::Option::None);
         };
-        let name = name.value() + self.suffix.as_deref().unwrap_or_default();
+        let mut name = name.value() + self.suffix.as_deref().unwrap_or_default();
+        if hidden {
+            // It has the place of another one of that name.
+            name += " (of an actor)";
+        }
         quote!(::core::option::Option::Some(#name))
     }
 
@@ -91,6 +121,64 @@ impl Registration<'_> {
         let Registration { krate, path, .. } = self;
         let (arguments, reply) = (local("arguments"), local("reply"));
         let (result, put) = (local("result"), local("put"));
+        let (takes, passed) = self.takes(&arguments);
+        if let Role::Constructor { .. } = self.role {
+            // The state of an actor need not be a value that travels; if it is, this is a function.
+            return quote! {
+                |#arguments, #reply| {
+                    use #krate::__private::PutNothing as _;
+                    #takes
+                    #krate::__private::Made(#path(#(#passed),*)).put(#reply)
+                }
+            };
+        }
+        // In two steps, since an error about a call's argument would be shown at the argument.
+        let put_path = match &self.function.signature.output {
+            ReturnType::Type(_, ty) => spread(quote!(#krate::__private::Reply::put), ty),
+            ReturnType::Default => quote!(#krate::__private::Reply::put),
+        };
+        let call = if self.role == Role::Method {
+            let self_ty = &self.self_ty;
+            let state = local("state");
+            quote! {
+                #krate::__private::with_state(|#state: &mut #self_ty| #path(#state, #(#passed),*))?
+            }
+        } else {
+            quote!(#path(#(#passed),*))
+        };
+        quote! {
+            |#arguments, #reply| {
+                #takes
+                let #result = #call;
+                let #put = #put_path;
+                #put(#reply, #result)
+            }
+        }
+    }
+
+    /// The closure that has a constructor make a state, and keeps that where it is.
+    fn make(&self) -> TokenStream {
+        let Registration { krate, path, .. } = self;
+        let (arguments, reply) = (local("arguments"), local("reply"));
+        let (takes, passed) = self.takes(&arguments);
+        let keep = match self.role {
+            Role::Constructor { fallible: true } => quote!(try_keep),
+            _ => quote!(keep),
+        };
+        quote! {
+            |#arguments, #reply| {
+                #takes
+                #krate::__private::Reply::put(
+                    #reply,
+                    #krate::__private::#keep(#path(#(#passed),*)),
+                )
+            }
+        }
+    }
+
+    /// What takes the arguments, one after the other, and how each is passed then.
+    fn takes(&self, arguments: &Ident) -> (TokenStream, Vec<TokenStream>) {
+        let krate = &self.krate;
         let mut takes = TokenStream::new();
         let mut passed = Vec::new();
         for (i, argument) in self.function.arguments().enumerate() {
@@ -118,19 +206,7 @@ impl Registration<'_> {
             takes.extend(quote!(let #mutable #value = #take?;));
             passed.push(quote!(#lent #value));
         }
-        // In two steps, since an error about a call's argument would be shown at the argument.
-        let put_path = match &self.function.signature.output {
-            ReturnType::Type(_, ty) => spread(quote!(#krate::__private::Reply::put), ty),
-            ReturnType::Default => quote!(#krate::__private::Reply::put),
-        };
-        quote! {
-            |#arguments, #reply| {
-                #takes
-                let #result = #path(#(#passed),*);
-                let #put = #put_path;
-                #put(#reply, #result)
-            }
-        }
+        (takes, passed)
     }
 }
 

@@ -8,7 +8,7 @@ use crate::source::is_ours;
 use crate::types::{check_argument, check_result};
 use proc_macro2::{TokenStream, TokenTree};
 use quote::ToTokens;
-use syn::{Error, GenericParam, Generics, ReturnType, Safety, Signature};
+use syn::{Error, GenericParam, Generics, ReceiverKind, ReturnType, Safety, Signature};
 
 /// How many arguments a registered function takes at most.
 const MOST_ARGUMENTS: usize = 8;
@@ -22,6 +22,9 @@ pub(crate) fn check(item: &Item, mistakes: &mut Mistakes) {
 }
 
 fn check_free_function(function: &Function, mistakes: &mut Mistakes) {
+    if let Some(name) = &function.args.handle {
+        mistakes.at(name, "only an `impl` block with methods has a handle");
+    }
     for attr in function.attrs.iter().filter(|attr| is_ours(attr.path())) {
         mistakes.at(attr.path(), "`#[parallel]` is given twice: remove one");
     }
@@ -58,23 +61,87 @@ fn check_block(block: &Block, mistakes: &mut Mistakes) {
         );
     }
     check_lists(&block.args, &block.generics, "this block", mistakes);
+    check_actor(block, mistakes);
     for function in &block.functions {
-        if let Some(receiver) = function.signature.receiver() {
-            if function.annotated {
-                mistakes.at(
-                    receiver,
-                    "a method cannot be registered: take the value as an ordinary argument",
-                );
-            }
-            continue;
-        }
         if let Some(path) = &function.args.krate {
             mistakes.at(
                 path,
                 "`crate` is an option of the whole block: put it there",
             );
         }
+        if let Some(name) = &function.args.handle {
+            mistakes.at(
+                name,
+                "`handle` is an option of the whole block: put it there",
+            );
+        }
         check_function(function, mistakes);
+    }
+}
+
+/// Finds what keeps the type of a block with methods from being an actor.
+fn check_actor(block: &Block, mistakes: &mut Mistakes) {
+    let Some(first) = block.methods().next() else {
+        if let Some(name) = &block.args.handle {
+            mistakes.at(
+                name,
+                "only a block with methods has a handle: add some, or remove `handle`",
+            );
+        }
+        return;
+    };
+    if block.constructors().next().is_none() {
+        mistakes.at(
+            first.signature.receiver(),
+            "the methods of this block are called in an actor, and nothing makes its state: add a \
+             function that returns `Self`, such as `new`, or put the methods into an `impl` block \
+             without `#[parallel]`",
+        );
+    }
+    if !block.generics.params.is_empty() {
+        mistakes.at(
+            &block.generics.params,
+            "an actor has one type: put the methods into an `impl` block without `#[parallel]`, or \
+             this one on a type without parameters",
+        );
+    } else if block.handle().is_none() {
+        mistakes.at(
+            &block.self_ty,
+            "this type gives its handle no name: write `#[parallel(handle = \"…\")]`",
+        );
+    }
+    for function in block.methods() {
+        check_method(function, mistakes);
+    }
+}
+
+fn check_method(function: &Function, mistakes: &mut Mistakes) {
+    let signature = &function.signature;
+    if let Some(receiver) = signature.receiver()
+        && !matches!(receiver.kind, ReceiverKind::Reference(..))
+    {
+        mistakes.at(
+            receiver,
+            "the state of an actor stays in its process: take `&self` or `&mut self`, or put the \
+             method into an `impl` block without `#[parallel]`",
+        );
+    }
+    for param in &signature.generics.params {
+        if let Some(name) = instance::name(param) {
+            mistakes.at(
+                name,
+                "a method of an actor has one type: take an enum, or put the method into an `impl` \
+                 block without `#[parallel]`",
+            );
+        }
+    }
+    if let Some(lists) = &function.args.lists
+        && let Some(list) = lists.first()
+    {
+        mistakes.at(
+            &list.param,
+            "a method of an actor has no instances: remove the list",
+        );
     }
 }
 
@@ -93,12 +160,14 @@ fn check_function(function: &Function, mistakes: &mut Mistakes) {
     if let ReturnType::Type(_, ty) = &function.signature.output {
         check_result(ty, mistakes);
     }
-    check_lists(
-        &function.args,
-        &function.signature.generics,
-        "this function",
-        mistakes,
-    );
+    if function.signature.receiver().is_none() {
+        check_lists(
+            &function.args,
+            &function.signature.generics,
+            "this function",
+            mistakes,
+        );
+    }
 }
 
 fn check_qualifiers(signature: &Signature, mistakes: &mut Mistakes) {

@@ -236,7 +236,7 @@ pub use parproc_macros::parallel;
 /// For the expansion of `#[parallel]` only.
 #[doc(hidden)]
 pub mod __private {
-    pub use crate::actor::{Call, build, call};
+    pub use crate::actor::{Call, Made, PutNothing, build, call};
     pub use crate::error::Failure;
     pub use crate::registry::{
         Encoder, Identity, Maker, Method, Registration, identity, maker, method,

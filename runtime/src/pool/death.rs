@@ -299,7 +299,12 @@ impl Shared {
 }
 
 /// What ended the worker, in the middle of an item of `chunk` if there is one; none if it was not that item.
-pub(super) fn cause(state: &State, link: &Link, chunk: Option<&Chunk>, end: &End) -> Option<TaskErrorKind> {
+pub(super) fn cause(
+    state: &State,
+    link: &Link,
+    chunk: Option<&Chunk>,
+    end: &End,
+) -> Option<TaskErrorKind> {
     if link.corrupt {
         return Some(TaskErrorKind::Corrupted);
     }

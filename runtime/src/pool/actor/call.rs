@@ -3,8 +3,8 @@
 use serde::Serialize;
 
 use super::super::Task;
-use super::super::state::CallSpec;
 use super::super::rules::Rules;
+use super::super::state::CallSpec;
 use super::host::ActorPool;
 use crate::error::{Error, ErrorKind, Failure, Result, TaskError};
 use crate::registry::{FunctionId, Table, table};
@@ -52,9 +52,9 @@ impl ActorPool {
     fn try_submit<R: Output>(&self, call: ActorCall) -> Result<usize> {
         let shared = self.pool().shared();
         let function = call.function?;
-        let mut payload = call.payload.map_err(|failure| {
-            TaskError::failed(shared.table.name(function), 0, None, failure)
-        })?;
+        let mut payload = call
+            .payload
+            .map_err(|failure| TaskError::failed(shared.table.name(function), 0, None, failure))?;
         payload.shrink();
         let spec = CallSpec {
             rules: shared.rules(function, Rules::default())?,

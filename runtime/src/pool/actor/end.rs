@@ -67,7 +67,8 @@ impl Pool {
             return;
         }
         // They end by themselves.
-        let threads = std::mem::take(&mut *self.threads.lock().unwrap_or_else(PoisonError::into_inner));
+        let threads =
+            std::mem::take(&mut *self.threads.lock().unwrap_or_else(PoisonError::into_inner));
         let mut state = shared.lock();
         state.actor.ends = true;
         if state.phase == Phase::Open {

@@ -1,7 +1,7 @@
 //! The starts and the deaths of an actor's worker.
 
-use super::super::death::{End, cause, circumstances};
 use super::super::chunk::Delivery;
+use super::super::death::{End, cause, circumstances};
 use super::super::link::Link;
 use super::super::shared::Shared;
 use super::super::state::{Phase, State};
@@ -65,7 +65,9 @@ impl Shared {
             let kind = cause(state, link, None, &end);
             let error = kind.map(|kind| {
                 let error = TaskError::new(actor.name, 0, Some(link.pid), kind);
-                error.under(circumstances(link, &end)).in_process("an actor")
+                error
+                    .under(circumstances(link, &end))
+                    .in_process("an actor")
             });
             let reason = match &error {
                 Some(error) => format!("between two calls, {}", error.reason()),
@@ -113,7 +115,9 @@ impl Shared {
         } else {
             state.broken = Some(error.again());
             let delayed = std::mem::take(&mut state.delayed);
-            state.queue.extend(delayed.into_iter().map(|(_, chunk)| chunk));
+            state
+                .queue
+                .extend(delayed.into_iter().map(|(_, chunk)| chunk));
             state.fail_waiting(error);
         }
     }

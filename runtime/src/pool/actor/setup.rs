@@ -58,7 +58,9 @@ impl ActorSetup {
         state.restarts += 1;
         state.failures = state.failures.saturating_add(1);
         if let Some(window) = self.window.map(nanos_of) {
-            state.restarted.retain(|at| now.saturating_sub(*at) < window);
+            state
+                .restarted
+                .retain(|at| now.saturating_sub(*at) < window);
             state.restarted.push(now);
         }
         self.backoff.pause(state.failures)
