@@ -136,10 +136,17 @@ fn each_instance_has_a_name() {
 }
 
 #[test]
-fn functions_of_a_block_are_registered_and_methods_are_not() {
+fn functions_and_methods_of_a_block_are_registered() {
     let mut found = names();
     found.retain(|name| name.starts_with("annotation::Image") || name.starts_with("image"));
-    assert_eq!(found, ["annotation::Image::new", "image::join"]);
+    assert_eq!(
+        found,
+        [
+            "annotation::Image::new",
+            "annotation::Image::size",
+            "image::join"
+        ]
+    );
     assert_eq!(
         registered("image::join").signature(),
         "fn join(first: &Self, second: Self) -> Self"

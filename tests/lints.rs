@@ -121,6 +121,67 @@ impl<'a> Block<'a> {
     }
 }
 
+/// An actor with all kinds of functions.
+#[derive(Clone, Debug, Default)]
+pub struct Tally(Vec<String>);
+
+#[parallel]
+impl Tally {
+    /// Makes one.
+    #[must_use]
+    pub const fn new() -> Self {
+        Self(Vec::new())
+    }
+
+    /// Makes one, or not.
+    ///
+    /// # Errors
+    /// When there are no names.
+    pub fn of(names: &[String]) -> Result<Self, String> {
+        if names.is_empty() {
+            return Err("no names".to_owned());
+        }
+        Ok(Self(names.to_vec()))
+    }
+
+    /// Changes it.
+    pub fn add<'a>(&'a mut self, name: &'a str, [_, times]: [u8; 2]) -> usize {
+        for _ in 0..times {
+            self.0.push(name.to_owned());
+        }
+        self.0.len()
+    }
+
+    /// Tells about it.
+    #[must_use]
+    pub const fn len(&self) -> usize {
+        self.0.len()
+    }
+
+    /// Tells about it.
+    #[must_use]
+    pub const fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    /// Is deprecated.
+    #[deprecated = "use `add`"]
+    pub fn old(&mut self) {
+        self.0.clear();
+    }
+
+    /// Uses what is deprecated, and says so.
+    #[expect(deprecated)]
+    pub fn uses_old(&mut self, __argument0: Old) {
+        self.old();
+        let _: Old = __argument0;
+    }
+
+    fn private(&mut self) {
+        self.0.push(String::new());
+    }
+}
+
 #[test]
 fn expansions_trip_no_lint() {
     /// After a statement, in a function.

@@ -1,6 +1,7 @@
 //! What makes a type an actor: a handle with its methods, and ways to start it.
 
 use crate::item::{Block, Function};
+use crate::registration::spread;
 use crate::spans::{ours, respan, respan_ident};
 use proc_macro2::{Ident, Spacing, Span, TokenStream, TokenTree};
 use quote::{ToTokens, format_ident, quote};
@@ -190,13 +191,19 @@ fn method(
         ReturnType::Type(_, ty) => replace_self(respan(ty.to_token_stream()), self_ty),
         ReturnType::Default => quote!(()),
     };
+    // An error about a type is shown where that is.
+    let send = match &signature.output {
+        ReturnType::Type(_, ty) => spread(quote!(.send()), ty),
+        ReturnType::Default => quote!(.send()),
+    };
     let Arguments { names, types } = arguments;
+    let passed = arguments.passed();
     quote! {
         #attrs
         #visibility fn #name #generics (&#lifetime self, #(#names: #types),*) -> #krate::Task<#result> #bounds {
             #krate::__private::call(&self.0, <#self_ty>::#name)
-                #(.argument(#names))*
-                .send()
+                #passed
+                #send
         }
     }
 }
@@ -210,7 +217,7 @@ fn start(
     handle: &Ident,
 ) -> TokenStream {
     let signature = &function.signature;
-    let attrs = crate::expand::conditions(&function.attrs);
+    let attrs = crate::expand::repeated(&function.attrs);
     let visibility = respan(function.visibility.to_token_stream());
     let name = respan_ident(&signature.ident);
     let (spawn, builder) = if signature.ident == "new" {
@@ -232,6 +239,7 @@ fn start(
         respan(bounds.to_token_stream()),
     );
     let Arguments { names, types } = arguments;
+    let passed = arguments.passed();
     let on_spawn = format!(
         "Starts an actor in a process of its own, whose state is what [`{}`](Self::{0}) makes \
          there of these arguments.",
@@ -253,7 +261,7 @@ fn start(
         #[doc = #on_builder]
         #visibility fn #builder #generics (#(#names: #types),*) -> #krate::actor::ActorBuilder<#handle> #bounds {
             #krate::__private::build::<#self_ty, _, #handle>(<#self_ty>::#name)
-                #(.argument(#names))*
+                #passed
         }
     }
 }
@@ -279,6 +287,13 @@ impl Arguments {
             types.push(replace_self(respan(argument.ty.to_token_stream()), self_ty));
         }
         Self { names, types }
+    }
+
+    /// The calls that pass them on, each in the place of its type.
+    fn passed(&self) -> TokenStream {
+        let all = self.names.iter().zip(&self.types);
+        let passed = all.map(|(name, ty)| spread(quote!(.argument(#name)), ty));
+        passed.collect()
     }
 }
 
@@ -327,7 +342,7 @@ fn widest<'a>(all: impl Iterator<Item = &'a Visibility>) -> TokenStream {
 
 /// What of a method's attributes its counterpart in the handle has too.
 fn repeated(attrs: &[Attribute]) -> TokenStream {
-    let mut repeated = crate::expand::conditions(attrs);
+    let mut repeated = crate::expand::repeated(attrs);
     for attr in attrs {
         if attr.path().is_ident("doc") || attr.path().is_ident("deprecated") {
             repeated.extend(respan(attr.to_token_stream()));

@@ -91,7 +91,7 @@ fn impl_block(block: &Block) -> TokenStream {
         }
     }
     if block.is_actor() {
-        let attrs = conditions(&block.attrs);
+        let attrs = repeated(&block.attrs);
         registrations.extend(actor::expand(block, &krate(&block.args), &attrs));
     }
     registrations
@@ -110,16 +110,8 @@ fn krate(args: &Args) -> TokenStream {
     }
 }
 
-/// The attributes that decide whether the item is there.
-pub(crate) fn conditions<'a>(attrs: impl IntoIterator<Item = &'a Attribute>) -> TokenStream {
-    let conditions = attrs.into_iter().filter(|attr| attr.path().is_ident("cfg"));
-    conditions
-        .flat_map(|attr| respan(attr.to_token_stream()))
-        .collect()
-}
-
 /// The attributes of the item that its registration needs too.
-fn repeated<'a>(attrs: impl IntoIterator<Item = &'a Attribute>) -> TokenStream {
+pub(crate) fn repeated<'a>(attrs: impl IntoIterator<Item = &'a Attribute>) -> TokenStream {
     let mut repeated = TokenStream::new();
     let mut deprecated = false;
     for attr in attrs {
@@ -191,7 +183,7 @@ mod tests {
             impl<T, const N: usize> Stack<T, N> {
                 #[parallel(name = "push", for(U = [bool]))]
                 fn push<U>(on: Self, item: U) -> Self { on }
-                fn pop(&mut self) -> T { self.0 }
+                fn pop(from: Self) -> T { from.0 }
             }
         };
         let expanded = parallel(quote!(for(T = [u8, Vec<u8>], N = [-1])), block).to_string();
@@ -206,7 +198,7 @@ mod tests {
                 "{instance} should be in {expanded}"
             );
         }
-        assert_eq!(expanded.matches("submit").count(), 2);
+        assert_eq!(expanded.matches("submit").count(), 4);
     }
 
     #[test]

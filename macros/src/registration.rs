@@ -161,17 +161,19 @@ impl Registration<'_> {
         let Registration { krate, path, .. } = self;
         let (arguments, reply) = (local("arguments"), local("reply"));
         let (takes, passed) = self.takes(&arguments);
-        let keep = match self.role {
-            Role::Constructor { fallible: true } => quote!(try_keep),
-            _ => quote!(keep),
+        let keep = match (self.role, &self.function.signature.output) {
+            (Role::Constructor { fallible: true }, ReturnType::Type(_, ty)) => {
+                spread(quote!(#krate::__private::try_keep), ty)
+            }
+            _ => quote!(#krate::__private::keep),
         };
+        let (made, kept) = (local("made"), local("keep"));
         quote! {
             |#arguments, #reply| {
                 #takes
-                #krate::__private::Reply::put(
-                    #reply,
-                    #krate::__private::#keep(#path(#(#passed),*)),
-                )
+                let #made = #path(#(#passed),*);
+                let #kept = #keep;
+                #krate::__private::Reply::put(#reply, #kept(#made))
             }
         }
     }
@@ -217,7 +219,7 @@ fn local(name: &str) -> Ident {
 
 /// Gives `tokens` the place of `ty`: an error about them is shown there, from its first token to
 /// its last.
-fn spread(tokens: TokenStream, ty: &impl ToTokens) -> TokenStream {
+pub(crate) fn spread(tokens: TokenStream, ty: &impl ToTokens) -> TokenStream {
     let places: Vec<Span> = ty
         .to_token_stream()
         .into_iter()

@@ -98,7 +98,13 @@ fn check_actor(block: &Block, mistakes: &mut Mistakes) {
              without `#[parallel]`",
         );
     }
-    if !block.generics.params.is_empty() {
+    if let Some(param) = block.generics.lifetimes().next() {
+        mistakes.at(
+            param,
+            "the state of an actor borrows nothing, since it is alone in its process: make this a \
+             type that owns what it has",
+        );
+    } else if !block.generics.params.is_empty() {
         mistakes.at(
             &block.generics.params,
             "an actor has one type: put the methods into an `impl` block without `#[parallel]`, or \

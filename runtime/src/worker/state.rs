@@ -9,10 +9,9 @@ use crate::error::{Failure, Step};
 struct State<T>(T);
 
 /// Keeps the state for the calls of the actor's methods.
-#[expect(
-    clippy::unnecessary_wraps,
-    reason = "the same type as that of constructors that can fail"
-)]
+///
+/// # Errors
+/// Never: a constructor that can fail has the same type.
 pub fn keep<T: 'static>(state: T) -> Result<(), String> {
     // The first chunk of the worker: there was none before.
     drop(set_local(State(state)));

@@ -1,4 +1,4 @@
-// Functions of `impl` blocks; methods are left alone.
+// Functions of `impl` blocks; methods of other blocks are left alone.
 
 use parproc::parallel;
 use serde::{Deserialize, Serialize};
@@ -36,7 +36,9 @@ impl Image {
 
     #[cfg(any())]
     fn disabled(missing: Missing) {}
+}
 
+impl Image {
     pub fn size(&self) -> usize {
         self.pixels.len()
     }

@@ -88,10 +88,8 @@ mod tests {
         assert!(!setup.allows_restart(&state, u64::MAX));
 
         setup.window = Some(Duration::from_nanos(100));
-        let mut state = ActorState {
-            started: true,
-            ..ActorState::default()
-        };
+        let mut state = ActorState::default();
+        state.started = true;
         setup.restart(&mut state, 0);
         setup.restart(&mut state, 90);
         assert!(!setup.allows_restart(&state, 99));

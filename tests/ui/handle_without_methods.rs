@@ -2,10 +2,9 @@ use parproc::parallel;
 
 struct Counter;
 
-#[parallel]
+#[parallel(handle = "Handle")]
 impl Counter {
-    #[parallel(name = "count")]
-    fn count(self) -> u32 {
+    fn count() -> u32 {
         1
     }
 }
