@@ -14,6 +14,8 @@ mod calls;
 mod death;
 #[path = "actor/ends.rs"]
 mod ends;
+#[path = "actor/handles.rs"]
+mod handles;
 #[path = "actor/restarts.rs"]
 mod restarts;
 

@@ -150,6 +150,24 @@ pub(crate) fn expand(block: &Block, krate: &TokenStream, attrs: &TokenStream) ->
             }
 
             impl #krate::actor::Handle for #handle {}
+
+            impl #krate::__private::serde::Serialize for #handle {
+                fn serialize<S: #krate::__private::serde::Serializer>(
+                    &self,
+                    serializer: S,
+                ) -> ::core::result::Result<S::Ok, S::Error> {
+                    #krate::__private::serde::Serialize::serialize(&self.0, serializer)
+                }
+            }
+
+            impl<'de> #krate::__private::serde::Deserialize<'de> for #handle {
+                fn deserialize<D: #krate::__private::serde::Deserializer<'de>>(
+                    deserializer: D,
+                ) -> ::core::result::Result<Self, D::Error> {
+                    let actor = #krate::__private::handle_of::<#self_ty, D>(deserializer);
+                    ::core::result::Result::map(actor, Self)
+                }
+            }
         };
     }
 }

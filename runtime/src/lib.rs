@@ -236,7 +236,9 @@ pub use parproc_macros::parallel;
 /// For the expansion of `#[parallel]` only.
 #[doc(hidden)]
 pub mod __private {
-    pub use crate::actor::{Call, Made, PutNothing, build, call};
+    pub use crate::actor::call::{Call, build, call};
+    pub use crate::actor::handle::handle_of;
+    pub use crate::actor::made::{Made, PutNothing};
     pub use crate::error::Failure;
     pub use crate::registry::{
         Encoder, Identity, Maker, Method, Registration, identity, maker, method,
@@ -245,4 +247,5 @@ pub mod __private {
     pub use crate::wire::{Argument, Arguments, Output, Reply};
     pub use crate::worker::state::{keep, try_keep, with_state};
     pub use inventory;
+    pub use serde;
 }

@@ -21,7 +21,7 @@ pub struct Call<'a> {
 pub fn call<F: 'static>(actor: &Actor, _method: F) -> Call<'_> {
     Call {
         actor,
-        call: actor.begin::<Method<F>>(),
+        call: ActorCall::new::<Method<F>>(),
     }
 }
 

@@ -1,10 +1,12 @@
 //! TODO
 mod builder;
-mod call;
-mod handle;
-mod made;
+pub(crate) mod call;
+mod door;
+pub(crate) mod handle;
+mod here;
+mod line;
+pub(crate) mod made;
+mod message;
 
 pub use builder::ActorBuilder;
-pub use call::{Call, build, call};
 pub use handle::{Actor, Handle};
-pub use made::{Made, PutNothing};

@@ -46,6 +46,11 @@ impl<T> Sender<T> {
         &self.port
     }
 
+    /// The same for all ends of one channel, in all processes.
+    pub(crate) fn id(&self) -> u64 {
+        self.port.memory.id()
+    }
+
     /// How many messages wait in the channel.
     #[must_use]
     pub fn len(&self) -> usize {

@@ -27,7 +27,7 @@ pub type Result<T, E = Error> = std::result::Result<T, E>;
 /// assert_eq!(task.panic_message(), Some("5 is odd"));
 /// ```
 pub struct Error {
-    kind: Box<ErrorKind>,
+    pub(super) kind: Box<ErrorKind>,
 }
 
 #[derive(Debug, Clone)]
@@ -108,6 +108,11 @@ impl Error {
             what: what.into(),
             error: SharedIo(std::sync::Arc::new(error.into())),
         })
+    }
+
+    /// What the system refused, as somebody else told it.
+    pub(crate) fn os_text(what: impl Into<String>, text: String) -> Self {
+        Self::os(what, io::Error::other(text))
     }
 
     pub(crate) fn invalid(what: impl Into<String>) -> Self {

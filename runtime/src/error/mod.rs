@@ -2,6 +2,7 @@
 
 mod call;
 mod task;
+mod travel;
 mod try_map;
 
 pub use call::{Error, Result};

@@ -2,7 +2,9 @@
 
 mod display;
 mod saved;
+mod travel;
 
+use std::borrow::Cow;
 use std::fmt;
 use std::sync::OnceLock;
 use std::time::Duration;
@@ -22,9 +24,9 @@ pub struct TaskError {
     inner: Box<Inner>,
 }
 
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 struct Inner {
-    function: &'static str,
+    function: Cow<'static, str>,
     index: usize,
     pid: Option<u32>,
     /// Counted from 1.
@@ -36,10 +38,11 @@ struct Inner {
     circumstances: Circumstances,
     saved: Option<Saved>,
     /// The names of the stack, once somebody asked for them.
+    #[serde(skip)]
     backtrace: OnceLock<String>,
 }
 
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 pub(crate) enum TaskErrorKind {
     /// The task panicked; `aborted` when the program aborts on panics, so that the worker ended too.
     Panicked { report: PanicReport, aborted: bool },
@@ -60,7 +63,7 @@ pub(crate) enum TaskErrorKind {
 }
 
 /// Who found out about too much memory, and what is known.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct MemoryExceeded {
     /// In bytes, if one was set.
     pub(crate) limit: Option<u64>,
@@ -95,7 +98,7 @@ pub(crate) struct PanicReport {
 }
 
 /// Where the hardware stopped the worker.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Fault {
     pub(crate) address: u64,
     pub(crate) stack_overflow: bool,
@@ -132,7 +135,7 @@ pub(crate) fn cut(mut text: String) -> String {
 }
 
 /// A cause that is only known by its text, or by another error of ours.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 pub(crate) struct Reason(pub(crate) String);
 
 impl fmt::Display for Reason {
@@ -152,7 +155,7 @@ impl TaskError {
     ) -> Self {
         Self {
             inner: Box::new(Inner {
-                function,
+                function: Cow::Borrowed(function),
                 index,
                 pid,
                 attempt: 1,
@@ -219,7 +222,7 @@ impl TaskError {
     /// The registered name of the function.
     #[must_use]
     pub fn function(&self) -> &str {
-        self.inner.function
+        &self.inner.function
     }
 
     /// The position of the item in the input of its call, from 0.

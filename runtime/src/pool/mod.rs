@@ -51,7 +51,9 @@ mod task;
 mod wait;
 mod watch;
 
-pub(crate) use actor::{ActorCall, ActorPool, Plan};
+pub(crate) use actor::{
+    ActorCall, ActorPool, Desk, Outcome as ActorOutcome, Plan, Ticket, Value as ActorValue,
+};
 pub use builder::{PoolBuilder, Resource};
 pub use cancel::CancelToken;
 pub use global::par_map;

@@ -453,8 +453,15 @@ impl State {
 
     /// A chunk is done with, in whatever way.
     pub(super) fn finish(&mut self, chunk: Chunk) {
+        self.count_in(chunk.call);
+        self.give_back(chunk);
+        self.notify_if_idle();
+        self.close_if_over();
+    }
+
+    /// A chunk less is queued or with a worker.
+    pub(super) fn count_in(&mut self, key: usize) {
         self.outstanding -= 1;
-        let key = chunk.call;
         if let Some(call) = self.calls.get_mut(key) {
             call.outstanding -= 1;
             if call.outstanding == 0 {
@@ -467,9 +474,6 @@ impl State {
                 }
             }
         }
-        self.give_back(chunk);
-        self.notify_if_idle();
-        self.close_if_over();
     }
 
     /// True if the caller may try items again that are done.

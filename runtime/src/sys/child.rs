@@ -17,6 +17,7 @@ use std::time::Duration;
 
 use rustix::io::Errno;
 use rustix::process::{Pid, WaitId, WaitIdOptions, waitid};
+use serde::{Deserialize, Serialize};
 
 use super::memory::peak_memory;
 use super::signal_name;
@@ -24,7 +25,7 @@ use super::spawn::{ChildSpec, spawn};
 use super::tree::{kill_group, kill_tree, send};
 
 /// How a process ended.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) enum Exit {
     Code(i32),
     Signal(i32),

@@ -38,6 +38,18 @@ impl ActorCall {
     }
 }
 
+impl ActorCall {
+    /// The function and its arguments, for another process.
+    pub(crate) fn into_parts(self) -> Result<(FunctionId, Payload)> {
+        let function = self.function?;
+        let payload = self.payload.map_err(|failure| {
+            let name = table().map_or("", |table| table.name(function));
+            TaskError::failed(name, 0, None, failure)
+        })?;
+        Ok((function, payload))
+    }
+}
+
 impl ActorPool {
     /// Hands in the call. Whatever is wrong is the task's error.
     pub(crate) fn submit<R: Output>(&self, call: ActorCall) -> Task<R> {
@@ -51,10 +63,7 @@ impl ActorPool {
 
     fn try_submit<R: Output>(&self, call: ActorCall) -> Result<usize> {
         let shared = self.pool().shared();
-        let function = call.function?;
-        let mut payload = call
-            .payload
-            .map_err(|failure| TaskError::failed(shared.table.name(function), 0, None, failure))?;
+        let (function, mut payload) = call.into_parts()?;
         payload.shrink();
         let spec = CallSpec {
             rules: shared.rules(function, Rules::default())?,

@@ -6,12 +6,16 @@
 //! the chunks of one worker are run in the order in which they were handed in.
 
 mod call;
+mod desk;
 mod end;
+mod forward;
 mod host;
 mod life;
 mod setup;
 
 pub(crate) use call::ActorCall;
+pub(crate) use desk::{Desk, Ticket};
+pub(crate) use forward::{Outcome, Value};
 pub(crate) use host::{ActorPool, Plan};
 pub(super) use life::ActorState;
 pub(super) use setup::ActorSetup;
