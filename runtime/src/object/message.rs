@@ -10,6 +10,8 @@ use crate::sys::{MOST_DESCRIPTORS, Received, receive_message, send_message};
 
 /// Subject, whether more follow, and number.
 const HEAD: usize = 10;
+/// Objects in one message.
+pub(crate) const MOST_OBJECTS: usize = MOST_DESCRIPTORS;
 /// Id, kind and flags of one object.
 const ENTRY: usize = 10;
 /// Bytes of the longest message.
@@ -28,6 +30,8 @@ pub(crate) struct Message {
     /// More messages of the same number follow.
     pub(crate) more: bool,
     pub(crate) objects: Vec<Arc<Object>>,
+    /// Of objects that do not come along.
+    pub(crate) ids: Vec<u64>,
 }
 
 /// Sends objects, in as many messages as it takes.
@@ -67,6 +71,21 @@ pub(crate) fn send_note(socket: BorrowedFd<'_>, subject: u8, number: u64) -> io:
     send_message(socket, &bytes, &[], false)
 }
 
+/// Sends the ids of objects from the end of `ids`, which are removed, until the socket is full.
+pub(crate) fn send_ids(socket: BorrowedFd<'_>, subject: u8, ids: &mut Vec<u64>) {
+    const MOST: usize = (LONGEST - HEAD) / size_of::<u64>();
+    while !ids.is_empty() {
+        let rest = ids.len().saturating_sub(MOST);
+        let mut bytes = vec![0; HEAD];
+        bytes[0] = subject;
+        bytes.extend(ids[rest..].iter().flat_map(|id| id.to_ne_bytes()));
+        if send_message(socket, &bytes, &[], false).is_err() {
+            return;
+        }
+        ids.truncate(rest);
+    }
+}
+
 /// Takes the next message if there is one; with `peek` it stays there as well.
 ///
 /// # Errors
@@ -88,6 +107,12 @@ pub(crate) fn receive(socket: BorrowedFd<'_>, peek: bool) -> io::Result<Option<M
     open(&bytes, received).map(Some)
 }
 
+/// True if an error of [`receive`] is about the message, and the next one may be good.
+pub(crate) fn is_of_message(error: &io::Error) -> bool {
+    error.kind() == io::ErrorKind::InvalidData
+        || error.raw_os_error() == Some(rustix::io::Errno::MFILE.raw_os_error())
+}
+
 fn open(bytes: &[u8], received: Received) -> io::Result<Message> {
     let invalid = || {
         io::Error::new(
@@ -99,7 +124,14 @@ fn open(bytes: &[u8], received: Received) -> io::Result<Message> {
     let (head, entries) = bytes.split_at_checked(HEAD).ok_or_else(invalid)?;
     let word = |bytes: &[u8]| bytes.try_into().map(u64::from_ne_bytes);
     let number = word(&head[2..]).map_err(|_| invalid())?;
-    if entries.len() != ENTRY * received.descriptors.len() {
+    let mut ids = Vec::new();
+    if received.descriptors.is_empty() {
+        let (words, rest) = entries.as_chunks();
+        if !rest.is_empty() {
+            return Err(invalid());
+        }
+        ids.extend(words.iter().map(|word| u64::from_ne_bytes(*word)));
+    } else if entries.len() != ENTRY * received.descriptors.len() {
         return Err(invalid());
     }
     let entries = entries.chunks_exact(ENTRY);
@@ -123,5 +155,6 @@ fn open(bytes: &[u8], received: Received) -> io::Result<Message> {
         number,
         more: head[1] != 0,
         objects,
+        ids,
     })
 }

@@ -29,7 +29,9 @@ mod tag;
 
 pub(crate) use collector::{collect, deserialize, serialize};
 pub(crate) use descriptor::{Flags, Mourner, Object, PAYLOAD};
-pub(crate) use message::{Message, receive, send, send_note};
+pub(crate) use message::{
+    MOST_OBJECTS, Message, is_of_message, receive, send, send_ids, send_note,
+};
 #[cfg(test)]
 pub(crate) use table::is_here;
 pub(crate) use table::{Usage, usage};

@@ -1,13 +1,12 @@
 //! The pool's end of the socket through which shared objects go to a worker and come from it.
 
 use std::collections::{HashSet, VecDeque};
-use std::io;
 use std::os::fd::{AsFd, OwnedFd};
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 
-use crate::object::{Mourner, Object, receive, send, send_note};
-use crate::shm::{Lane, ParentWords, Placed, Ringer, WorkerPark};
+use crate::object::{Mourner, Object, is_of_message, receive, send, send_ids};
+use crate::shm::{Lane, ParentWords, Placed, Ringer, WorkerPark, WorkerWords};
 use crate::worker::Subject;
 
 #[derive(Debug)]
@@ -24,6 +23,7 @@ pub(super) struct Carriage {
 struct Line {
     socket: OwnedFd,
     words: Placed<ParentWords>,
+    worker: Placed<WorkerWords>,
     kept: Mutex<Kept>,
 }
 
@@ -31,7 +31,7 @@ struct Line {
 struct Kept {
     /// Objects that the worker keeps.
     ids: HashSet<u64>,
-    /// Those that it is to keep no longer, but could not be told of.
+    /// Those that it is to keep no longer, but was not told of yet.
     untold: Vec<u64>,
     worker: Ringer<WorkerPark>,
 }
@@ -41,6 +41,7 @@ impl Carriage {
         let line = Line {
             socket,
             words: lane.parent.clone(),
+            worker: lane.worker.clone(),
             kept: Mutex::new(Kept {
                 ids: HashSet::new(),
                 untold: Vec::new(),
@@ -58,7 +59,11 @@ impl Carriage {
     /// when the worker decodes, and makes the errors of the items that name it.
     pub(super) fn send(&self, chunk: u64, objects: &[Arc<Object>]) {
         let mut kept = self.line.kept();
-        self.line.tell(&mut kept);
+        send_ids(
+            self.line.socket.as_fd(),
+            Subject::Forget as u8,
+            &mut kept.untold,
+        );
         let mut missing = Vec::with_capacity(objects.len());
         for object in objects {
             if object.flags().keep {
@@ -78,13 +83,18 @@ impl Carriage {
         }
     }
 
+    /// The worker has nothing to do for now.
+    pub(super) fn tell(&self) {
+        let mut kept = self.line.kept();
+        if !kept.untold.is_empty() {
+            self.line.tell(&mut kept);
+        }
+    }
+
     /// What the results name up to that of the item with the number `done`, when the worker says that it
     /// has sent `carried` messages.
     pub(super) fn take(&mut self, carried: u64, done: u64) -> Vec<Arc<Object>> {
-        if carried != self.carried {
-            self.carried = carried;
-            self.receive();
-        }
+        self.look(carried);
         let mut taken = Vec::new();
         while let Some((item, _)) = self.arrived.front()
             && *item <= done
@@ -95,12 +105,19 @@ impl Carriage {
         taken
     }
 
+    /// Takes what the worker has sent, when it says that it has sent `carried` messages: it may wait for room.
+    pub(super) fn look(&mut self, carried: u64) {
+        if carried != self.carried {
+            self.carried = carried;
+            self.receive();
+        }
+    }
+
     fn receive(&mut self) {
         loop {
             match receive(self.line.socket.as_fd(), false) {
                 Ok(Some(message)) => self.arrived.push_back((message.number, message.objects)),
                 Ok(None) => return,
-                Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => return,
                 // Decoding finds what is missing.
                 Err(error) if is_of_message(&error) => {}
                 Err(_) => return,
@@ -109,23 +126,16 @@ impl Carriage {
     }
 }
 
-/// True if the message is to blame, and the next one may be good.
-fn is_of_message(error: &io::Error) -> bool {
-    error.kind() == io::ErrorKind::InvalidData
-        || error.raw_os_error() == Some(rustix::io::Errno::MFILE.raw_os_error())
-}
-
 impl Line {
     fn kept(&self) -> MutexGuard<'_, Kept> {
         self.kept.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// Tells the worker what it keeps for nobody.
     fn tell(&self, kept: &mut Kept) {
-        while let Some(id) = kept.untold.last()
-            && send_note(self.socket.as_fd(), Subject::Forget as u8, *id).is_ok()
-        {
-            kept.untold.pop();
-        }
+        send_ids(self.socket.as_fd(), Subject::Forget as u8, &mut kept.untold);
+        self.words.notes.0.fetch_add(1, Ordering::Release);
+        kept.worker.ring();
     }
 }
 
@@ -135,9 +145,11 @@ impl Mourner for Line {
         let mut kept = self.kept();
         if kept.ids.remove(&id) {
             kept.untold.push(id);
-            self.tell(&mut kept);
-            self.words.notes.0.fetch_add(1, Ordering::Release);
-            kept.worker.ring();
+            // A worker that is busy is told of all in one at the end of its chunk: the socket is small.
+            let notes = self.words.notes.0.load(Ordering::Relaxed);
+            if self.worker.noted.load(Ordering::Acquire) == notes {
+                self.tell(&mut kept);
+            }
         }
     }
 }

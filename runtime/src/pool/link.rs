@@ -171,6 +171,11 @@ impl Link {
         self.in_flight.is_empty()
     }
 
+    /// Tells the worker what it keeps for nobody, now that it has nothing to do.
+    pub(super) fn tell_kept(&self) {
+        self.carriage.tell();
+    }
+
     /// True when it has something to do for a call.
     pub(super) fn works(&self) -> bool {
         self.in_flight.iter().any(|one| !one.chunk.is_hook())
@@ -393,6 +398,8 @@ impl Link {
         spare: &mut Vec<Vec<u8>>,
         news: &mut Vec<News>,
     ) -> Result<(), Corrupt> {
+        self.carriage
+            .look(self.lane.worker.carried.load(Ordering::Relaxed));
         let before = self.results.position();
         let outcome = self.read_all(&landing, spare, news);
         if self.results.position() != before {

@@ -82,6 +82,7 @@ impl Shared {
             }
         }
         if came && link.idle() {
+            link.tell_kept();
             self.note_life(state, link);
         }
         state.news = news;

@@ -96,6 +96,8 @@ pub(crate) struct WorkerWords {
     /// and after it looks into the pipe. The parent makes the word odd before it reads and even after
     /// it, each with a fence.
     pub(crate) said: [AtomicU64; 2],
+    /// The parent's `notes` when it took in last what they tell of (release, acquire).
+    pub(crate) noted: AtomicU32,
     /// How many messages with what results name it has sent; stored before the results are published,
     /// and so seen with them (relaxed).
     pub(crate) carried: AtomicU64,

@@ -5,19 +5,24 @@ use std::io;
 use std::os::fd::{AsFd, OwnedFd};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
+use std::time::Duration;
 
-use crate::object::{Message, Object, receive, send};
+use crate::object::{MOST_OBJECTS, Message, Object, is_of_message, receive, send};
+use crate::sys::{Wait, wait_on};
 
 /// What a message between a pool and its worker is about.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Subject {
     /// From the pool: what the chunk with this number names.
     Chunk = 1,
-    /// From the pool: the object with this id is not kept any longer.
+    /// From the pool: the objects with these ids are not kept any longer.
     Forget = 2,
     /// From the worker: what the result of this item names, counted from 1 since its start.
     Result = 3,
 }
+
+/// How long to wait for room before the parent is told once more.
+const PATIENCE: Duration = Duration::from_millis(10);
 
 #[derive(Debug)]
 pub(super) struct Carriage {
@@ -57,18 +62,20 @@ impl Carriage {
         loop {
             match receive(self.socket.as_fd(), false) {
                 Ok(Some(message)) => unneeded.0.extend(self.sort(message)),
-                // Nothing more, or nobody there.
                 Ok(None) => return unneeded,
-                Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => return unneeded,
                 // A descriptor too many: decoding finds what is missing, and says so.
-                Err(_) => {}
+                Err(error) if is_of_message(&error) => {}
+                // Nobody there, or a task has closed what it did not open.
+                Err(_) => return unneeded,
             }
         }
     }
 
-    fn sort(&mut self, message: Message) -> Option<Arc<Object>> {
+    /// Gives what is not kept any longer.
+    fn sort(&mut self, message: Message) -> Vec<Arc<Object>> {
         if message.subject == Subject::Forget as u8 {
-            return self.kept.remove(&message.number);
+            let ids = message.ids.iter();
+            return ids.filter_map(|id| self.kept.remove(id)).collect();
         }
         for object in &message.objects {
             if object.flags().keep {
@@ -76,7 +83,7 @@ impl Carriage {
             }
         }
         self.hand.push((message.number, message.objects));
-        None
+        Vec::new()
     }
 
     /// Lets go of what came for the chunk with this number and those before.
@@ -88,14 +95,28 @@ impl Carriage {
         Unneeded(done.flat_map(|(_, objects)| objects).collect())
     }
 
-    /// Sends what a result names; waits for room.
-    pub(super) fn send(&self, item: u64, objects: &[Arc<Object>]) -> io::Result<()> {
-        send(
-            self.socket.as_fd(),
-            Subject::Result as u8,
-            item,
-            objects,
-            true,
-        )
+    /// Sends what a result names, in messages that are `sent` one by one; `full` has the parent take some.
+    pub(super) fn send(
+        &self,
+        item: u64,
+        objects: &[Arc<Object>],
+        sent: impl Fn(),
+        mut full: impl FnMut(),
+    ) -> io::Result<()> {
+        let socket = self.socket.as_fd();
+        for group in objects.chunks(MOST_OBJECTS) {
+            loop {
+                match send(socket, Subject::Result as u8, item, group, false) {
+                    Ok(()) => break,
+                    Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+                        full();
+                        wait_on(&[Wait::to_write(socket)], Some(PATIENCE))?;
+                    }
+                    Err(error) => return Err(error),
+                }
+            }
+            sent();
+        }
+        Ok(())
     }
 }

@@ -69,6 +69,7 @@ impl Link {
             if notes != self.notes {
                 self.notes = notes;
                 drop(self.carriage.take_in());
+                self.lane.worker.noted.store(notes, Ordering::Release);
                 continue;
             }
             if trusted(self.tasks.available()) < FrameHeader::BYTES {
@@ -264,9 +265,11 @@ impl Sink for Link {
         self.tell_parent();
         let words = &self.lane.worker;
         let item = words.started.0.load(Ordering::Relaxed);
-        self.carriage.send(item, &objects)?;
-        words.carried.fetch_add(1, Ordering::Relaxed);
-        Ok(())
+        let sent = || {
+            words.carried.fetch_add(1, Ordering::Relaxed);
+        };
+        let parent = &mut self.parent;
+        self.carriage.send(item, &objects, sent, || parent.ring())
     }
 }
 
