@@ -132,7 +132,7 @@ impl Family {
         self.slots().is_alive(member)
     }
 
-    /// The process id of a member, as long as that has its slot.
+    /// The process id of a member, dead or alive, as long as nobody else has its slot.
     pub(crate) fn pid(&self, member: Member) -> Option<u32> {
         self.slots().pid(member)
     }

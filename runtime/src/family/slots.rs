@@ -159,9 +159,11 @@ impl Slots {
         (self.highest.load(Ordering::SeqCst) as usize).min(SLOTS)
     }
 
-    /// The process id of a member, if it is known.
+    /// The process id of a member, dead or alive, as long as nobody else has its slot.
     pub(super) fn pid(&self, member: Member) -> Option<u32> {
-        let pid = self.slots[member.slot()].pid.load(Ordering::Acquire);
-        (pid != 0 && self.has_slot(member)).then_some(pid)
+        let words = &self.slots[member.slot()];
+        let pid = words.pid.load(Ordering::Acquire);
+        let generation = (words.state.load(Ordering::SeqCst) >> 32) as u32;
+        (pid != 0 && generation == member.generation()).then_some(pid)
     }
 }

@@ -32,7 +32,6 @@ fn a_slot_that_is_used_again_is_another_member() {
     drop(place);
     assert!(!family.is_alive(first));
     assert_ne!(family.deaths(), deaths);
-    assert_eq!(family.pid(first), None);
     // Other tests take slots as well.
     let places: Vec<_> = (0..100).map(|_| Place::reserve().unwrap()).collect();
     let again = places

@@ -26,6 +26,7 @@ pub use guard::{ArrayGuard, LockResult};
 pub use number::{Integer, Number};
 pub use part::SharedPart;
 pub use plain::Plain;
+pub(crate) use plain::{all_valid, repair};
 pub use stats::{Stats, stats};
 pub use value::Shared;
 

@@ -370,8 +370,8 @@ fn unmarked(next: Next) -> *mut Node {
 
 #[inline]
 fn next_of(held: &Held) -> Next {
-    // SAFETY: a lock that is held stays mapped; its next pointer is 8 bytes that are aligned.
-    unsafe { (&raw const (*held.node()).next).read_volatile() }
+    // SAFETY: a lock that is held stays mapped, and its node begins with the next pointer.
+    unsafe { held.node().cast::<Next>().read_volatile() }
 }
 
 /// # Safety
@@ -386,8 +386,9 @@ unsafe fn set_next(node: *mut Node, next: Next) {
 /// `node` is a node that is mapped, and not a head.
 #[inline]
 unsafe fn set_prev(node: *mut Node, prev: *mut Node) {
+    let place = node.cast::<*mut Node>().wrapping_sub(1);
     // SAFETY: the pointer before `next` belongs to the node, as the caller promises.
-    unsafe { node.cast::<*mut Node>().sub(1).write_volatile(prev) };
+    unsafe { place.write_volatile(prev) };
 }
 
 /// A pointer at an address that may be no memory at all.
@@ -401,8 +402,9 @@ fn read(from: *mut Node) -> Option<*mut Node> {
         iov_base: from.cast(),
         iov_len: size_of::<*mut Node>(),
     };
+    let me = std::process::id().cast_signed();
     // SAFETY: writes to `found` only; the kernel checks the other address.
-    let read = unsafe { libc::process_vm_readv(libc::getpid(), &to, 1, &from, 1, 0) };
+    let read = unsafe { libc::process_vm_readv(me, &to, 1, &from, 1, 0) };
     (read == size_of::<*mut Node>() as isize).then_some(found)
 }
 

@@ -68,10 +68,6 @@ impl Ledger {
         &self.family
     }
 
-    pub(crate) fn me(&self) -> Member {
-        self.me
-    }
-
     /// True in a copy of the process that made this handle: the words are not the copy's.
     #[inline]
     pub(crate) fn is_copy(&self) -> bool {

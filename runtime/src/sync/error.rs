@@ -1,0 +1,177 @@
+//! What can be wrong with a lock.
+
+use std::error::Error;
+use std::fmt;
+use std::io;
+
+use super::raw;
+
+/// The lock was taken, but whoever had it before died or panicked meanwhile: what it protects may be
+/// half changed.
+///
+/// It stays poisoned until `clear_poison` is called.
+pub struct Poisoned<G> {
+    guard: G,
+}
+
+impl<G> Poisoned<G> {
+    pub(super) fn new(guard: G) -> Self {
+        Self { guard }
+    }
+
+    /// The guard: the lock is held nevertheless.
+    pub fn into_inner(self) -> G {
+        self.guard
+    }
+
+    /// The guard, to look at the value.
+    pub fn get_ref(&self) -> &G {
+        &self.guard
+    }
+
+    /// The guard, to put the value right.
+    pub fn get_mut(&mut self) -> &mut G {
+        &mut self.guard
+    }
+}
+
+impl<G> fmt::Debug for Poisoned<G> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Poisoned").finish_non_exhaustive()
+    }
+}
+
+impl<G> fmt::Display for Poisoned<G> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(POISONED)
+    }
+}
+
+impl<G> Error for Poisoned<G> {}
+
+const POISONED: &str =
+    "whoever held the lock before died or panicked, so what it protects may be half changed";
+
+/// Why a lock was not taken, or was taken with a warning.
+///
+/// In functions that return [`io::Result`] or [`parproc::Result`](crate::Result) the `?` operator turns it
+/// into an error without the guard; a lock that was taken is let go of then.
+///
+/// ```
+/// use parproc::sync::{LockError, Mutex};
+///
+/// let count = Mutex::new(1_u64)?;
+/// // What a dead holder left is good enough for a counter.
+/// let mut guard = count.lock().or_else(LockError::recover)?;
+/// *guard += 1;
+/// # drop(guard);
+/// # assert_eq!(*count.lock()?, 2);
+/// # Ok::<(), std::io::Error>(())
+/// ```
+#[non_exhaustive]
+pub enum LockError<G> {
+    /// The lock was taken, from one that died or panicked.
+    Poisoned(Poisoned<G>),
+    /// Somebody else has the lock: of the `try_` forms only.
+    WouldBlock,
+    /// Somebody else had the lock until the time was over: of the `_timeout` forms only.
+    TimedOut,
+    /// The calling thread has the lock already, and would wait for itself.
+    Deadlock,
+    /// The system refuses.
+    System(io::Error),
+}
+
+impl<G> LockError<G> {
+    /// The guard of a poisoned lock; any other error stays one. For `or_else`.
+    ///
+    /// # Errors
+    /// When the lock was not taken.
+    pub fn recover(self) -> Result<G, Self> {
+        match self {
+            LockError::Poisoned(poisoned) => Ok(poisoned.into_inner()),
+            other => Err(other),
+        }
+    }
+
+    /// True if the lock was taken from one that died or panicked.
+    pub fn is_poisoned(&self) -> bool {
+        matches!(self, LockError::Poisoned(_))
+    }
+
+    /// The same with another guard.
+    pub(super) fn map<H>(self, guard: impl FnOnce(G) -> H) -> LockError<H> {
+        match self {
+            LockError::Poisoned(poisoned) => {
+                LockError::Poisoned(Poisoned::new(guard(poisoned.into_inner())))
+            }
+            LockError::WouldBlock => LockError::WouldBlock,
+            LockError::TimedOut => LockError::TimedOut,
+            LockError::Deadlock => LockError::Deadlock,
+            LockError::System(error) => LockError::System(error),
+        }
+    }
+}
+
+impl<G> fmt::Debug for LockError<G> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            LockError::Poisoned(_) => f.write_str("Poisoned(..)"),
+            LockError::WouldBlock => f.write_str("WouldBlock"),
+            LockError::TimedOut => f.write_str("TimedOut"),
+            LockError::Deadlock => f.write_str("Deadlock"),
+            LockError::System(error) => f.debug_tuple("System").field(error).finish(),
+        }
+    }
+}
+
+impl<G> fmt::Display for LockError<G> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            LockError::Poisoned(_) => POISONED,
+            LockError::WouldBlock => "somebody else holds the lock",
+            LockError::TimedOut => "somebody else held the lock until the time was over",
+            LockError::Deadlock => "this thread holds the lock already and would wait for itself",
+            LockError::System(error) => return write!(f, "there is no lock: {error}"),
+        })
+    }
+}
+
+impl<G> Error for LockError<G> {
+    fn source(&self) -> Option<&(dyn Error + 'static)> {
+        match self {
+            LockError::System(error) => Some(error),
+            _ => None,
+        }
+    }
+}
+
+impl<G> From<raw::LockError> for LockError<G> {
+    fn from(error: raw::LockError) -> Self {
+        match error {
+            raw::LockError::Deadlock => LockError::Deadlock,
+            raw::LockError::Unsupported(error) => LockError::System(error),
+        }
+    }
+}
+
+impl<G> From<LockError<G>> for io::Error {
+    fn from(error: LockError<G>) -> Self {
+        let kind = match &error {
+            LockError::WouldBlock => io::ErrorKind::WouldBlock,
+            LockError::TimedOut => io::ErrorKind::TimedOut,
+            LockError::Deadlock => io::ErrorKind::Deadlock,
+            LockError::Poisoned(_) | LockError::System(_) => io::ErrorKind::Other,
+        };
+        match error {
+            LockError::System(error) => error,
+            other => io::Error::new(kind, other.to_string()),
+        }
+    }
+}
+
+impl<G> From<LockError<G>> for crate::error::Error {
+    fn from(error: LockError<G>) -> Self {
+        io::Error::from(error).into()
+    }
+}
