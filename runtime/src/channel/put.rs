@@ -135,7 +135,7 @@ impl Putter {
         let size = region.units();
         let bytes = size * UNIT as u64;
         let mut used = tail.units_since(self.floor);
-        if used.saturating_add(units) > size {
+        if used.saturating_add(units) > size || bytes > LARGE {
             self.look(words);
             used = tail.units_since(self.floor);
         }

@@ -146,7 +146,16 @@ impl<T: DeserializeOwned + 'static> Receiver<T> {
                 outcome
             });
             match taken.map_err(RecvError::Failed)? {
-                0 => break,
+                0 if !self.port.has_news() => break,
+                // One that does not travel with others.
+                0 => match self.receive(Limit::Now, None) {
+                    Ok(message) => {
+                        messages.push(message);
+                        count += 1;
+                    }
+                    Err(Why::Silence(_)) => break,
+                    Err(why) => return Err(why.into()),
+                },
                 taken => count += taken,
             }
         }

@@ -52,8 +52,10 @@ impl Region {
         if !size.is_power_of_two() || !(LEAST..=LARGEST).contains(&size) {
             return Err(corrupt());
         }
-        let offset = usize::try_from(entry.offset.load(Ordering::Relaxed));
-        let offset = offset.map_err(|_| corrupt())?;
+        let offset = entry.offset.load(Ordering::Relaxed);
+        let offset = usize::try_from(offset).ok();
+        let offset = offset.filter(|offset| *offset >= FIRST as usize);
+        let offset = offset.ok_or_else(corrupt)?;
         let mapping = segment.map(offset, size as usize, true)?;
         Ok(Self {
             number,

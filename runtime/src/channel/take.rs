@@ -6,7 +6,7 @@ use std::sync::atomic::Ordering;
 
 use super::put::{HAS_OBJECTS, units_of};
 use super::region::{Region, corrupt, entry};
-use super::words::{Mark, UNIT, Words};
+use super::words::{Mark, REGIONS, UNIT, Words};
 use crate::object::Object;
 use crate::sys::Segment;
 
@@ -77,7 +77,8 @@ impl Taker {
 
     /// Goes to the region in which `head` is, and says how many units there are to read in it.
     fn enter(&mut self, words: &Words, segment: &Segment, head: Mark) -> io::Result<u64> {
-        loop {
+        // There are no more to go through.
+        for _ in 0..REGIONS {
             let number = words.taken.0.region.load(Ordering::Relaxed);
             if self.region.as_ref().map(|region| region.number) != Some(number) {
                 self.region = None;
@@ -102,6 +103,7 @@ impl Taker {
             }
             words.taken.0.region.store(next, Ordering::Release);
         }
+        Err(corrupt())
     }
 
     /// Copies the bytes of the first message from `start` on to the whole of `out`.

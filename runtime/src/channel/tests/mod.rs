@@ -1,4 +1,7 @@
 //! Tests of channels within one process.
 
 mod ends;
+mod hostile;
+mod model;
+mod regions;
 mod signs;
