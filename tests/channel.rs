@@ -10,6 +10,8 @@ use serde::{Deserialize, Serialize};
 mod ends;
 #[path = "channel/kills.rs"]
 mod kills;
+#[path = "channel/limits.rs"]
+mod limits;
 #[path = "channel/queue.rs"]
 mod queue;
 #[path = "channel/select.rs"]
