@@ -1,14 +1,16 @@
 //! Channels: small messages from one process to another, one by one and many at once, and round trips.
 
+use std::io;
+use std::process::Command;
 use std::thread;
 
 use parproc::channel::{self, Pipe, Receiver, Sender};
 use parproc::{Process, parallel};
 use rustix::process::Pid;
 
-use super::measure::{Outcome, Scale, check, take_turns, time};
+use super::measure::{Outcome, Scale, Series, check, take_turns, time};
 use super::place::{Place, Placed};
-use super::raw::{FutexPingPong, SocketPingPong, Waiting};
+use super::raw::{FutexPingPong, PipeStream, SocketPingPong, Waiting};
 use super::round_trip::{Pace, step};
 use super::table::{Bar, Table, Unit};
 
@@ -94,27 +96,95 @@ fn throughput(scale: Scale, table: &mut Table) -> Outcome<()> {
         check(received == sum, "messages between threads")?;
         Ok(nanos)
     };
-    let [one_by_one, many, threads] = &take_turns(
+    let pipe = || {
+        let mut pipe = PipeStream::new(count)?;
+        let (received, nanos) = time(|| (0..count).try_fold(0, |sum, _| Ok(sum + pipe.next()?)));
+        let received: io::Result<u64> = received;
+        check(received? == sum, "messages through a pipe")?;
+        Ok(nanos)
+    };
+    let [one_by_one, many, threads, pipe] = &take_turns(
         scale.rounds(),
-        [&mut { one_by_one }, &mut { many }, &mut { threads }],
+        [&mut { one_by_one }, &mut { many }, &mut { threads }, &mut {
+            pipe
+        }],
     )?;
     drop(rounds);
     process.join()?;
     let unit = Unit::NanosAnItem(count as usize);
-    let theirs = ("crossbeam-channel, threads", threads);
-    let mut row = |what, ours, bar| table.add(what, unit, ours, theirs, bar);
-    row(
+    let one_by_one = ("`send`, `recv`", one_by_one);
+    let many = ("`send_many`, `recv_many`", many);
+    let (threads, pipe) = (
+        ("crossbeam-channel, threads", threads),
+        ("`write`, `read` of a pipe", pipe),
+    );
+    let mut row = |what, ours, theirs, bar| table.add(what, unit, ours, theirs, bar);
+    let (single, batched) = (
         "channel of `u64`, one by one",
-        ("`send`, `recv`", one_by_one),
-        Bar::NanosAnItem(ONE_BY_ONE),
-    );
-    row(
         "channel of `u64`, in batches",
-        ("`send_many`, `recv_many`", many),
-        Bar::NanosAnItem(MANY),
     );
+    row(single, one_by_one, threads, Bar::NanosAnItem(ONE_BY_ONE));
+    row(single, one_by_one, pipe, Bar::None);
+    row(batched, many, threads, Bar::NanosAnItem(MANY));
+    for (name, nanos) in python(scale)? {
+        let theirs = Series::of(nanos);
+        table.add(single, unit, one_by_one, (&name, &theirs), Bar::None);
+    }
     Ok(())
 }
+
+/// Nanoseconds of a message in Python's own channels between processes; nothing without Python.
+fn python(scale: Scale) -> Outcome<Vec<(String, f64)>> {
+    let count = scale.pick(100_000, 5_000);
+    let run = Command::new("python3")
+        .args(["-c", PYTHON, &count.to_string()])
+        .output();
+    let Ok(output) = run else {
+        return Ok(Vec::new());
+    };
+    if !output.status.success() {
+        return Err(String::from_utf8_lossy(&output.stderr).into());
+    }
+    let lines = String::from_utf8(output.stdout)?;
+    let of_all = scale.pick(1_000_000, 100_000) as f64;
+    let entry = |line: &str| -> Outcome<(String, f64)> {
+        let (name, nanos) = line.split_once(' ').ok_or("a line of one word")?;
+        let nanos: f64 = nanos.parse()?;
+        Ok((format!("Python's `{name}`"), nanos * of_all))
+    };
+    lines.lines().map(entry).collect()
+}
+
+/// Prints the nanoseconds of a message for each kind of channel.
+const PYTHON: &str = r"
+import multiprocessing, sys, time
+
+def put(queue, start, count):
+    start.wait()
+    for i in range(count):
+        queue.put(i)
+
+def send(pipe, start, count):
+    start.wait()
+    for i in range(count):
+        pipe.send(i)
+
+def measure(name, target, end, receive, count):
+    ready = multiprocessing.Event()
+    process = multiprocessing.Process(target=target, args=(end, ready, count))
+    process.start()
+    before = time.perf_counter()
+    ready.set()
+    assert sum(receive() for _ in range(count)) == count * (count - 1) // 2
+    print(name, (time.perf_counter() - before) * 1e9 / count)
+    process.join()
+
+count = int(sys.argv[1])
+queue = multiprocessing.Queue()
+measure('Queue', put, queue, queue.get, count)
+here, there = multiprocessing.Pipe()
+measure('Pipe', send, there, here.recv, count)
+";
 
 fn round_trip(
     scale: Scale,

@@ -26,13 +26,20 @@ impl Scale {
 pub(crate) struct Series(Vec<f64>);
 
 impl Series {
+    /// A figure that was not taken in turns with others.
+    pub(crate) fn of(cost: f64) -> Self {
+        Self(vec![cost])
+    }
+
     pub(crate) fn median(&self) -> f64 {
         median(self.0.clone())
     }
 
     /// How many times the cost of `other` this is.
     pub(crate) fn ratio_to(&self, other: &Series) -> Ratio {
-        let ratios: Vec<f64> = self.0.iter().zip(&other.0).map(|(a, b)| a / b).collect();
+        // The only figure of the other is compared with each of ours.
+        let theirs = other.0.iter().cycle();
+        let ratios: Vec<f64> = self.0.iter().zip(theirs).map(|(a, b)| a / b).collect();
         Ratio {
             lowest: ratios.iter().copied().fold(f64::INFINITY, f64::min),
             highest: ratios.iter().copied().fold(0.0, f64::max),

@@ -5,7 +5,7 @@
     reason = "what the library is compared with: fork, shared memory, the C library's allocator"
 )]
 
-use std::io::{self, Read, Write};
+use std::io::{self, PipeReader, Read, Write};
 use std::os::unix::net::UnixStream;
 use std::ptr::NonNull;
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering, fence};
@@ -208,6 +208,36 @@ impl SocketPingPong {
         self.socket.write_all(&value.to_ne_bytes())?;
         let mut bytes = [0; 8];
         self.socket.read_exact(&mut bytes)?;
+        Ok(u64::from_ne_bytes(bytes))
+    }
+}
+
+/// Numbers that another process writes into a pipe one by one.
+#[derive(Debug)]
+pub(crate) struct PipeStream {
+    reader: PipeReader,
+    _peer: Peer,
+}
+
+impl PipeStream {
+    pub(crate) fn new(count: u64) -> io::Result<Self> {
+        let (reader, mut writer) = io::pipe()?;
+        let peer = Peer::fork(|| {
+            for i in 0..count {
+                if writer.write_all(&i.to_ne_bytes()).is_err() {
+                    break;
+                }
+            }
+        })?;
+        Ok(Self {
+            reader,
+            _peer: peer,
+        })
+    }
+
+    pub(crate) fn next(&mut self) -> io::Result<u64> {
+        let mut bytes = [0; 8];
+        self.reader.read_exact(&mut bytes)?;
         Ok(u64::from_ne_bytes(bytes))
     }
 }
