@@ -121,3 +121,22 @@ fn all_processes_together_have_one_copy() {
     let all = of_workers.values().sum::<u64>() + shared_memory();
     assert!(all < LARGE as u64 * 3 / 2, "{all} bytes, {of_workers:?}");
 }
+
+#[parallel]
+fn byte(file: Shared<[u8]>, index: usize) -> u8 {
+    file[index]
+}
+
+#[test]
+fn workers_read_a_file() {
+    let file = tempfile::NamedTempFile::new().unwrap();
+    fs::write(file.path(), b"abc").unwrap();
+    #[expect(unsafe_code, reason = "nobody else has the file")]
+    // SAFETY: a temporary file, which is not changed while it is mapped.
+    let mapped = unsafe { Shared::map_file(file.path()) };
+    let read = Shared::read_file(file.path());
+    for bytes in [mapped.unwrap(), read.unwrap()] {
+        let items = (0..3).map(|index| (bytes.clone(), index));
+        assert_eq!(pool(2).map(byte, items).unwrap(), b"abc");
+    }
+}

@@ -7,6 +7,7 @@
 
 use std::any::Any;
 use std::fmt;
+use std::fs::File;
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::panic::{RefUnwindSafe, UnwindSafe};
@@ -46,6 +47,7 @@ pub(super) enum Kind {
     Growing = 3,
     Socket = 4,
     Event = 5,
+    File = 6,
 }
 
 impl Kind {
@@ -56,6 +58,7 @@ impl Kind {
             Kind::Growing,
             Kind::Socket,
             Kind::Event,
+            Kind::File,
         ]
         .into_iter()
         .find(|kind| *kind as u8 == byte)
@@ -66,6 +69,7 @@ impl Kind {
             Kind::Memory => Some(Sealed::Size),
             Kind::Frozen => Some(Sealed::Contents),
             Kind::Growing => Some(Sealed::Least),
+            Kind::File => Some(Sealed::Nothing),
             Kind::Socket | Kind::Event => None,
         }
     }
@@ -119,6 +123,16 @@ impl Object {
         Ok(table::enter(object))
     }
 
+    /// A file whose bytes are to be read, and which has at least one.
+    ///
+    /// # Safety
+    /// Nobody changes the file, or makes it shorter, as long as anybody has the object.
+    pub(crate) unsafe fn file(file: File, flags: Flags) -> io::Result<Arc<Self>> {
+        let segment = Segment::of_file(file.into())?;
+        let object = Self::new(fastrand::u64(..), Kind::File, flags, segment.into())?;
+        Ok(table::enter(object))
+    }
+
     /// The two ends of a connection that keeps messages apart.
     pub(crate) fn sockets(flags: Flags) -> io::Result<(Arc<Self>, Arc<Self>)> {
         let (a, b) = socket_pair()?;
@@ -151,7 +165,7 @@ impl Object {
         let store = match raw {
             Raw::Segment(segment) => {
                 let len = segment.len()?;
-                if len < PAYLOAD {
+                if len < least(kind) {
                     return Err(io::Error::new(
                         io::ErrorKind::InvalidData,
                         "shared memory is too short for its header",
@@ -159,6 +173,7 @@ impl Object {
                 }
                 let mapping = match kind {
                     Kind::Frozen => segment.map_frozen()?,
+                    Kind::File => segment.map(0, len, false)?,
                     _ => segment.map(0, len, true)?,
                 };
                 Store::Memory(segment, Arc::new(mapping))
@@ -195,16 +210,13 @@ impl Object {
         }
     }
 
-    /// Fails unless it is memory with that tag.
+    /// Fails unless it is memory with that tag, which can be written.
     pub(crate) fn check(&self, tag: Tag) -> io::Result<()> {
-        if matches!(self.store, Store::Memory(..)) && self.header().load(Ordering::Relaxed) == tag.0
-        {
+        let writable = matches!(self.kind, Kind::Memory | Kind::Growing);
+        if writable && self.header().load(Ordering::Relaxed) == tag.0 {
             return Ok(());
         }
-        Err(io::Error::new(
-            io::ErrorKind::InvalidData,
-            "a handle names a shared object of another kind",
-        ))
+        Err(of_another_kind())
     }
 
     /// The segment of memory.
@@ -230,25 +242,37 @@ impl Object {
         }
     }
 
-    /// Bytes of memory behind the header that are mapped; none for a socket.
+    /// Bytes of memory behind the header, or of a file, that are mapped; none for a socket.
     pub(crate) fn len(&self) -> usize {
         match &self.store {
+            Store::Memory(_, mapping) if self.kind == Kind::File => mapping.len(),
             Store::Memory(_, mapping) => mapping.len() - PAYLOAD,
             Store::Socket(_) => 0,
         }
     }
 
-    /// The bytes of frozen memory; none if it is something else.
-    pub(crate) fn frozen_bytes(&self) -> Option<&[u8]> {
-        let Store::Memory(_, mapping) = &self.store else {
-            return None;
-        };
-        if self.kind != Kind::Frozen {
+    /// The bytes of frozen memory with that tag.
+    ///
+    /// # Errors
+    /// When it is something else.
+    pub(crate) fn frozen_bytes(&self, tag: Tag) -> io::Result<&[u8]> {
+        if self.kind != Kind::Frozen || self.header().load(Ordering::Relaxed) != tag.0 {
+            return Err(of_another_kind());
+        }
+        let start = self.mapping().at(PAYLOAD, self.len());
+        // SAFETY: the bytes are mapped as long as `self` lives, and sealed: nobody can change them.
+        Ok(unsafe { std::slice::from_raw_parts(start.as_ptr(), self.len()) })
+    }
+
+    /// The bytes of a file; none if it is something else.
+    pub(crate) fn file_bytes(&self) -> Option<&[u8]> {
+        if self.kind != Kind::File {
             return None;
         }
-        let start = mapping.at(PAYLOAD, self.len());
-        // SAFETY: the bytes are mapped as long as `self` lives, and sealed: nobody can change them.
-        Some(unsafe { std::slice::from_raw_parts(start.as_ptr(), self.len()) })
+        let len = self.mapping().len();
+        let start = self.mapping().at(0, len);
+        // SAFETY: mapped as long as `self` lives, and nobody changes it, as who mapped the file has promised.
+        Some(unsafe { std::slice::from_raw_parts(start.as_ptr(), len) })
     }
 
     /// What this process knows about it besides; made when first asked for.
@@ -332,6 +356,21 @@ impl From<OwnedFd> for Raw {
     fn from(fd: OwnedFd) -> Self {
         Raw::Socket(fd)
     }
+}
+
+/// Bytes that a segment has at least.
+fn least(kind: Kind) -> usize {
+    match kind {
+        Kind::File => 1,
+        _ => PAYLOAD,
+    }
+}
+
+fn of_another_kind() -> io::Error {
+    io::Error::new(
+        io::ErrorKind::InvalidData,
+        "a handle names a shared object of another kind",
+    )
 }
 
 /// Bytes of a segment with a payload of `len`.

@@ -97,9 +97,13 @@ fn an_object_lives_on_its_way() {
     message.objects[0]
         .check(Tag::of::<u32>("test"))
         .unwrap_err();
-    assert_eq!(message.objects[1].frozen_bytes(), Some(&b"abc"[..]));
+    let tag = Tag::of::<str>("test");
+    assert_eq!(message.objects[1].frozen_bytes(tag).unwrap(), b"abc");
+    message.objects[1].check(tag).unwrap_err();
     assert_eq!(message.objects[1].flags(), flags);
-    assert_eq!(message.objects[0].frozen_bytes(), None);
+    message.objects[0]
+        .frozen_bytes(Tag::of::<u64>("test"))
+        .unwrap_err();
 }
 
 #[test]

@@ -5,6 +5,7 @@
     reason = "bytes that were checked are looked at as values"
 )]
 
+use std::any::TypeId;
 use std::io;
 use std::ptr::NonNull;
 use std::sync::Arc;
@@ -17,7 +18,7 @@ use super::plain::all_valid;
 use crate::object::{Flags, Object, PAYLOAD, Tag, collect};
 use crate::wire::{append_value, decode};
 
-const FLAGS: Flags = Flags {
+pub(super) const FLAGS: Flags = Flags {
     keep: true,
     waits: false,
 };
@@ -78,11 +79,8 @@ fn invalid(what: &str) -> io::Error {
     io::Error::new(io::ErrorKind::InvalidData, what)
 }
 
-fn bytes(memory: &Memory) -> io::Result<&[u8]> {
-    memory
-        .0
-        .frozen_bytes()
-        .ok_or_else(|| invalid("a shared value is in memory that can be changed"))
+fn bytes<T: ?Sized>(memory: &Memory) -> io::Result<&[u8]> {
+    memory.0.frozen_bytes(Tag::of::<T>("value"))
 }
 
 /// Elements that were found to be all right, and stay so.
@@ -110,9 +108,16 @@ impl<T: Plain> sealed::Form for [T] {
     type View = Elements<T>;
 
     fn view(memory: &Memory, _inner: Vec<Memory>) -> io::Result<Elements<T>> {
-        memory.0.check(Tag::of::<[T]>("value"))?;
-        let elements = *memory.0.local(|| elements::<T>(bytes(memory)?))?;
-        Ok(elements)
+        let elements = memory.0.local(|| {
+            // Files are bytes, and have no tag.
+            let of_file = memory.0.file_bytes();
+            let of_file = of_file.filter(|_| TypeId::of::<T>() == TypeId::of::<u8>());
+            elements::<T>(match of_file {
+                Some(bytes) => bytes,
+                None => bytes::<[T]>(memory)?,
+            })
+        })?;
+        Ok(*elements)
     }
 
     #[inline]
@@ -142,9 +147,8 @@ impl sealed::Form for str {
     type View = Elements<u8>;
 
     fn view(memory: &Memory, _inner: Vec<Memory>) -> io::Result<Elements<u8>> {
-        memory.0.check(Tag::of::<str>("value"))?;
         let elements = memory.0.local(|| {
-            let bytes = bytes(memory)?;
+            let bytes = bytes::<str>(memory)?;
             std::str::from_utf8(bytes).map_err(|_| invalid("a shared text is no UTF-8"))?;
             elements::<u8>(bytes)
         })?;
@@ -175,9 +179,8 @@ where
     type View = Arc<Decoded<T>>;
 
     fn view(memory: &Memory, inner: Vec<Memory>) -> io::Result<Arc<Decoded<T>>> {
-        memory.0.check(Tag::of::<T>("value"))?;
         let decoded = memory.0.local(|| {
-            let value = decode(bytes(memory)?).map_err(|reason| invalid(&reason))?;
+            let value = decode(bytes::<T>(memory)?).map_err(|reason| invalid(&reason))?;
             Ok(Arc::new(Decoded { value, inner }))
         })?;
         Ok(Arc::clone(decoded))

@@ -8,6 +8,7 @@ mod core;
 mod double;
 mod elements;
 mod error;
+mod file;
 mod form;
 mod guard;
 mod number;

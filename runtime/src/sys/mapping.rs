@@ -18,6 +18,8 @@ pub(crate) enum Sealed {
     Contents,
     /// It never becomes smaller.
     Least,
+    /// A file, which whoever may write it can change and make shorter.
+    Nothing,
 }
 
 impl Sealed {
@@ -26,6 +28,7 @@ impl Sealed {
             Sealed::Size => SealFlags::SHRINK | SealFlags::GROW,
             Sealed::Contents => SealFlags::SHRINK | SealFlags::GROW | SealFlags::WRITE,
             Sealed::Least => SealFlags::SHRINK,
+            Sealed::Nothing => SealFlags::empty(),
         }
     }
 }
@@ -93,10 +96,26 @@ impl Segment {
 
     /// Takes over a segment from a process that is not trusted: it has to be sealed as it should be.
     pub(crate) fn adopt(fd: OwnedFd, sealed: Sealed) -> io::Result<Self> {
+        if sealed == Sealed::Nothing {
+            return Self::of_file(fd);
+        }
         let seals = rustix::fs::fcntl_get_seals(&fd)?;
         if !seals.contains(sealed.flags()) {
             return Err(invalid("a shared segment is not sealed as it should be"));
         }
+        Ok(Self { fd, sealed })
+    }
+
+    /// A regular file in place of memory.
+    pub(crate) fn of_file(fd: OwnedFd) -> io::Result<Self> {
+        let mode = rustix::fs::fstat(&fd)?.st_mode;
+        if rustix::fs::FileType::from_raw_mode(mode) != rustix::fs::FileType::RegularFile {
+            return Err(io::Error::new(
+                io::ErrorKind::InvalidInput,
+                "only regular files can be mapped",
+            ));
+        }
+        let sealed = Sealed::Nothing;
         Ok(Self { fd, sealed })
     }
 

@@ -71,3 +71,23 @@ fn what_came_is_looked_at() {
     assert!(SharedArray::<i64>::of_object(array.object.clone(), 1).is_err());
     drop(cell);
 }
+
+#[test]
+fn a_file_is_read_or_mapped() {
+    let mut file = tempfile::NamedTempFile::new().unwrap();
+    let empty = Shared::read_file(file.path()).unwrap();
+    assert!(empty.is_empty());
+    #[expect(unsafe_code, reason = "nobody else has the file")]
+    // SAFETY: a temporary file, which is not changed while it is mapped.
+    let map = |path: &std::path::Path| unsafe { Shared::map_file(path) };
+    assert!(map(file.path()).unwrap().is_empty());
+    std::io::Write::write_all(&mut file, b"some bytes").unwrap();
+    let read = Shared::read_file(file.path()).unwrap();
+    let mapped = map(file.path()).unwrap();
+    assert_eq!(*mapped, *b"some bytes");
+    std::io::Write::write_all(&mut file, b" more").unwrap();
+    assert_eq!(*read, *b"some bytes");
+    assert!(!Shared::read_file("/proc/self/status").unwrap().is_empty());
+    assert!(map(std::path::Path::new("/")).is_err());
+    assert!(Shared::read_file("/nowhere").is_err());
+}
