@@ -115,7 +115,8 @@ pub(super) struct State {
     pub(super) news: Vec<News>,
     /// What nobody else here has any more, for the supervisor to drop.
     pub(super) litter: Vec<Arc<Object>>,
-    supervisor: Arc<Notify>,
+    /// Wakes the supervisor.
+    pub(super) supervisor: Arc<Notify>,
     /// Counts deeds, to tell which worker was busy last.
     pub(super) clock: u64,
 }

@@ -86,6 +86,7 @@ impl State {
     pub(in crate::pool) fn close_if_over(&mut self) {
         if self.actor.ends && self.outstanding == 0 && self.phase == Phase::Closing {
             self.phase = Phase::Closed;
+            self.supervisor.notify();
             self.observers.courier.notify_one();
             self.wake_callbacks();
             self.ringer.ring();
@@ -104,6 +105,8 @@ impl Shared {
         let ends = state.actor.ends;
         drop(state);
         self.over.notify_all();
+        self.courier.notify_all();
+        self.keeper.notify_all();
         if ends {
             // Nobody joins the threads and does this.
             self.relay.close(true);
