@@ -13,9 +13,9 @@
 //! 4. A process whose parent has died is alive as long as the system says so; its slot goes to the
 //!    next child that needs one.
 //!
-//! What is shared keeps a word for each slot where it counts what each process has of it. Members of
-//! the family trust one another with this: one that overwrites the segment can make others believe
-//! that a process is gone. Nobody crashes of that.
+//! What is shared keeps a word for each slot where it counts what each process has of it. A process has the
+//! segment for reading only, until it starts workers itself: a task that overwrites all memory that
+//! it can write does not reach it.
 
 mod segment;
 mod slots;

@@ -3,10 +3,11 @@
 #![expect(unsafe_code, reason = "a value of atomics is placed in shared memory")]
 
 use std::io;
+use std::ops::Deref;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::ptr::NonNull;
 use std::sync::atomic::Ordering;
-use std::sync::{Arc, Mutex, PoisonError, Weak};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError, Weak};
 
 use super::slots::{Member, Slots};
 use crate::sys::{Mapping, Segment, forks, futex_wake, now_nanos};
@@ -15,19 +16,49 @@ use crate::sys::{Mapping, Segment, forks, futex_wake, now_nanos};
 #[derive(Debug)]
 pub(crate) struct Family {
     segment: Segment,
-    slots: NonNull<Slots>,
-    /// Keeps the slots where they are.
-    _mapping: Mapping,
+    /// For reading only: memory that a task overwrites is not this one.
+    view: View,
+    /// In processes that have children.
+    writable: OnceLock<View>,
     /// None where there was no slot left.
     me: Option<Member>,
     /// Of this process, not of its copies.
     forks: u32,
 }
 
-// SAFETY: the slots are made of atomics and mapped as long as the family lives.
-unsafe impl Send for Family {}
+/// A mapping of the slots.
+#[derive(Debug)]
+struct View {
+    slots: NonNull<Slots>,
+    /// Keeps the slots where they are.
+    _mapping: Mapping,
+}
+
+// SAFETY: the slots are made of atomics and mapped as long as the view lives.
+unsafe impl Send for View {}
 // SAFETY: as above.
-unsafe impl Sync for Family {}
+unsafe impl Sync for View {}
+
+impl View {
+    fn of(segment: &Segment, writable: bool) -> io::Result<Self> {
+        let mapping = segment.map(0, size_of::<Slots>(), writable)?;
+        let slots = mapping.at(0, size_of::<Slots>()).cast();
+        Ok(Self {
+            slots,
+            _mapping: mapping,
+        })
+    }
+}
+
+impl Deref for View {
+    type Target = Slots;
+
+    fn deref(&self) -> &Slots {
+        // SAFETY: at the start of a page, made of atomics, and mapped as long as `self` lives. What
+        // stores to them has asked for a view that is writable.
+        unsafe { self.slots.as_ref() }
+    }
+}
 
 /// What this process knows of its family.
 #[derive(Debug)]
@@ -75,36 +106,41 @@ pub(crate) fn join(fd: OwnedFd, me: u64) {
 
 impl Family {
     fn found() -> io::Result<Self> {
-        let segment = Segment::new(size_of::<Slots>())?;
-        let mut family = Self::map(segment, None)?;
-        family.slots().begin(now_nanos() as u32);
-        family.me = family.slots().take(None);
-        if let Some(me) = family.me {
-            family.slots().tell_pid(me, std::process::id());
+        let mut family = Self::of(Segment::new(size_of::<Slots>())?, None)?;
+        let slots = family.writable()?;
+        slots.begin(now_nanos() as u32);
+        let me = slots.take(None);
+        if let Some(me) = me {
+            slots.tell_pid(me, std::process::id());
         }
+        family.me = me;
         Ok(family)
     }
 
     fn enter(fd: OwnedFd, me: Option<Member>) -> io::Result<Self> {
-        let segment = Segment::from_fd(fd, size_of::<Slots>())?;
-        Self::map(segment, me)
+        Self::of(Segment::from_fd(fd, size_of::<Slots>())?, me)
     }
 
-    fn map(segment: Segment, me: Option<Member>) -> io::Result<Self> {
-        let mapping = segment.map(0, size_of::<Slots>(), true)?;
-        let slots = mapping.at(0, size_of::<Slots>()).cast::<Slots>();
+    fn of(segment: Segment, me: Option<Member>) -> io::Result<Self> {
         Ok(Self {
+            view: View::of(&segment, false)?,
+            writable: OnceLock::new(),
             segment,
-            slots,
-            _mapping: mapping,
             me,
             forks: forks(),
         })
     }
 
     pub(super) fn slots(&self) -> &Slots {
-        // SAFETY: at the start of a page, made of atomics, and mapped as long as `self` lives.
-        unsafe { self.slots.as_ref() }
+        &self.view
+    }
+
+    fn writable(&self) -> io::Result<&Slots> {
+        if let Some(view) = self.writable.get() {
+            return Ok(view);
+        }
+        let view = View::of(&self.segment, true)?;
+        Ok(self.writable.get_or_init(|| view))
     }
 
     /// This process.
@@ -171,7 +207,8 @@ impl Place {
         let family = family()?;
         // A copy of a member has children like any other, but they are not that member's.
         let me = family.me.filter(|_| forks() == family.forks);
-        let member = me.and_then(|me| family.slots().take(Some(me)));
+        let slots = family.writable()?;
+        let member = me.and_then(|me| slots.take(Some(me)));
         Ok(Self { family, member })
     }
 
@@ -187,20 +224,22 @@ impl Place {
 
     /// The child was started.
     pub(crate) fn born(&self, pid: u32) {
-        if let Some(member) = self.member {
-            self.family.slots().tell_pid(member, pid);
+        if let (Some(member), Ok(slots)) = (self.member, self.family.writable()) {
+            slots.tell_pid(member, pid);
         }
     }
 }
 
 impl Drop for Place {
     fn drop(&mut self) {
-        let Some(member) = self.member else { return };
-        if forks() != self.family.forks {
+        // It was mapped when the place was reserved.
+        let (Some(member), Ok(slots)) = (self.member, self.family.writable()) else {
             return;
+        };
+        if forks() == self.family.forks {
+            slots.free(member);
+            slots.deaths.fetch_add(1, Ordering::SeqCst);
+            futex_wake(&slots.deaths);
         }
-        self.family.slots().free(member);
-        self.family.slots().deaths.fetch_add(1, Ordering::SeqCst);
-        futex_wake(&self.family.slots().deaths);
     }
 }
