@@ -213,8 +213,8 @@ impl Error {
         )
     }
 
-    /// True when an [actor](crate::actor) died, by another call or between two calls, before this call was
-    /// run. Its [source](std::error::Error::source) is the [`TaskError`] of what ended it.
+    /// True when an [actor](crate::actor) died before this call was done, by another call or between two
+    /// calls. Its [source](std::error::Error::source) is the [`TaskError`] of what ended it.
     #[must_use]
     pub fn is_actor_died(&self) -> bool {
         matches!(*self.kind, ErrorKind::ActorDied { .. })
@@ -294,7 +294,7 @@ impl fmt::Display for Error {
             }
             ErrorKind::ActorDied { actor, reason, .. } => write!(
                 f,
-                "the actor `{actor}` died, so this call of it was not run: {reason}"
+                "the actor `{actor}` died before this call was done: {reason}"
             ),
             ErrorKind::ActorEnded { actor } => {
                 write!(f, "the actor `{actor}` was shut down")
