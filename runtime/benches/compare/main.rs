@@ -18,6 +18,7 @@ mod place;
 mod process;
 mod raw;
 mod round_trip;
+mod shared;
 mod start;
 mod table;
 mod uneven;
@@ -29,7 +30,7 @@ use table::Table;
 
 type Section = fn(Scale, &mut Table) -> Outcome<()>;
 
-const SECTIONS: [(&str, Section); 9] = [
+const SECTIONS: [(&str, Section); 10] = [
     ("round-trip", round_trip::run),
     ("map", map::run),
     ("echo", echo::run),
@@ -39,6 +40,7 @@ const SECTIONS: [(&str, Section); 9] = [
     ("memory", memory::run),
     ("failure", failure::run),
     ("channel", channel::run),
+    ("shared", shared::run),
 ];
 
 fn main() -> ExitCode {

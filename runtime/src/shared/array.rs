@@ -57,7 +57,7 @@ use crate::object::{Flags, Object, Tag};
 /// element can have any value, but no more than that: see [`Plain`].
 #[derive(Serialize, Deserialize)]
 #[serde(into = "Wire", try_from = "Wire", bound = "T: Plain")]
-pub struct SharedArray<T: Plain> {
+pub struct SharedArray<T> {
     pub(super) object: Arc<Object>,
     pub(super) core: Arc<Core>,
     pub(super) len: usize,
@@ -72,12 +72,16 @@ struct Wire {
     len: u64,
 }
 
-impl<T: Plain> SharedArray<T> {
+// The bounds are at the functions, where the compiler explains them.
+impl<T> SharedArray<T> {
     /// An array of `len` elements whose bytes are 0.
     ///
     /// # Errors
     /// When the system refuses the memory, or the process has as many open files as it may.
-    pub fn new(len: usize) -> io::Result<Self> {
+    pub fn new(len: usize) -> io::Result<Self>
+    where
+        T: Plain,
+    {
         const {
             assert!(size_of::<T>() > 0, "elements of an array need a size");
         }
@@ -93,12 +97,17 @@ impl<T: Plain> SharedArray<T> {
     ///
     /// # Errors
     /// As for [`new`](Self::new).
-    pub fn from_slice(elements: &[T]) -> io::Result<Self> {
+    pub fn from_slice(elements: &[T]) -> io::Result<Self>
+    where
+        T: Plain,
+    {
         let array = Self::new(elements.len())?;
         array.copy_from_slice(0, elements)?;
         Ok(array)
     }
+}
 
+impl<T: Plain> SharedArray<T> {
     /// The array in an object that somebody sent.
     pub(super) fn of_object(object: Arc<Object>, len: usize) -> io::Result<Self> {
         object.check(Tag::of::<T>("array"))?;

@@ -46,7 +46,7 @@ const LINE: usize = 64;
 /// ```
 #[derive(Serialize, Deserialize)]
 #[serde(into = "Wire", try_from = "Wire", bound = "T: Plain")]
-pub struct SharedCell<T: Plain> {
+pub struct SharedCell<T> {
     object: Arc<Object>,
     /// None for an atomic.
     double: Option<Arc<Double>>,
@@ -57,12 +57,16 @@ pub struct SharedCell<T: Plain> {
 #[derive(Serialize, Deserialize)]
 struct Wire(#[serde(with = "crate::object")] Arc<Object>);
 
-impl<T: Plain> SharedCell<T> {
+// The bound is at the function, where the compiler explains it.
+impl<T> SharedCell<T> {
     /// A cell with that value.
     ///
     /// # Errors
     /// When the system refuses the memory, or the process has as many open files as it may.
-    pub fn new(value: T) -> io::Result<Self> {
+    pub fn new(value: T) -> io::Result<Self>
+    where
+        T: Plain,
+    {
         let flags = Flags {
             keep: true,
             waits: false,
@@ -72,7 +76,9 @@ impl<T: Plain> SharedCell<T> {
         cell.store(value);
         Ok(cell)
     }
+}
 
+impl<T: Plain> SharedCell<T> {
     fn bytes() -> usize {
         match is_atomic::<T>() {
             true => LINE,

@@ -53,7 +53,7 @@ use crate::object::{self, Object};
 /// there: that is an error where it is encoded. The next borrow through `&mut part`
 /// makes it movable again; [`close`](Self::close) is one.
 #[must_use = "dropping it gives the part back to the array"]
-pub struct SharedPart<T: Plain> {
+pub struct SharedPart<T> {
     array: SharedArray<T>,
     claim: Claim,
     range: Range<usize>,
@@ -318,11 +318,11 @@ impl<T: Plain> DerefMut for SharedPart<T> {
     }
 }
 
-impl<T: Plain> Drop for SharedPart<T> {
+impl<T> Drop for SharedPart<T> {
     fn drop(&mut self) {
         let (here, ticket) = here_of(*self.here.get_mut());
         if here != Here::Away {
-            self.core().give_back(self.claim, ticket);
+            self.array.core.give_back(self.claim, ticket);
         }
     }
 }

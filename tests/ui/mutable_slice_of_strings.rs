@@ -1,0 +1,8 @@
+use parproc::parallel;
+
+#[parallel]
+fn sort(names: &mut [String]) {
+    names.sort();
+}
+
+fn main() {}

@@ -1,0 +1,5 @@
+use parproc::SharedArray;
+
+fn main() {
+    let _ = SharedArray::<String>::new(10);
+}

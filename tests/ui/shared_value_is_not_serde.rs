@@ -1,0 +1,7 @@
+use parproc::Shared;
+
+struct Settings;
+
+fn main() {
+    let _ = Shared::new(Settings);
+}
