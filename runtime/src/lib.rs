@@ -100,6 +100,9 @@
 //! | how many attempts each item took | [`Job::reports`] |
 //! | to set something for one call | [`Pool::job`] |
 //! | to end calls from elsewhere | [`CancelToken`], [`Task::cancel`], [`Pool::kill`] |
+//! | to give large data to all tasks without copying it | [`Shared`] |
+//! | an array or a value that tasks write | [`SharedArray`], [`SharedCell`] |
+//! | tasks that each change a part of an array | [`par_chunks_mut`], [`SharedArray::split`] |
 //! | a pool of your own | [`Pool::builder`] |
 //! | to load something once in each worker | [`PoolBuilder::init`], [`worker`] |
 //! | to repeat a failed call under a debugger | [`PoolBuilder::crash_dir`], [`replay`] |
@@ -203,6 +206,9 @@ pub mod job {
 ///
 /// In an `impl` block the options of one function stand at that function: `#[parallel(name = "…")]`.
 ///
+/// An argument `&mut [T]` is a part of a [`SharedArray`], which the function changes in place: see
+/// [`par_chunks_mut`].
+///
 /// | option | meaning |
 /// | --- | --- |
 /// | `name = "…"` | the name to register instead of the function's path |
@@ -230,7 +236,7 @@ pub mod job {
 /// ```
 ///
 /// What cannot work is an error at its place in the source: `async`, `unsafe` and `extern` functions,
-/// `self`, `&mut` and `impl Trait` arguments, variadics, generics without `for`, results that borrow.
+/// `self`, `impl Trait` and other `&mut` arguments, variadics, generics without `for`, results that borrow.
 pub use parproc_macros::parallel;
 
 /// For the expansion of `#[parallel]` only.

@@ -1,4 +1,20 @@
 //! What processes share: memory that all read, and memory that all write.
+//!
+//! | type | what it is |
+//! | --- | --- |
+//! | [`Shared<T>`](Shared) | a value that all read: made once, and then never changed |
+//! | [`SharedCell<T>`](SharedCell) | a value that all read and write |
+//! | [`SharedArray<T>`](SharedArray) | elements that all read and write, one at a time, under a lock, or in parts |
+//! | [`SharedPart<T>`](SharedPart) | a part of an array, which belongs to one task at a time |
+//!
+//! All of them are handles, which are passed to `#[parallel]` functions like any other value: as arguments, as results,
+//! through channels, and inside of other values. What they name is not copied. Outside of
+//! calls and channels, for instance into a file, they cannot be serialised.
+//!
+//! What several processes write has a [`Plain`] type. Locks, barriers and the like are in [`sync`](crate::sync).
+//!
+//! Nothing has a name in a file system. Memory goes with the last handle, in whatever way the processes
+//! that have one end; [`stats`] tells what this process has.
 
 mod array;
 mod atomic;

@@ -30,8 +30,8 @@ use crate::object::{self, Object};
 /// gives it back to the array, and so does the death of the process that has it. If that was
 /// killed in the middle of its work, whoever locks the array next is told ([`Poisoned`](super::LockError::Poisoned)).
 ///
-/// A task that is tried again gets its part again, if the attempt before died with it, or dropped it, and all the
-/// parts have not come back meanwhile.
+/// A task that is tried again gets its part again, as the attempt before has left it, unless all the parts have
+/// come back meanwhile and the array is whole.
 ///
 /// ```
 /// use parproc::{Pool, SharedArray, SharedPart, parallel};
@@ -209,7 +209,8 @@ impl<T: Plain> SharedPart<T> {
         &self.array.core
     }
 
-    /// Makes the part this handle's, if it is or can be, in the state `wanted`.
+    /// Makes the part this handle's, if it is or can be, in the state `wanted`, which is `Closed` only for who
+    /// has `&mut self`.
     fn take(&self, wanted: Here) -> bool {
         loop {
             let word = self.here.load(SeqCst);
@@ -222,17 +223,25 @@ impl<T: Plain> SharedPart<T> {
                         return true;
                     }
                 }
-                Here::Away => {
-                    if self.swap(word, word_of(Here::Busy, ticket)) {
-                        // It may have come back since: the task is done, or was never begun.
-                        let back = self.core().comes_back(self.claim, ticket);
-                        let here = if back { wanted } else { Here::Away };
-                        self.here.store(word_of(here, ticket), SeqCst);
-                        return back;
-                    }
-                }
+                Here::Away => match self.come_back(word, wanted) {
+                    Some(here) => return here,
+                    None => continue,
+                },
             }
         }
+    }
+
+    /// Makes the part this handle's again, if it has come back: the task that it was passed to is done. None
+    /// if the handle is not in the state `away` any more.
+    fn come_back(&self, away: u64, wanted: Here) -> Option<bool> {
+        let (_, ticket) = here_of(away);
+        if !self.swap(away, word_of(Here::Busy, ticket)) {
+            return None;
+        }
+        let back = self.core().comes_back(self.claim, ticket);
+        let here = if back { wanted } else { Here::Away };
+        self.here.store(word_of(here, ticket), SeqCst);
+        Some(back)
     }
 
     fn swap(&self, word: u64, new: u64) -> bool {
@@ -255,8 +264,9 @@ impl<T: Plain> SharedPart<T> {
                 }
                 // The same value is encoded again, for instance to find out why that failed.
                 Here::Away if self.core().is_under_way(self.claim, ticket) => return Ok(ticket),
+                // Not by `take`, which would close what another thread has opened meanwhile.
                 Here::Away => {
-                    if !self.take(Here::Closed) {
+                    if self.come_back(word, Here::Closed) == Some(false) {
                         return Err("this part of a shared array was passed on already");
                     }
                 }
