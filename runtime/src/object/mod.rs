@@ -13,13 +13,6 @@
 //! 3. [`receive`] takes them out. They stay alive at least until the bytes are decoded, and decoding
 //!    finds them in the process's table.
 
-#![allow(
-    clippy::allow_attributes,
-    dead_code,
-    unused_imports,
-    reason = "what uses it comes next"
-)]
-
 mod collector;
 mod descriptor;
 mod local;
@@ -34,7 +27,7 @@ pub(crate) use message::{
 };
 #[cfg(test)]
 pub(crate) use table::is_here;
-pub(crate) use table::{Usage, usage};
+pub(crate) use table::usage;
 pub(crate) use tag::Tag;
 
 #[cfg(test)]
