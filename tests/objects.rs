@@ -1,10 +1,14 @@
 //! What processes share, on its way with arguments and results, when descriptors are scarce or gone.
 
+use std::sync::OnceLock;
 use std::time::Duration;
 
 use parproc::channel::{Receiver, Sender, channel};
-use parproc::{Pool, Resource, Shared, SharedCell, parallel};
+use parproc::{Pool, Resource, Shared, SharedCell, parallel, wait_any};
 use parproc_tests::{pool, within};
+use rustix::process::Resource::Nofile;
+use rustix::process::{getrlimit, setrlimit};
+use serde::{Deserialize, Serialize};
 
 const LIMIT: Duration = Duration::from_secs(60);
 
@@ -58,7 +62,7 @@ fn make(count: u64) -> Vec<SharedCell<u64>> {
 #[test]
 fn a_result_names_more_than_a_socket_holds() {
     within(LIMIT, || {
-        let limit = rustix::process::getrlimit(rustix::process::Resource::Nofile);
+        let limit = getrlimit(Nofile);
         if limit.current.is_some_and(|most| most < 30_000) {
             println!("skipped: too few descriptors: {limit:?}");
             return;
@@ -106,5 +110,61 @@ fn a_task_that_closes_every_descriptor_fails_later_items_and_hangs_none() {
         if let Err(error) = outcome {
             assert!(error.is_task(), "{error}");
         }
+    });
+}
+
+static POOL: OnceLock<Pool> = OnceLock::new();
+
+/// A value that uses the pool while it is dropped.
+#[derive(Debug, Serialize, Deserialize)]
+struct Loud(u64);
+
+impl Drop for Loud {
+    fn drop(&mut self) {
+        // In workers there is no such pool.
+        if let Some(pool) = POOL.get() {
+            let text = Shared::new("said".to_owned()).unwrap();
+            assert_eq!(pool.spawn(length, text).unwrap().join().unwrap(), 4);
+        }
+    }
+}
+
+#[parallel]
+fn echo(loud: Shared<Loud>) -> Shared<Loud> {
+    loud
+}
+
+#[test]
+fn the_last_handle_may_be_dropped_with_news_that_nobody_wants() {
+    within(LIMIT, || {
+        let pool = POOL.get_or_init(|| pool(1));
+        let loud = Shared::new(Loud(7)).unwrap();
+        assert_eq!(loud.0, 7);
+        let task = pool.spawn(echo, loud.clone()).unwrap();
+        wait_any(std::slice::from_ref(&task)).unwrap();
+        drop(loud);
+        drop(task);
+        let text = shared("and it goes on");
+        assert_eq!(pool.spawn(length, text).unwrap().join().unwrap(), 14);
+    });
+}
+
+#[parallel]
+fn limit_descriptors(most: u64) {
+    let mut limit = getrlimit(Nofile);
+    limit.current = Some(most);
+    setrlimit(Nofile, limit).unwrap();
+}
+
+#[test]
+fn what_did_not_get_through_for_lack_of_descriptors_is_sent_again() {
+    within(LIMIT, || {
+        let pool = pool(1);
+        let all: Vec<_> = (0..50).map(|n| shared(&n.to_string())).collect();
+        pool.spawn(limit_descriptors, 20).unwrap().join().unwrap();
+        let error = pool.spawn(count, all.clone()).unwrap().join().unwrap_err();
+        assert!(error.task().unwrap().is_decode(), "{error}");
+        pool.spawn(limit_descriptors, 1000).unwrap().join().unwrap();
+        assert_eq!(pool.spawn(count, all).unwrap().join().unwrap(), 50);
     });
 }

@@ -8,10 +8,11 @@ use std::collections::VecDeque;
 use std::fmt;
 use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::{Arc, Condvar, MutexGuard, PoisonError};
+use std::sync::{Arc, Condvar};
 use std::thread::JoinHandle;
 
 use super::chunk::Delivery;
+use super::guard::StateGuard;
 use super::observer::Observer;
 use super::shared::Shared;
 use super::state::{Phase, State};
@@ -182,10 +183,10 @@ pub(super) fn is_own(thread: &JoinHandle<()>) -> bool {
 }
 
 /// Waits until there is a callback again. This thread leads no one meanwhile.
-fn rest(mut state: MutexGuard<'_, State>) -> MutexGuard<'_, State> {
+fn rest(mut state: StateGuard<'_>) -> StateGuard<'_> {
     let condvar = Arc::new(Condvar::new());
     state.callbacks.waiter = Some(Arc::clone(&condvar));
-    state = condvar.wait(state).unwrap_or_else(PoisonError::into_inner);
+    state = state.wait(&condvar);
     state.callbacks.waiter = None;
     state
 }

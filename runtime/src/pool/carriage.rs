@@ -33,6 +33,8 @@ struct Kept {
     ids: HashSet<u64>,
     /// Those that it is to keep no longer, but was not told of yet.
     untold: Vec<u64>,
+    /// What the worker counted as lost when `ids` was begun.
+    lost: u32,
     worker: Ringer<WorkerPark>,
 }
 
@@ -45,6 +47,7 @@ impl Carriage {
             kept: Mutex::new(Kept {
                 ids: HashSet::new(),
                 untold: Vec::new(),
+                lost: 0,
                 worker: Ringer::new(lane.park()),
             }),
         };
@@ -64,6 +67,11 @@ impl Carriage {
             Subject::Forget as u8,
             &mut kept.untold,
         );
+        let lost = self.line.worker.lost.load(Ordering::Relaxed);
+        if std::mem::replace(&mut kept.lost, lost) != lost {
+            // It may be what the worker was to keep: that is sent once more.
+            kept.ids.clear();
+        }
         let mut missing = Vec::with_capacity(objects.len());
         for object in objects {
             if object.flags().keep {
@@ -77,8 +85,11 @@ impl Carriage {
         }
         let socket = self.line.socket.as_fd();
         if send(socket, Subject::Chunk as u8, chunk, &missing, false).is_err() {
+            // Some may have got through.
             for object in &missing {
-                kept.ids.remove(&object.id());
+                if kept.ids.remove(&object.id()) {
+                    kept.untold.push(object.id());
+                }
             }
         }
     }

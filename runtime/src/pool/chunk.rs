@@ -116,6 +116,20 @@ impl Origin {
     }
 }
 
+impl Delivery {
+    /// What has to be here until it is decoded.
+    pub(super) fn take_objects(&mut self) -> Vec<Arc<Object>> {
+        match self {
+            Delivery::Records { objects, .. } | Delivery::Large { objects, .. } => {
+                std::mem::take(objects)
+            }
+            Delivery::Unsaved(failed) => failed.item.payload.take_objects(),
+            Delivery::Returned(chunk) => chunk.payload.take_objects(),
+            Delivery::Failed(_) | Delivery::Ended { .. } | Delivery::Aborted(_) => Vec::new(),
+        }
+    }
+}
+
 /// News for a call, not yet decoded.
 #[derive(Debug)]
 pub(super) enum Delivery {

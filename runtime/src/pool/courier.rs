@@ -5,7 +5,6 @@
 //!
 //! For [observers](super::observer), who cannot lead, it leads at once, and it calls the wakers.
 
-use std::sync::PoisonError;
 use std::time::Duration;
 
 use super::shared::Shared;
@@ -56,8 +55,7 @@ impl Shared {
                 state.courier = Courier::Relieved;
             } else if state.courier == Courier::Armed {
                 if !state.observers.are_waiting() {
-                    let waited = self.courier.wait_timeout(state, HOLD_BACK);
-                    state = waited.unwrap_or_else(PoisonError::into_inner).0;
+                    state = state.wait_timeout(&self.courier, HOLD_BACK);
                 }
                 if !state.led && !relieved(&state) {
                     state.courier = Courier::Leading;
@@ -66,10 +64,7 @@ impl Shared {
                 }
                 continue;
             }
-            state = self
-                .courier
-                .wait(state)
-                .unwrap_or_else(PoisonError::into_inner);
+            state = state.wait(&self.courier);
             if state.courier == Courier::Relieved {
                 state.courier = Courier::Armed;
             }

@@ -3,7 +3,6 @@
 //! Asking the kernel about a process with many children takes its time, in which the supervisor has
 //! to be there for deadlines, deaths and starts.
 
-use std::sync::PoisonError;
 use std::time::Duration;
 
 use super::link::Link;
@@ -53,10 +52,7 @@ impl Shared {
                 .collect();
             if suspects.is_empty() {
                 state.gauge = Gauge::Sleeps;
-                state = self
-                    .gauge
-                    .wait(state)
-                    .unwrap_or_else(PoisonError::into_inner);
+                state = state.wait(&self.gauge);
                 state.gauge = Gauge::Looks;
                 continue;
             }
@@ -70,8 +66,7 @@ impl Shared {
             } else {
                 LOOK_AT_WORKERS
             };
-            let waited = self.gauge.wait_timeout(self.lock(), pause);
-            state = waited.unwrap_or_else(PoisonError::into_inner).0;
+            state = self.lock().wait_timeout(&self.gauge, pause);
         }
     }
 

@@ -6,7 +6,6 @@
 //! attempt, and the one whose pool runs everything in its own thread.
 
 use std::path::PathBuf;
-use std::sync::PoisonError;
 
 use super::chunk::{Chunk, Delivery, Origin};
 use super::results::open_failure;
@@ -101,8 +100,7 @@ impl Shared {
             } else if state.phase == Phase::Closed {
                 return;
             } else {
-                let waited = self.keeper.wait(state);
-                state = waited.unwrap_or_else(PoisonError::into_inner);
+                state = state.wait(&self.keeper);
             }
         }
     }

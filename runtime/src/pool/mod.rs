@@ -21,6 +21,7 @@ mod death;
 mod environment;
 mod gauge;
 mod global;
+mod guard;
 mod guardian;
 mod handle;
 mod hooks;

@@ -5,11 +5,12 @@
 //! and dropped by the courier without the lock. For the same reason an observer that is taken from
 //! a call is given out, to be dropped by the caller when it holds no lock.
 
-use std::sync::{Arc, Condvar, MutexGuard};
+use std::sync::{Arc, Condvar};
 use std::task::Waker;
 
 use super::callbacks::{Callback, contain};
 use super::chunk::Delivery;
+use super::guard::StateGuard;
 use super::select::Selection;
 use super::shared::Shared;
 use super::state::{Courier, State};
@@ -138,10 +139,7 @@ impl State {
 
 impl Shared {
     /// Calls the wakers that are due, without the lock.
-    pub(super) fn wake_due<'a>(
-        &'a self,
-        mut state: MutexGuard<'a, State>,
-    ) -> MutexGuard<'a, State> {
+    pub(super) fn wake_due<'a>(&'a self, mut state: StateGuard<'a>) -> StateGuard<'a> {
         while state.observers.is_due() {
             let due = std::mem::take(&mut state.observers.due);
             drop(state);

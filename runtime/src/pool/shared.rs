@@ -1,11 +1,12 @@
 //! What all handles of a pool and its two threads share.
 
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Condvar, Mutex};
 use std::time::Duration;
 
 use super::cancel::CancelToken;
 use super::chunk::{Chunk, Ending, Origin};
+use super::guard::StateGuard;
 use super::hooks::Hooks;
 use super::output::Relay;
 use super::rules::{History, Retry, Rules};
@@ -48,10 +49,8 @@ pub(super) struct Shared {
 }
 
 impl Shared {
-    /// Nothing of the user's runs under the lock, so a panic there is ours and leaves no half-done
-    /// work of the user's behind.
-    pub(super) fn lock(&self) -> MutexGuard<'_, State> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    pub(super) fn lock(&self) -> StateGuard<'_> {
+        StateGuard::lock(&self.state)
     }
 
     /// Fails in a copy of the process that `fork` made: the workers belong to the original.
@@ -247,12 +246,7 @@ impl Shared {
             state.deliver(key, one);
         }
         state.give_back(chunk);
-        let submitted = state.submitted(key, function);
-        // There is no supervisor either.
-        let litter = std::mem::take(&mut state.litter);
-        drop(state);
-        drop(litter);
-        Ok(submitted)
+        Ok(state.submitted(key, function))
     }
 
     /// What an item of the function took lately, in nanoseconds.

@@ -113,7 +113,7 @@ pub(super) struct State {
     pub(super) buffers: Vec<Vec<u8>>,
     /// Empty; the memory is used at each look at a worker.
     pub(super) news: Vec<News>,
-    /// What nobody else here has any more, for the supervisor to drop.
+    /// What is dropped when the lock is let go of.
     pub(super) litter: Vec<Arc<Object>>,
     /// Wakes the supervisor.
     pub(super) supervisor: Arc<Notify>,
@@ -327,11 +327,12 @@ impl State {
         }
         if let Some(call) = self.calls.get_mut(key) {
             call.detached = true;
-            call.mail = Vec::new();
+            let mail = std::mem::take(&mut call.mail);
             self.maps -= usize::from(call.whole);
             if call.outstanding == 0 {
                 self.remove_call(key);
             }
+            self.discard(mail);
         }
         self.notify_if_idle();
         if self.phase == Phase::Closing {
@@ -493,16 +494,16 @@ impl State {
         }
     }
 
-    /// Drops objects. With the last handle may go what the user keeps there, and nothing of the user's runs
-    /// under our lock: so those are left to the supervisor.
+    /// Drops objects: those with which something of the user's may go, when the lock is let go of.
     pub(super) fn put_out(&mut self, objects: Vec<Arc<Object>>) {
-        let last = objects
-            .into_iter()
-            .filter(|object| Arc::strong_count(object) == 1 && object.has_local());
-        let before = self.litter.len();
-        self.litter.extend(last);
-        if self.litter.len() > before {
-            self.supervisor.notify();
+        let own = objects.into_iter().filter(|object| object.has_local());
+        self.litter.extend(own);
+    }
+
+    /// Drops news that nobody wants.
+    fn discard(&mut self, news: impl IntoIterator<Item = Delivery>) {
+        for mut delivery in news {
+            self.put_out(delivery.take_objects());
         }
     }
 
@@ -522,14 +523,16 @@ impl State {
 
     /// Puts news into the call's mail.
     pub(super) fn deliver(&mut self, key: usize, delivery: Delivery) {
-        if let Some(call) = self.calls.get_mut(key).filter(|call| !call.detached) {
-            call.mail.push(delivery);
-            if let Some(waiter) = &call.waiter {
-                waiter.notify_one();
-            }
-            if !call.observers.is_empty() {
-                self.tell(key);
-            }
+        let Some(call) = self.calls.get_mut(key).filter(|call| !call.detached) else {
+            self.discard([delivery]);
+            return;
+        };
+        call.mail.push(delivery);
+        if let Some(waiter) = &call.waiter {
+            waiter.notify_one();
+        }
+        if !call.observers.is_empty() {
+            self.tell(key);
         }
     }
 

@@ -83,7 +83,7 @@ impl Shared {
         // When the next worker may be started, after one could not.
         let mut retry = None;
         loop {
-            let (condemned, litter) = {
+            let condemned = {
                 let mut state = self.lock();
                 if state.phase == Phase::Closed {
                     break;
@@ -98,13 +98,8 @@ impl Shared {
                     });
                     state.gauge = started.map_or(Gauge::Absent, |_| Gauge::Looks);
                 }
-                let litter = std::mem::take(&mut state.litter);
-                (std::mem::take(&mut state.condemned), litter)
+                std::mem::take(&mut state.condemned)
             };
-            for object in litter {
-                // What is kept with it is the user's.
-                let _ = catch_unwind(AssertUnwindSafe(|| drop(object)));
-            }
             for ward in wards.iter().filter(|ward| condemned.contains(&ward.id)) {
                 self.kill(ward);
             }

@@ -1,7 +1,7 @@
 //! The parent against a worker that writes anything at all.
 
+use std::sync::Arc;
 use std::sync::atomic::Ordering;
-use std::sync::{Arc, MutexGuard};
 use std::time::Duration;
 
 use parproc_macros::parallel;
@@ -10,13 +10,14 @@ use proptest::prelude::*;
 use super::Pool;
 use super::chunk::{Chunk, Delivery};
 use super::death::End;
+use super::guard::StateGuard;
 use super::keep::Failed;
 use super::link::Link;
 use super::output::Output;
 use super::rules::{History, Rules};
 use super::setup::Setup;
 use super::shared::Shared;
-use super::state::{CallSpec, State};
+use super::state::CallSpec;
 use crate::registry::FunctionId;
 use crate::shm::{Lane, Producer, ResultRing, SEGMENT_BYTES};
 use crate::sys::{Exit, Segment, Usage, socket_pair};
@@ -121,11 +122,11 @@ impl Stage {
         state.links.iter().all(|link| !link.corrupt)
     }
 
-    fn die(&self) -> MutexGuard<'_, State> {
+    fn die(&self) -> StateGuard<'_> {
         self.die_of(Exit::Signal(11))
     }
 
-    fn die_of(&self, exit: Exit) -> MutexGuard<'_, State> {
+    fn die_of(&self, exit: Exit) -> StateGuard<'_> {
         let mut state = self.shared.lock();
         let end = End {
             exit,

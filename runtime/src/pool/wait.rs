@@ -6,9 +6,10 @@
 //! When the leader has what it waited for it wakes a follower, which leads from then on. So a lone
 //! caller gets its result with one wake-up, and a hundred callers do not all run at each ring.
 
-use std::sync::{Arc, Condvar, MutexGuard, PoisonError};
+use std::sync::{Arc, Condvar};
 use std::time::{Duration, Instant};
 
+use super::guard::StateGuard;
 use super::link::Link;
 use super::schedule::SPIN_NANOS;
 use super::select::Selection;
@@ -34,10 +35,10 @@ impl Shared {
     /// Waits for mail of the call, or until `deadline`; says whether there is any.
     pub(super) fn wait_for_mail<'a>(
         &'a self,
-        state: MutexGuard<'a, State>,
+        state: StateGuard<'a>,
         key: usize,
         deadline: Option<Instant>,
-    ) -> (MutexGuard<'a, State>, bool) {
+    ) -> (StateGuard<'a>, bool) {
         self.wait_for(state, Interest::Call(key), deadline, |state| {
             state.is_done(key)
         })
@@ -46,11 +47,11 @@ impl Shared {
     /// Moves results for everybody until `done`, or until `deadline`; says which it was.
     pub(super) fn wait_until<'a>(
         &'a self,
-        state: MutexGuard<'a, State>,
+        state: StateGuard<'a>,
         key: Option<usize>,
         deadline: Option<Instant>,
         done: impl Fn(&State) -> bool,
-    ) -> (MutexGuard<'a, State>, bool) {
+    ) -> (StateGuard<'a>, bool) {
         let interest = key.map_or(Interest::Nothing, Interest::Call);
         self.wait_for(state, interest, deadline, done)
     }
@@ -58,11 +59,11 @@ impl Shared {
     /// As `wait_until`, for other interests than a call too.
     pub(super) fn wait_for<'a>(
         &'a self,
-        mut state: MutexGuard<'a, State>,
+        mut state: StateGuard<'a>,
         interest: Interest<'_>,
         deadline: Option<Instant>,
         done: impl Fn(&State) -> bool,
-    ) -> (MutexGuard<'a, State>, bool) {
+    ) -> (StateGuard<'a>, bool) {
         let reached = loop {
             if done(&state) {
                 break true;
@@ -94,21 +95,16 @@ impl Shared {
 
     fn follow<'a>(
         &'a self,
-        mut state: MutexGuard<'a, State>,
+        mut state: StateGuard<'a>,
         interest: Interest<'_>,
         left: Option<Duration>,
-    ) -> MutexGuard<'a, State> {
+    ) -> StateGuard<'a> {
         let condvar = Arc::new(Condvar::new());
         state.followers.push(Arc::clone(&condvar));
         interest.set_waiter(&mut state, Some(&condvar));
         state = match left {
-            None => condvar.wait(state).unwrap_or_else(PoisonError::into_inner),
-            Some(left) => {
-                condvar
-                    .wait_timeout(state, left)
-                    .unwrap_or_else(PoisonError::into_inner)
-                    .0
-            }
+            None => state.wait(&condvar),
+            Some(left) => state.wait_timeout(&condvar, left),
         };
         interest.set_waiter(&mut state, None);
         state
@@ -119,10 +115,10 @@ impl Shared {
 
     fn lead<'a>(
         &'a self,
-        mut state: MutexGuard<'a, State>,
+        mut state: StateGuard<'a>,
         left: Option<Duration>,
         done: &impl Fn(&State) -> bool,
-    ) -> MutexGuard<'a, State> {
+    ) -> StateGuard<'a> {
         let Some(mut sleeper) = state.sleeper.take() else {
             // Another leader is just coming back with it.
             return state;

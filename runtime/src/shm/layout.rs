@@ -98,6 +98,9 @@ pub(crate) struct WorkerWords {
     pub(crate) said: [AtomicU64; 2],
     /// The parent's `notes` when it took in last what they tell of (release, acquire).
     pub(crate) noted: AtomicU32,
+    /// Grows whenever it could not take in something that was sent (relaxed: it is read when a failed
+    /// chunk has ended).
+    pub(crate) lost: AtomicU32,
     /// How many messages with what results name it has sent; stored before the results are published,
     /// and so seen with them (relaxed).
     pub(crate) carried: AtomicU64,

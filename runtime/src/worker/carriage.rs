@@ -5,6 +5,7 @@ use std::io;
 use std::os::fd::{AsFd, OwnedFd};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
 use crate::object::{MOST_OBJECTS, Message, Object, is_of_message, receive, send};
@@ -56,17 +57,22 @@ impl Carriage {
         }
     }
 
-    /// Takes everything that has come.
-    pub(super) fn take_in(&mut self) -> Unneeded {
+    /// Takes everything that has come; `lost` counts what could not be taken.
+    pub(super) fn take_in(&mut self, lost: &AtomicU32) -> Unneeded {
         let mut unneeded = Unneeded::default();
         loop {
             match receive(self.socket.as_fd(), false) {
                 Ok(Some(message)) => unneeded.0.extend(self.sort(message)),
                 Ok(None) => return unneeded,
                 // A descriptor too many: decoding finds what is missing, and says so.
-                Err(error) if is_of_message(&error) => {}
+                Err(error) if is_of_message(&error) => {
+                    lost.fetch_add(1, Ordering::Relaxed);
+                }
                 // Nobody there, or a task has closed what it did not open.
-                Err(_) => return unneeded,
+                Err(_) => {
+                    lost.fetch_add(1, Ordering::Relaxed);
+                    return unneeded;
+                }
             }
         }
     }

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use super::carriage::Carriage;
+use super::carriage::{Carriage, Unneeded};
 use crate::object::Object;
 use crate::shm::{
     CLAIMS, Claim, Consumer, Corrupt, Lane, POOL_BYTES, PoolPark, PoolSide, Producer, ResultRing,
@@ -68,7 +68,7 @@ impl Link {
             let notes = self.notes();
             if notes != self.notes {
                 self.notes = notes;
-                drop(self.carriage.take_in());
+                drop(self.take_in());
                 self.lane.worker.noted.store(notes, Ordering::Release);
                 continue;
             }
@@ -85,10 +85,15 @@ impl Link {
             }
             self.skip(header.bytes);
             if header.carries {
-                drop(self.carriage.take_in());
+                drop(self.take_in());
                 drop(self.carriage.put_down(header.number));
             }
         }
+    }
+
+    /// Takes what has come through the socket.
+    pub(super) fn take_in(&mut self) -> Unneeded {
+        self.carriage.take_in(&self.lane.worker.lost)
     }
 
     fn notes(&self) -> u32 {

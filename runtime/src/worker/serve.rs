@@ -162,7 +162,7 @@ impl<'a> Server<'a> {
     fn run_chunk(&mut self, header: FrameHeader) {
         let begin = now_nanos();
         if header.carries {
-            let unneeded = self.link.borrow_mut().carriage.take_in();
+            let unneeded = self.link.borrow_mut().take_in();
             drop(unneeded);
         }
         if header.bytes <= GATHER {

@@ -54,8 +54,10 @@ extern "C" fn end_actors() {
         shared.courier.notify_all();
     }
     for shared in ours() {
-        let living = |state: &mut State| !state.actor.over;
-        drop(shared.over.wait_while(shared.lock(), living));
+        let mut state = shared.lock();
+        while !state.actor.over {
+            state = state.wait(&shared.over);
+        }
     }
 }
 
