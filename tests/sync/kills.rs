@@ -62,8 +62,9 @@ impl Progress {
 /// Two numbers that are the same whenever nobody changes them.
 type Pair = [u64; 2];
 
-/// Changes a pair; after a death, puts it right first: the second number counts what was completed.
-fn change(pair: &mut Pair, poisoned: bool) {
+/// Changes a pair; after a death, puts it right first: the second number counts what was completed. Gives
+/// that number.
+fn change(pair: &mut Pair, poisoned: bool) -> u64 {
     if poisoned {
         pair[0] = pair[1];
     }
@@ -71,6 +72,7 @@ fn change(pair: &mut Pair, poisoned: bool) {
     pair[0] = std::hint::black_box(pair[0] + 1);
     std::hint::black_box(&mut *pair);
     pair[1] = std::hint::black_box(pair[1] + 1);
+    pair[1]
 }
 
 /// What can be locked to change a pair.
@@ -82,23 +84,27 @@ enum Lock {
 }
 
 impl Lock {
-    fn change(&self) {
+    fn change(&self) -> u64 {
         match self {
             Lock::Mutex(lock) => {
                 let taken = lock.lock();
                 let poisoned = taken.is_err();
-                change(&mut taken.or_else(LockError::recover).unwrap(), poisoned);
+                let mut guard = taken.or_else(LockError::recover).unwrap();
+                let count = change(&mut guard, poisoned);
                 if poisoned {
                     lock.clear_poison();
                 }
+                count
             }
             Lock::RwLock(lock) => {
                 let taken = lock.write();
                 let poisoned = taken.is_err();
-                change(&mut taken.or_else(LockError::recover).unwrap(), poisoned);
+                let mut guard = taken.or_else(LockError::recover).unwrap();
+                let count = change(&mut guard, poisoned);
                 if poisoned {
                     lock.clear_poison();
                 }
+                count
             }
             Lock::Reentrant(lock) => {
                 let taken = lock.lock();
@@ -106,23 +112,15 @@ impl Lock {
                 let guard = taken.or_else(LockError::recover).unwrap();
                 let again = lock.lock().or_else(LockError::recover).unwrap();
                 let mut pair = guard.get();
-                change(&mut pair, poisoned);
+                let count = change(&mut pair, poisoned);
                 // One number at a time, as elsewhere.
                 guard.set([pair[0], again.get()[1]]);
                 again.set(pair);
                 if poisoned {
                     lock.clear_poison();
                 }
+                count
             }
-        }
-    }
-
-    fn count(&self) -> u64 {
-        self.change();
-        match self {
-            Lock::Mutex(lock) => lock.lock().unwrap()[0],
-            Lock::RwLock(lock) => lock.read().unwrap()[0],
-            Lock::Reentrant(lock) => lock.lock().unwrap().get()[0],
         }
     }
 }
@@ -146,10 +144,10 @@ fn kill_holders(lock: Lock) {
             let [one, other] = [0, 1].map(spawn).map(Result::unwrap);
             progress.wait(2);
             one.kill();
-            let before = lock.count();
+            let before = lock.change();
             other.kill();
             drop((one.join().unwrap_err(), other.join().unwrap_err()));
-            let after = lock.count();
+            let after = lock.change();
             assert!(after > before);
             // Each may have died between a change and taking note of it.
             let least = expected + progress.done.load() + 2;
