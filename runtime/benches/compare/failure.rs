@@ -150,7 +150,7 @@ fn crash_to_next(pool: &Pool) -> Outcome<f64> {
     Ok(nanos)
 }
 
-fn killed_child() -> Outcome<f64> {
+pub(crate) fn killed_child() -> Outcome<f64> {
     let mut child = start(WAIT)?;
     hear(&mut child)?;
     let (status, nanos) = time(|| {

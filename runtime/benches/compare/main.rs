@@ -17,9 +17,11 @@ mod memory;
 mod place;
 mod process;
 mod raw;
+mod raw_lock;
 mod round_trip;
 mod shared;
 mod start;
+mod sync;
 mod table;
 mod uneven;
 
@@ -30,7 +32,7 @@ use table::Table;
 
 type Section = fn(Scale, &mut Table) -> Outcome<()>;
 
-const SECTIONS: [(&str, Section); 10] = [
+const SECTIONS: [(&str, Section); 11] = [
     ("round-trip", round_trip::run),
     ("map", map::run),
     ("echo", echo::run),
@@ -41,6 +43,7 @@ const SECTIONS: [(&str, Section); 10] = [
     ("failure", failure::run),
     ("channel", channel::run),
     ("shared", shared::run),
+    ("sync", sync::run),
 ];
 
 fn main() -> ExitCode {

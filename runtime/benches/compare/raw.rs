@@ -32,12 +32,16 @@ pub(crate) enum Waiting {
 
 /// Another process; killed on drop.
 #[derive(Debug)]
-struct Peer(Pid);
+pub(crate) struct Peer(Pid);
 
 impl Peer {
+    pub(crate) fn pid(&self) -> Pid {
+        self.0
+    }
+
     /// `serve` runs in a copy of this process in which only this thread exists. It must not allocate
     /// or take a lock, since another thread may have been in the middle of that.
-    fn fork(serve: impl FnOnce()) -> io::Result<Self> {
+    pub(crate) fn fork(serve: impl FnOnce()) -> io::Result<Self> {
         let parent = rustix::process::getpid();
         // SAFETY: the child does nothing but `serve`, and leaves without running anything else.
         let pid = unsafe { libc::fork() };
@@ -125,20 +129,23 @@ struct Page {
 }
 
 /// Memory that a forked process shares; mapped until the program ends.
-fn shared_page() -> io::Result<&'static Page> {
+///
+/// # Safety
+/// Zeroes are a `T`, which consists of atomics and of what is reached through raw pointers only.
+pub(crate) unsafe fn shared<T>() -> io::Result<&'static T> {
     let protection = ProtFlags::READ | ProtFlags::WRITE;
     // SAFETY: a new mapping at an address of the kernel's choice replaces nothing.
     let start = unsafe {
         rustix::mm::mmap_anonymous(
             std::ptr::null_mut(),
-            size_of::<Page>(),
+            size_of::<T>(),
             protection,
             MapFlags::SHARED,
         )
     }?;
-    let page = NonNull::new(start.cast::<Page>()).ok_or(io::ErrorKind::OutOfMemory)?;
-    // SAFETY: zeroed memory of that size, aligned to a page and never unmapped; it is all atomics.
-    Ok(unsafe { page.as_ref() })
+    let start = NonNull::new(start.cast::<T>()).ok_or(io::ErrorKind::OutOfMemory)?;
+    // SAFETY: zeroed memory of that size, aligned to a page and never unmapped, as the caller promises.
+    Ok(unsafe { start.as_ref() })
 }
 
 /// Ping-pong through shared memory; both sides wait alike, and sleep on a futex.
@@ -152,7 +159,8 @@ pub(crate) struct FutexPingPong {
 
 impl FutexPingPong {
     pub(crate) fn new(waiting: Waiting, answer: fn(u64) -> u64) -> io::Result<Self> {
-        let page = shared_page()?;
+        // SAFETY: a page is all atomics.
+        let page: &'static Page = unsafe { shared() }?;
         let peer = Peer::fork(|| {
             for seen in 0_u32.. {
                 page.replies.put(answer(page.requests.take(seen, waiting)));
