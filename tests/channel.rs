@@ -12,6 +12,8 @@ mod ends;
 mod kills;
 #[path = "channel/limits.rs"]
 mod limits;
+#[path = "channel/pipes.rs"]
+mod pipes;
 #[path = "channel/queue.rs"]
 mod queue;
 #[path = "channel/select.rs"]

@@ -1,5 +1,6 @@
 //! Tests of channels within one process.
 
+mod death;
 mod ends;
 mod hostile;
 mod model;
