@@ -10,12 +10,12 @@ use std::time::{Duration, Instant};
 
 use super::lock::Lock;
 use super::put::{Putter, capacity};
-use super::region::{FIRST, LEAST, corrupt, start};
+use super::region::{LEAST, corrupt, start};
 use super::spin::Spin;
 use super::take::Taker;
 use super::words::{MOST_MESSAGES, Mark, Words};
 use crate::family::{Family, family};
-use crate::object::{Flags, Object, PAYLOAD, Tag};
+use crate::object::{Flags, GROWING, Object, PAYLOAD, Tag};
 use crate::shm::Placed;
 use crate::sys::{Segment, is_hung_up};
 
@@ -87,9 +87,8 @@ impl Core {
 
 /// Makes a channel: the ports of its senders and of its receivers.
 pub(super) fn create(tag: Tag, capacity: Option<u32>) -> io::Result<(Port, Port)> {
-    const { assert!(PAYLOAD + size_of::<Words>() <= FIRST as usize) };
-    let len = FIRST as usize - PAYLOAD;
-    let memory = Object::growing(tag, len, Flags::default())?;
+    const { assert!(size_of::<Words>() <= GROWING) };
+    let memory = Object::growing(tag, Flags::default())?;
     let words = words(&memory)?;
     let word = capacity.map_or(0, u64::from);
     words.fixed.0.capacity.store(word, Ordering::Relaxed);

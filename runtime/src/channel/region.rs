@@ -10,6 +10,7 @@ use std::sync::atomic::Ordering;
 
 use super::bytes::Bytes;
 use super::words::{Entry, REGIONS, UNIT, UNITS, Words};
+use crate::object::{GROWING, PAYLOAD};
 use crate::sys::Segment;
 
 /// Bytes of the first region, and the least there are.
@@ -18,8 +19,8 @@ pub(super) const LEAST: u64 = 64 << 10;
 /// Bytes of the largest region.
 pub(super) const LARGEST: u64 = UNITS / 2 * UNIT as u64;
 
-/// Where the first region begins: the words are before it, and pages are no larger than this.
-pub(super) const FIRST: u64 = 64 << 10;
+/// Where the first region begins: behind the words.
+const FIRST: u64 = (PAYLOAD + GROWING) as u64;
 
 /// Memory is taken in pieces of so many bytes.
 const PIECE: u64 = 256 << 10;

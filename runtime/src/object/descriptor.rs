@@ -22,6 +22,9 @@ use crate::sys::{Mapping, Sealed, Segment, event, is_copy, socket_pair};
 /// Where the bytes of a piece of memory begin: behind its tag, and on a cache line of their own.
 pub(crate) const PAYLOAD: usize = 64;
 
+/// Bytes at the beginning of memory that can grow. With the header they are whole pages, of any size.
+pub(crate) const GROWING: usize = (64 << 10) - PAYLOAD;
+
 /// How an object is treated on its way.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(crate) struct Flags {
@@ -99,9 +102,10 @@ impl Object {
         Ok(table::enter(object))
     }
 
-    /// Memory that begins with `len` zeroes and can become more, through its [segment](Self::segment).
-    pub(crate) fn growing(tag: Tag, len: usize, flags: Flags) -> io::Result<Arc<Self>> {
-        let segment = Segment::growing(whole(len)?)?;
+    /// Memory that begins with [`GROWING`] zeroes and can become more, through its
+    /// [segment](Self::segment); only the beginning is mapped here.
+    pub(crate) fn growing(tag: Tag, flags: Flags) -> io::Result<Arc<Self>> {
+        let segment = Segment::growing(whole(GROWING)?)?;
         let object = Self::new(fastrand::u64(..), Kind::Growing, flags, segment.into())?;
         object.header().store(tag.0, Ordering::Relaxed);
         Ok(table::enter(object))
@@ -174,6 +178,7 @@ impl Object {
                 let mapping = match kind {
                     Kind::Frozen => segment.map_frozen()?,
                     Kind::File => segment.map(0, len, false)?,
+                    Kind::Growing => segment.map(0, whole(GROWING)?, true)?,
                     _ => segment.map(0, len, true)?,
                 };
                 Store::Memory(segment, Arc::new(mapping))
