@@ -97,6 +97,9 @@
 //! | its end without waiting, or in async code | [`Task::try_join`], [`Task::on_done`], `task.await` |
 //! | the first of several such calls, all, or each as it ends | [`wait_any`], [`wait_all`], [`as_completed`] |
 //! | one call in a fresh process of its own | [`Process::spawn`], [`Process::builder`] |
+//! | messages between tasks, processes and the program | [`channel()`], [`channel::bounded`], [`channel::pipe`] |
+//! | work for whoever is free, and to know when it is done | [`channel::Queue`] |
+//! | the first of several channels, tasks and processes | [`channel::Select`] |
 //! | how many attempts each item took | [`Job::reports`] |
 //! | to set something for one call | [`Pool::job`] |
 //! | to end calls from elsewhere | [`CancelToken`], [`Task::cancel`], [`Pool::kill`] |

@@ -38,7 +38,7 @@
 //!
 //! A receiver moves: the one that was an argument is of no use afterwards. A value holds 64 channels at
 //! most, which is the crate's own limit. The channels of parproc are faster, and tell when
-//! a peer is gone: see [`channel`](crate::channel).
+//! a peer is gone: see [`channel`](mod@crate::channel).
 
 mod bridge;
 mod value;
