@@ -3,7 +3,10 @@
 use std::thread;
 use std::time::Duration;
 
-use crate::channel::{RecvTimeoutError, SendError, TryRecvError, TrySendError, bounded, channel};
+use crate::channel::{
+    Pipe, Queue, Receiver, RecvTimeoutError, SendError, Sender, TryRecvError, TrySendError,
+    bounded, channel,
+};
 
 const LONG: Duration = Duration::from_secs(60);
 
@@ -134,4 +137,13 @@ fn a_channel_travels_in_a_channel() {
     outer.send((sender, vec![])).unwrap();
     drop(arrivals);
     receiver.recv().unwrap_err();
+}
+
+#[test]
+fn ends_go_to_other_threads_whatever_they_send() {
+    fn check<T: Send + Sync + Unpin>() {}
+    check::<Sender<*const u8>>();
+    check::<Receiver<*const u8>>();
+    check::<Pipe<*const u8, std::rc::Rc<u8>>>();
+    check::<Queue<*const u8>>();
 }
