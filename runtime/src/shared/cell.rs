@@ -4,7 +4,6 @@
 
 use std::fmt;
 use std::io;
-use std::marker::PhantomData;
 use std::mem::MaybeUninit;
 use std::ptr::NonNull;
 use std::sync::Arc;
@@ -48,10 +47,16 @@ const LINE: usize = 64;
 #[serde(into = "Wire", try_from = "Wire", bound = "T: Plain")]
 pub struct SharedCell<T> {
     object: Arc<Object>,
+    /// Where an atomic is.
+    start: NonNull<T>,
     /// None for an atomic.
     double: Option<Arc<Double>>,
-    value: PhantomData<T>,
 }
+
+// SAFETY: the value is used as an atomic, or through `double`, and mapped as long as the object.
+unsafe impl<T: Plain> Send for SharedCell<T> {}
+// SAFETY: as above.
+unsafe impl<T: Plain> Sync for SharedCell<T> {}
 
 /// A cell on its way.
 #[derive(Serialize, Deserialize)]
@@ -103,17 +108,16 @@ impl<T: Plain> SharedCell<T> {
             }
         };
         Ok(Self {
+            start: object.mapping().at(PAYLOAD, LINE).cast(),
             object,
             double,
-            value: PhantomData,
         })
     }
 
     #[inline]
     fn place(&self) -> Place<T> {
-        let start = self.object.mapping().at(PAYLOAD, LINE).cast();
         // SAFETY: it begins on a line, is mapped as long as the handle lives, and used as a place only.
-        unsafe { Place::new(start) }
+        unsafe { Place::new(self.start) }
     }
 
     /// The value.
@@ -269,8 +273,8 @@ impl<T: Plain> Clone for SharedCell<T> {
     fn clone(&self) -> Self {
         Self {
             object: Arc::clone(&self.object),
+            start: self.start,
             double: self.double.clone(),
-            value: PhantomData,
         }
     }
 }

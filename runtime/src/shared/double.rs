@@ -1,17 +1,4 @@
-//! A value of any size in shared memory that is read and written whole.
-//!
-//! There are two copies of it and a count of the writes, whose lowest bit says which of them is
-//! current. Who writes has the lock, fills the other copy and counts up; that is the
-//! moment at which the value changes. So a writer that is killed has changed nothing, or all of it.
-//!
-//! | field | written by | read by |
-//! | --- | --- | --- |
-//! | `writes` | who has the lock, after the copy that becomes current (release) | anybody, before the current copy (acquire) and after it |
-//! | the current copy | nobody | anybody, word by word |
-//! | the other copy | who has the lock | nobody, but late readers that find `writes` changed and try again |
-//!
-//! A reader that has seen a word of a later write sees at least the count before that write: the writer's
-//! fence stands between its load of the count and its words, the reader's between the words and its second look.
+//! A value of any size in shared memory that is read and written whole; see [`copies`](super::copies).
 
 #![expect(
     unsafe_code,
@@ -23,6 +10,7 @@ use std::ptr::NonNull;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering, fence};
 
+use super::copies::{self, Copies};
 use crate::object::PAYLOAD;
 use crate::sync::raw::{LockError, RawLock};
 use crate::sys::Mapping;
@@ -66,46 +54,37 @@ impl Double {
         }
     }
 
+    /// Where a word of a copy is.
+    fn place(&self, copy: usize, index: usize) -> usize {
+        Self::COPIES + copy * self.size.next_multiple_of(LINE) + WORD * index
+    }
+
     fn word(&self, offset: usize) -> &AtomicU64 {
         let word: NonNull<AtomicU64> = self.mapping.at(offset, WORD).cast();
         // SAFETY: in bounds, as was asserted, and aligned; atomics have no invalid values.
         unsafe { word.as_ref() }
     }
 
-    fn writes(&self) -> &AtomicU64 {
-        self.word(Self::WRITES)
-    }
-
-    /// The words of the copy that is current after so many writes.
-    fn copy(&self, writes: u64) -> impl Iterator<Item = &AtomicU64> {
-        let odd = (writes & 1) as usize;
-        let start = Self::COPIES + odd * self.size.next_multiple_of(LINE);
-        let words = self.size.div_ceil(WORD);
-        (0..words).map(move |index| self.word(start + WORD * index))
-    }
-
-    /// Reads the current copy unless a writer overwrites it meanwhile: then false.
+    /// Reads the current copy, unless a writer overwrites it meanwhile: then false.
     fn read_once(&self, bytes: &mut [MaybeUninit<u8>]) -> bool {
-        let writes = self.writes().load(Ordering::Acquire);
-        for (chunk, word) in bytes.chunks_mut(WORD).zip(self.copy(writes)) {
-            let word = word.load(Ordering::Relaxed).to_ne_bytes();
-            let len = chunk.len();
-            chunk.write_copy_of_slice(&word[..len]);
-        }
-        fence(Ordering::Acquire);
-        self.writes().load(Ordering::Relaxed) == writes
+        let mut chunks = bytes.chunks_mut(WORD);
+        copies::read(self, |word| {
+            if let Some(chunk) = chunks.next() {
+                let word = word.to_ne_bytes();
+                chunk.write_copy_of_slice(&word[..chunk.len()]);
+            }
+        })
     }
 
     fn write_once(&self, bytes: &[u8]) {
-        let writes = self.writes().load(Ordering::Relaxed);
-        fence(Ordering::Release);
-        for (chunk, word) in bytes.chunks(WORD).zip(self.copy(writes.wrapping_add(1))) {
-            let mut whole = [0; WORD];
-            whole[..chunk.len()].copy_from_slice(chunk);
-            word.store(u64::from_ne_bytes(whole), Ordering::Relaxed);
-        }
-        self.writes()
-            .store(writes.wrapping_add(1), Ordering::Release);
+        let mut chunks = bytes.chunks(WORD);
+        copies::write(self, || {
+            let mut word = [0; WORD];
+            if let Some(chunk) = chunks.next() {
+                word[..chunk.len()].copy_from_slice(chunk);
+            }
+            u64::from_ne_bytes(word)
+        });
     }
 
     /// Reads the value. `bytes` is as long as the value, and initialised afterwards.
@@ -161,6 +140,34 @@ impl Double {
             Err(LockError::Unsupported(error)) => Err(error),
             Err(LockError::Deadlock) => Ok(()),
         }
+    }
+}
+
+impl Copies for Double {
+    fn words(&self) -> usize {
+        self.size.div_ceil(WORD)
+    }
+
+    fn load_writes(&self, order: Ordering) -> u64 {
+        self.word(Self::WRITES).load(order)
+    }
+
+    fn store_writes(&self, writes: u64, order: Ordering) {
+        self.word(Self::WRITES).store(writes, order);
+    }
+
+    fn load_word(&self, copy: usize, index: usize) -> u64 {
+        let word = self.word(self.place(copy, index));
+        word.load(Ordering::Relaxed)
+    }
+
+    fn store_word(&self, copy: usize, index: usize, value: u64) {
+        let word = self.word(self.place(copy, index));
+        word.store(value, Ordering::Relaxed);
+    }
+
+    fn fence(&self, order: Ordering) {
+        fence(order);
     }
 }
 

@@ -20,6 +20,7 @@ mod array;
 mod atomic;
 mod atomics;
 mod cell;
+mod copies;
 mod core;
 mod double;
 mod elements;
