@@ -20,7 +20,7 @@ use parproc::{Pool, SharedArray, SharedPart, parallel};
 
 const SIZE: usize = 4096;
 /// Even, so that the last one is in the array that the first one was in.
-const GENERATIONS: usize = 1000;
+const GENERATIONS: usize = 1600;
 /// A living cell. One that has died fades.
 const ALIVE: u8 = 255;
 /// Cells of the grid for a pixel, in both directions.
@@ -36,7 +36,7 @@ fn live(
     barrier: Barrier,
 ) -> Result<usize, String> {
     let band = now.index();
-    let (mut above, mut below) = (vec![0; SIZE], vec![0; SIZE]);
+    let (mut above, mut below) = ([0; SIZE], [0; SIZE]);
     for _ in 0..GENERATIONS {
         show(&edges, 2 * band, &now[..SIZE])?;
         show(&edges, 2 * band + 1, &now[now.len() - SIZE..])?;
@@ -70,19 +70,15 @@ fn look(edges: &SharedArray<u8>, row: usize, cells: &mut [u8]) -> Result<(), Str
 }
 
 /// One generation of a band, between the rows above and below it.
-fn step(now: &[u8], above: &[u8], below: &[u8], next: &mut [u8]) {
-    let rows = now.len() / SIZE;
-    let row = |index: usize| &now[index * SIZE..(index + 1) * SIZE];
+fn step(now: &[u8], above: &[u8; SIZE], below: &[u8; SIZE], next: &mut [u8]) {
+    let (rows, _) = now.as_chunks::<SIZE>();
+    let (next, _) = next.as_chunks_mut::<SIZE>();
     // For each column, how many of three rows live; with the columns around the edge.
-    let mut columns = vec![0_u8; SIZE + 2];
-    for (index, next) in next.chunks_exact_mut(SIZE).enumerate() {
-        let up = if index == 0 { above } else { row(index - 1) };
-        let down = if index == rows - 1 {
-            below
-        } else {
-            row(index + 1)
-        };
-        let here = row(index);
+    let mut columns = [0_u8; SIZE + 2];
+    for (index, next) in next.iter_mut().enumerate() {
+        let up = index.checked_sub(1).map_or(above, |up| &rows[up]);
+        let down = rows.get(index + 1).unwrap_or(below);
+        let here = &rows[index];
         for x in 0..SIZE {
             columns[x + 1] =
                 u8::from(up[x] == ALIVE) + u8::from(here[x] == ALIVE) + u8::from(down[x] == ALIVE);
@@ -90,10 +86,10 @@ fn step(now: &[u8], above: &[u8], below: &[u8], next: &mut [u8]) {
         columns[0] = columns[SIZE];
         columns[SIZE + 1] = columns[1];
         for x in 0..SIZE {
-            let count = columns[x] + columns[x + 1] + columns[x + 2];
             // The count has the cell itself in it: three live, or four with it.
-            let lives = count == 3 || count == 4 && here[x] == ALIVE;
-            let faded = here[x] - (here[x] >> 6).max(u8::from(here[x] > 0));
+            let count = columns[x] + columns[x + 1] + columns[x + 2];
+            let lives = (count == 3) | (count == 4) & (here[x] == ALIVE);
+            let faded = here[x].saturating_sub(1 + (here[x] >> 6));
             next[x] = if lives { ALIVE } else { faded };
         }
     }
