@@ -7,6 +7,7 @@
 //! Contestants take turns: ours, theirs, ours, theirs, … A ratio is formed within each round, so that
 //! what else the machine does meets both. Every result is checked.
 
+mod actor;
 mod channel;
 mod child;
 mod echo;
@@ -32,7 +33,7 @@ use table::Table;
 
 type Section = fn(Scale, &mut Table) -> Outcome<()>;
 
-const SECTIONS: [(&str, Section); 11] = [
+const SECTIONS: [(&str, Section); 12] = [
     ("round-trip", round_trip::run),
     ("map", map::run),
     ("echo", echo::run),
@@ -44,6 +45,7 @@ const SECTIONS: [(&str, Section); 11] = [
     ("channel", channel::run),
     ("shared", shared::run),
     ("sync", sync::run),
+    ("actor", actor::run),
 ];
 
 fn main() -> ExitCode {
