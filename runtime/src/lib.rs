@@ -102,6 +102,7 @@
 //! | the first of several channels, tasks and processes | [`channel::Select`] |
 //! | how many attempts each item took | [`Job::reports`] |
 //! | to set something for one call | [`Pool::job`] |
+//! | a state in a process of its own, which others call | [`actor`] |
 //! | to end calls from elsewhere | [`CancelToken`], [`Task::cancel`], [`Pool::kill`] |
 //! | to give large data to all tasks without copying it | [`Shared`] |
 //! | an array or a value that tasks write | [`SharedArray`], [`SharedCell`] |
@@ -169,8 +170,8 @@ pub mod job {
 /// Makes a function callable in worker processes.
 ///
 /// The function stays what it is: it can be called, passed and tested as before. It goes on a free
-/// function, wherever that stands, or on an inherent `impl` block, whose associated functions without
-/// `self` it registers. A function has up to eight arguments.
+/// function, wherever that stands, or on an inherent `impl` block, whose functions it registers: with
+/// methods among them, the type is an [actor]. A function has up to eight arguments.
 ///
 /// ```
 /// use parproc::{par_map, parallel};
@@ -216,6 +217,7 @@ pub mod job {
 /// | --- | --- |
 /// | `name = "…"` | the name to register instead of the function's path |
 /// | `for(T = [A, B], N = [1, 2])` | the instances of a generic function to register: all combinations |
+/// | `handle = "…"` | the name of the handle of a block with methods, instead of that of its type with `Handle` behind it |
 /// | `crate = path` | where parproc is, if not at `::parproc` |
 /// | `timeout = "2s"` | how long a call may take, from its start in the worker: `"500ms"`, `"1min 30s"` |
 /// | `memory_limit = "512MiB"` | how much memory the worker and its children may use: KiB, MiB, GiB by 1024, kB, MB, GB by 1000 |
@@ -239,7 +241,7 @@ pub mod job {
 /// ```
 ///
 /// What cannot work is an error at its place in the source: `async`, `unsafe` and `extern` functions,
-/// `self`, `impl Trait` and other `&mut` arguments, variadics, generics without `for`, results that borrow.
+/// `self` by value, `impl Trait` and other `&mut` arguments, variadics, generics without `for`, results that borrow.
 pub use parproc_macros::parallel;
 
 /// For the expansion of `#[parallel]` only.
