@@ -3,7 +3,10 @@
 use std::time::Duration;
 
 use parproc::{Process, TaskError, channel, parallel, wait_all};
-use parproc_tests::{LIMIT, Meeting, Process as Watch, Tally, in_time, meet, pool};
+use parproc_tests::{
+    LIMIT, Meeting, Process as Watch, Tally, children, in_time, meet, pool, program, role, settled,
+    succeeds,
+};
 use serde::{Deserialize, Serialize};
 
 use super::{Counter, CounterHandle, Deed, Librarian, OddHandle, Shelf, pid};
@@ -443,4 +446,107 @@ fn many_callers_in_many_processes_lose_nothing() {
         }
         assert_eq!(counter.value().join().unwrap(), 6000);
     });
+}
+
+/// Has the only sender.
+struct Source(Option<channel::Sender<u64>>);
+
+#[parallel]
+impl Source {
+    fn new(sender: channel::Sender<u64>) -> Self {
+        Self(Some(sender))
+    }
+
+    fn send(&mut self, n: u64) {
+        self.0.as_ref().unwrap().send(n).unwrap();
+    }
+
+    fn replace(&mut self, sender: channel::Sender<u64>) {
+        self.0 = Some(sender);
+    }
+
+    fn close(&mut self) {
+        self.0 = None;
+    }
+}
+
+#[test]
+fn what_a_state_drops_is_gone() {
+    in_time(|| {
+        let (sender, receiver) = channel::<u64>().unwrap();
+        let source = Source::spawn(sender).unwrap();
+        drop(source.send(1));
+        drop(source.close());
+        assert_eq!(receiver.iter().collect::<Vec<_>>(), [1]);
+        let (sender, receiver) = channel::<u64>().unwrap();
+        drop(source.replace(sender));
+        drop(source.send(2));
+        drop(source.close());
+        assert_eq!(receiver.iter().collect::<Vec<_>>(), [2]);
+        let (sender, receiver) = channel::<u64>().unwrap();
+        drop((source.replace(sender), source));
+        assert_eq!(receiver.iter().count(), 0);
+    });
+}
+
+#[test]
+fn handles_elsewhere_leave_nothing_behind() {
+    const TEST: &str = "handles::handles_elsewhere_leave_nothing_behind";
+    const ROUNDS: usize = 24;
+    if role().is_none() {
+        succeeds(&mut program(TEST, "program"));
+        return;
+    }
+    let count = || {
+        let entries = |path: &str| std::fs::read_dir(path).unwrap().count();
+        (
+            entries("/proc/self/fd"),
+            entries("/proc/self/task"),
+            children().len(),
+        )
+    };
+    let pool = pool(1);
+    let all = || {
+        let counter = Counter::spawn(0).unwrap();
+        pool.map(adds, [(&counter, 1); 3]).unwrap();
+        let (back, _) = pool.spawn(gives_back, counter).unwrap().join().unwrap();
+        let there = pool.spawn(descriptors, back).unwrap().join().unwrap();
+        let (_, dead) = Process::spawn(makes, 1).unwrap().join().unwrap();
+        assert!(dead.value().join().is_err());
+        there
+    };
+    // The hidden pools of processes and of such tasks stay.
+    let there = all();
+    let alone = || (count().2 == 1).then(count);
+    let before = loop {
+        if let Some(before) = alone().filter(|_| alone() == alone()) {
+            break before;
+        }
+        std::thread::yield_now();
+    };
+    let mut last = 0;
+    for _ in 0..ROUNDS {
+        last = all();
+    }
+    // Lines of the worker may be on their way out.
+    assert!(
+        last <= there + ROUNDS / 3,
+        "{there} descriptors became {last}"
+    );
+    let grown = |before: &(usize, usize, usize)| {
+        let now = count();
+        // Guardians come and go; a leak would be there as many times as there are rounds.
+        now.0 > before.0 + ROUNDS / 3 || now.1 > before.1 + ROUNDS / 3 || now.2 > before.2
+    };
+    assert!(
+        !settled(&false, || grown(&before)),
+        "{before:?} became {:?}",
+        count()
+    );
+}
+
+#[parallel]
+fn descriptors(counter: CounterHandle) -> usize {
+    counter.add(1).join().unwrap();
+    std::fs::read_dir("/proc/self/fd").unwrap().count()
 }

@@ -56,7 +56,7 @@ impl Pool {
     }
 
     /// A pool with `workers` workers, or one that runs everything in this process if that is 0.
-    pub(super) fn start(workers: usize, setup: Setup) -> Result<Self> {
+    pub(super) fn start(workers: usize, mut setup: Setup) -> Result<Self> {
         let table = table()?;
         if workers > 0 {
             can_start_workers()?;
@@ -65,6 +65,8 @@ impl Pool {
         let pool_segment = Segment::new(POOL_BYTES).map_err(os)?;
         let pool = PoolSide::map(&pool_segment, true).map_err(os)?;
         let hooks = Hooks::new(&setup, table)?;
+        // They have what it names.
+        setup.init = None;
         let notify = Arc::new(Notify::new().map_err(os)?);
         let mut state = State::new(
             table.len(),

@@ -9,7 +9,7 @@ mod start;
 
 use std::fmt::Display;
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use super::chunk::{Chunk, Delivery};
@@ -182,7 +182,9 @@ pub(super) struct Hooks {
 struct Init {
     function: FunctionId,
     name: &'static str,
-    arguments: Encoded,
+    arguments: Arc<[u8]>,
+    /// What they name, as long as there may be another worker.
+    named: Mutex<Arc<[Arc<Object>]>>,
     rules: Arc<Rules>,
     landing: fn(usize) -> Option<Box<dyn Landing>>,
     open: fn(&'static str, Delivery) -> Result<(), Failed>,
@@ -217,7 +219,7 @@ impl Hooks {
     /// The init function and its arguments, if there is one.
     pub(super) fn init(&self) -> Option<(FunctionId, &[u8])> {
         let init = self.init.as_ref()?;
-        Some((init.function, &init.arguments.bytes))
+        Some((init.function, &init.arguments))
     }
 
     /// The rules of the init function.
@@ -240,6 +242,15 @@ impl Hooks {
         self.init.as_ref().map(Init::chunk)
     }
 
+    /// There will be no other worker: gives up what the arguments of the init function name.
+    pub(super) fn let_go(&self) {
+        if let Some(init) = &self.init {
+            // Dropped when nothing is locked.
+            let named = std::mem::take(&mut *init.named());
+            drop(named);
+        }
+    }
+
     fn exit_chunk(&self) -> Option<Chunk> {
         Some(Chunk::single(EXIT, self.exit?, Payload::default()))
     }
@@ -260,10 +271,12 @@ impl Init {
             let failed = TaskError::failed(name, 0, None, failure);
             Failed::from(failed).into_error(name)
         });
+        let Encoded { bytes, objects } = arguments?;
         Ok(Self {
             function,
             name,
-            arguments: arguments?,
+            arguments: bytes,
+            named: Mutex::new(objects),
             rules: Arc::new(rules),
             landing: hook.landing,
             open: hook.open,
@@ -274,11 +287,12 @@ impl Init {
         Chunk::single(
             INIT,
             self.function,
-            Payload::from_encoded(
-                self.arguments.bytes.to_vec(),
-                self.arguments.objects.to_vec(),
-            ),
+            Payload::from_encoded(self.arguments.to_vec(), self.named().to_vec()),
         )
+    }
+
+    fn named(&self) -> MutexGuard<'_, Arc<[Arc<Object>]>> {
+        self.named.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// What the function said: runs the user's code.

@@ -129,6 +129,8 @@ impl ActorPool {
             })
         })?;
         setup.init = Some(init(&arguments));
+        drop(arguments);
+        let is_last = actor.restarts == 0;
         setup.actor = Some(actor);
         setup.check()?;
         setup.crash_dir = folder(setup.crash_dir);
@@ -151,6 +153,9 @@ impl ActorPool {
             _ => Ok(()),
         };
         drop(state);
+        if is_last {
+            shared.hooks.let_go();
+        }
         outcome.map(|()| this)
     }
 
