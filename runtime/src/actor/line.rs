@@ -19,8 +19,11 @@ use crate::wire::Output;
 /// How long to wait before another look at a message that there are no descriptors for.
 const PAUSE: Duration = Duration::from_millis(10);
 
-/// The lines of this process, by the ids of the doors' channels and by the forks before.
-static LINES: Mutex<Option<HashMap<(u64, u32), Arc<Line>>>> = Mutex::new(None);
+/// By the ids of the doors' channels, and by the number of forks before.
+type Lines = HashMap<(u64, u32), Arc<Line>>;
+
+/// The lines of this process.
+static LINES: Mutex<Option<Lines>> = Mutex::new(None);
 
 #[derive(Debug)]
 pub(super) struct Line {

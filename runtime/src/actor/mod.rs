@@ -49,7 +49,7 @@
 //! # Handles
 //!
 //! Handles can be cloned, used from any thread, and passed to any process of the program: in an argument, a
-//! result, or a message of a [channel](crate::channel). Calls from there go through the process that started the
+//! result, or a message of a [channel](mod@crate::channel). Calls from there go through the process that started the
 //! actor, which takes some tens of microseconds; those of the process itself are as fast as tasks of a pool.
 //!
 //! ```
