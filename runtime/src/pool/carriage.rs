@@ -78,6 +78,8 @@ impl Carriage {
                 if !kept.ids.insert(object.id()) {
                     continue;
                 }
+                // Else the worker would forget it once more, later.
+                kept.untold.retain(|id| *id != object.id());
                 let line: Weak<Line> = Arc::downgrade(&self.line);
                 object.on_drop(line);
             }
