@@ -11,7 +11,7 @@ use std::fs::File;
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::panic::{RefUnwindSafe, UnwindSafe};
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 
 use super::local::Local;
@@ -83,12 +83,22 @@ pub(crate) trait Mourner: Send + Sync {
     fn dropped(&self, id: u64);
 }
 
+/// Set in workers: files come from the program then, or with its promise.
+static TAKES_FILES: AtomicBool = AtomicBool::new(false);
+
+/// Files that other processes have mapped are taken from now on.
+pub(crate) fn take_files() {
+    TAKES_FILES.store(true, Ordering::Relaxed);
+}
+
 /// A descriptor that processes share, known by the same id in all of them.
 pub(crate) struct Object {
     id: u64,
     kind: Kind,
     flags: Flags,
     store: Store,
+    /// That of memory, as it was when it was made or came: what others write there later does not make it another one.
+    tag: Tag,
     local: Local,
     mourners: Mutex<Vec<Weak<dyn Mourner>>>,
 }
@@ -98,8 +108,7 @@ impl Object {
     pub(crate) fn memory(tag: Tag, len: usize, flags: Flags) -> io::Result<Arc<Self>> {
         let segment = Segment::new(whole(len)?)?;
         let object = Self::new(fastrand::u64(..), Kind::Memory, flags, segment.into())?;
-        object.header().store(tag.0, Ordering::Relaxed);
-        Ok(table::enter(object))
+        Ok(table::enter(object.tagged(tag)))
     }
 
     /// Memory that begins with [`GROWING`] zeroes and can become more, through its
@@ -107,8 +116,7 @@ impl Object {
     pub(crate) fn growing(tag: Tag, flags: Flags) -> io::Result<Arc<Self>> {
         let segment = Segment::growing(whole(GROWING)?)?;
         let object = Self::new(fastrand::u64(..), Kind::Growing, flags, segment.into())?;
-        object.header().store(tag.0, Ordering::Relaxed);
-        Ok(table::enter(object))
+        Ok(table::enter(object.tagged(tag)))
     }
 
     /// Memory of `len` bytes that `fill` writes and that nobody can change afterwards.
@@ -158,6 +166,12 @@ impl Object {
 
     /// An object that another process sent; who sent it is not trusted.
     pub(super) fn arrived(id: u64, kind: Kind, flags: Flags, fd: OwnedFd) -> io::Result<Self> {
+        if kind == Kind::File && !TAKES_FILES.load(Ordering::Relaxed) {
+            return Err(io::Error::new(
+                io::ErrorKind::InvalidData,
+                "a file that a worker has mapped could be made shorter by it: map it in the program",
+            ));
+        }
         let raw = match kind.sealed() {
             Some(sealed) => Segment::adopt(fd, sealed)?.into(),
             None => fd.into(),
@@ -185,14 +199,26 @@ impl Object {
             }
             Raw::Socket(fd) => Store::Socket(fd),
         };
+        let tag = match &store {
+            Store::Memory(_, mapping) if kind != Kind::File => tag_of(mapping),
+            _ => Tag(0),
+        };
         Ok(Self {
             id,
             kind,
             flags,
             store,
+            tag,
             local: Local::default(),
             mourners: Mutex::default(),
         })
+    }
+
+    /// New memory, with its tag.
+    fn tagged(mut self, tag: Tag) -> Self {
+        header(self.mapping()).store(tag.0, Ordering::Relaxed);
+        self.tag = tag;
+        self
     }
 
     pub(crate) fn id(&self) -> u64 {
@@ -218,7 +244,7 @@ impl Object {
     /// Fails unless it is memory with that tag, which can be written.
     pub(crate) fn check(&self, tag: Tag) -> io::Result<()> {
         let writable = matches!(self.kind, Kind::Memory | Kind::Growing);
-        if writable && self.header().load(Ordering::Relaxed) == tag.0 {
+        if writable && self.tag == tag {
             return Ok(());
         }
         Err(of_another_kind())
@@ -256,14 +282,20 @@ impl Object {
         }
     }
 
+    /// Fails unless it is frozen memory with that tag.
+    pub(crate) fn check_frozen(&self, tag: Tag) -> io::Result<()> {
+        if self.kind == Kind::Frozen && self.tag == tag {
+            return Ok(());
+        }
+        Err(of_another_kind())
+    }
+
     /// The bytes of frozen memory with that tag.
     ///
     /// # Errors
     /// When it is something else.
     pub(crate) fn frozen_bytes(&self, tag: Tag) -> io::Result<&[u8]> {
-        if self.kind != Kind::Frozen || self.header().load(Ordering::Relaxed) != tag.0 {
-            return Err(of_another_kind());
-        }
+        self.check_frozen(tag)?;
         let start = self.mapping().at(PAYLOAD, self.len());
         // SAFETY: the bytes are mapped as long as `self` lives, and sealed: nobody can change them.
         Ok(unsafe { std::slice::from_raw_parts(start.as_ptr(), self.len()) })
@@ -304,18 +336,23 @@ impl Object {
         }
         mourners.push(mourner);
     }
-
-    fn header(&self) -> &AtomicU64 {
-        let start = self.mapping().at(0, 8).cast();
-        // SAFETY: in bounds and aligned, since mappings begin with pages; an atomic has no invalid
-        // values; alive as long as `self`. It is only stored to before anybody else has it.
-        unsafe { start.as_ref() }
-    }
 }
 
 // What a panic leaves behind in shared memory or in a socket is for those to say who handle it.
 impl UnwindSafe for Object {}
 impl RefUnwindSafe for Object {}
+
+/// The word of memory that holds its tag.
+fn header(mapping: &Mapping) -> &AtomicU64 {
+    let start = mapping.at(0, 8).cast();
+    // SAFETY: in bounds and aligned, since mappings begin with pages; an atomic has no invalid
+    // values; alive as long as the mapping. It is only stored to before anybody else has it.
+    unsafe { start.as_ref() }
+}
+
+fn tag_of(mapping: &Mapping) -> Tag {
+    Tag(header(mapping).load(Ordering::Relaxed))
+}
 
 impl Drop for Object {
     fn drop(&mut self) {

@@ -21,7 +21,7 @@ mod table;
 mod tag;
 
 pub(crate) use collector::{collect, deserialize, serialize};
-pub(crate) use descriptor::{Flags, GROWING, Mourner, Object, PAYLOAD};
+pub(crate) use descriptor::{Flags, GROWING, Mourner, Object, PAYLOAD, take_files};
 pub(crate) use message::{
     MOST_OBJECTS, Message, is_of_message, receive, send, send_ids, send_note,
 };

@@ -9,10 +9,11 @@ pub(crate) struct Tag(pub(super) u64);
 impl Tag {
     /// The tag of a `kind` of object that holds values of type `T`.
     pub(crate) fn of<T: ?Sized>(kind: &str) -> Self {
-        // The standard hasher has fixed keys, and processes of a family run the same program.
+        // The standard hasher has fixed keys, and processes of a family run the same program, in which
+        // a type has one id. Names of types are not unique.
         let mut hasher = DefaultHasher::new();
         kind.hash(&mut hasher);
-        std::any::type_name::<T>().hash(&mut hasher);
+        typeid::of::<T>().hash(&mut hasher);
         Self(hasher.finish())
     }
 }

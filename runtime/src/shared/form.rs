@@ -143,21 +143,26 @@ fn elements<T: Plain>(bytes: &[u8]) -> io::Result<Elements<T>> {
     })
 }
 
-impl sealed::Form for str {
-    type View = Elements<u8>;
+/// Bytes that were found to be UTF-8 besides.
+#[derive(Debug, Clone, Copy)]
+#[expect(unnameable_types, reason = "for a trait that nobody else implements")]
+pub struct Text(Elements<u8>);
 
-    fn view(memory: &Memory, _inner: Vec<Memory>) -> io::Result<Elements<u8>> {
-        let elements = memory.0.local(|| {
+impl sealed::Form for str {
+    type View = Text;
+
+    fn view(memory: &Memory, _inner: Vec<Memory>) -> io::Result<Text> {
+        let text = memory.0.local(|| {
             let bytes = bytes::<str>(memory)?;
             std::str::from_utf8(bytes).map_err(|_| invalid("a shared text is no UTF-8"))?;
-            elements::<u8>(bytes)
+            elements::<u8>(bytes).map(Text)
         })?;
-        Ok(*elements)
+        Ok(*text)
     }
 
     #[inline]
-    fn get<'a>(memory: &'a Memory, view: &'a Elements<u8>) -> &'a str {
-        let bytes = <[u8] as sealed::Form>::get(memory, view);
+    fn get<'a>(memory: &'a Memory, text: &'a Text) -> &'a str {
+        let bytes = <[u8] as sealed::Form>::get(memory, &text.0);
         // SAFETY: they were found to be UTF-8, and nobody can change them.
         unsafe { std::str::from_utf8_unchecked(bytes) }
     }

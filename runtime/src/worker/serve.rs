@@ -19,6 +19,7 @@ use super::output::{Outlet, Outputs};
 use super::panic::{Recording, leave_reports_in};
 use super::run::{Outcome, run_item};
 use crate::family;
+use crate::object::take_files;
 use crate::registry::{FunctionId, Table, table};
 use crate::shm::{READY, REFUSED};
 use crate::sys::{
@@ -93,6 +94,7 @@ fn prepare(link: &Link, attach: &Attach) -> io::Result<(&'static Table, Orders)>
         )));
     }
     watch_forks();
+    take_files();
     match &attach.name {
         Some(name) => name_process(name),
         None => name_after_program(),
