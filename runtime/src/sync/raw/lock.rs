@@ -265,10 +265,10 @@ impl RawLock {
             match word.compare_exchange(found, free, Ordering::Release, Ordering::Relaxed) {
                 Ok(_) if free == 0 => return,
                 Ok(_) => {
-                    if futex_wake_some(word, 1) == 0 {
-                        // Nobody sleeps, and who is about to has to see the word change first.
-                        let _ =
-                            word.compare_exchange(free, 0, Ordering::Relaxed, Ordering::Relaxed);
+                    if futex_wake_some(word, 1) == 0 && self.swap(free, 0) {
+                        // Nobody slept. But others may have taken and freed the lock since then, and
+                        // woken somebody who is killed: then there are sleepers, and no bit.
+                        futex_wake_some(word, 1);
                     }
                     return;
                 }

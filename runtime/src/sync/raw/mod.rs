@@ -22,13 +22,15 @@
 //! | unlink it | | pending: the same, though the work was done |
 //! | free: id → 0 or `WAITERS` | compare and swap, release | pending, and no id: the kernel wakes a sleeper |
 //! | wake a sleeper, if `WAITERS` was set | | nothing is left to do |
+//! | if nobody slept: `WAITERS` → 0, and wake once more | compare and swap | the next look at the clock |
 //! | `end` | | |
 //!
 //! A sleeper whose lock is pending and that is killed after it was woken is the case of the last
 //! rows: the kernel wakes the next one.
 //!
-//! The kernel walks at most 2048 locks of a thread. For those beyond, and for lists that somebody has
-//! overwritten, a sleeper looks once a second whether the thread in the word exists.
+//! The kernel walks at most 2048 locks of a thread. For those beyond, for lists that somebody has
+//! overwritten, and for a wake-up that two deaths in the same instant have lost, a sleeper looks at the
+//! lock once a second, and whether the thread in the word exists.
 
 mod ledger;
 mod lock;

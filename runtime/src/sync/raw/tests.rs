@@ -1,2 +1,5 @@
+mod explore;
 mod lock;
+mod lock_model;
 mod rwlock;
+mod rwlock_model;
