@@ -107,6 +107,8 @@
 //! | to give large data to all tasks without copying it | [`Shared`] |
 //! | an array or a value that tasks write | [`SharedArray`], [`SharedCell`] |
 //! | tasks that each change a part of an array | [`par_chunks_mut`], [`SharedArray::split`] |
+//! | a value that one task at a time changes | [`sync::Mutex`], [`sync::RwLock`] |
+//! | tasks that wait for each other | [`sync::Barrier`], [`sync::Condvar`], [`sync::Event`], [`sync::Semaphore`] |
 //! | a pool of your own | [`Pool::builder`] |
 //! | to load something once in each worker | [`PoolBuilder::init`], [`worker`] |
 //! | to repeat a failed call under a debugger | [`PoolBuilder::crash_dir`], [`replay`] |

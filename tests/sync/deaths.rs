@@ -111,6 +111,23 @@ fn the_next_holder_of_a_lock_is_told() {
 }
 
 #[test]
+fn what_a_dead_process_held_is_free_at_once() {
+    in_time(|| {
+        for way in WAYS {
+            let lock = Mutex::new(1).unwrap();
+            after_death(Thing::Lock(lock.clone()), way, || {});
+            assert!(lock.try_lock().unwrap_err().is_poisoned(), "{way:?}");
+            let lock = RwLock::new(1).unwrap();
+            after_death(Thing::Reading(lock.clone()), way, || {});
+            assert!(lock.try_write().is_ok(), "{way:?}");
+            let semaphore = Semaphore::new(2).unwrap();
+            after_death(Thing::Permits(semaphore.clone()), way, || {});
+            assert!(semaphore.try_acquire_many(2).is_ok(), "{way:?}");
+        }
+    });
+}
+
+#[test]
 fn the_next_holder_of_a_recursive_lock_is_told() {
     in_time(|| {
         for way in WAYS {
