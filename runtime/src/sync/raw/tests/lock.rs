@@ -259,6 +259,30 @@ fn links_that_were_overwritten_lead_nowhere() {
     }
 }
 
+#[test]
+fn a_copy_of_the_process_lets_go_of_nothing_and_gets_nothing() {
+    let mapping = mapping();
+    let (lock, free) = (lock_at(&mapping, 0), lock_at(&mapping, 1));
+    lock.lock().unwrap();
+    // SAFETY: the copy takes and frees locks in memory that is mapped, and ends.
+    let copy = unsafe { libc::fork() };
+    if copy == 0 {
+        let right = !lock.unlock()
+            && lock.try_lock().is_ok_and(|taken| taken.is_none())
+            // It can take others, and dies with this one.
+            && free.try_lock().is_ok_and(|taken| taken.is_some());
+        // SAFETY: ends the copy without running anything of the original's.
+        unsafe { libc::_exit(if right { 7 } else { 1 }) };
+    }
+    let mut status = 0;
+    // SAFETY: waits for the child of this test.
+    assert_eq!(unsafe { libc::waitpid(copy, &raw mut status, 0) }, copy);
+    assert_eq!(libc::WEXITSTATUS(status), 7);
+    assert_eq!(free.try_lock().unwrap(), Some(DIED));
+    assert!(free.unlock());
+    assert!(lock.unlock());
+}
+
 /// `cargo test --release -p parproc --lib uncontended -- --ignored --nocapture`
 #[test]
 #[ignore = "a measurement"]
