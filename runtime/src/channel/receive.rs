@@ -104,14 +104,28 @@ impl Port {
     /// Asks senders to ring the bell when there is news; false if there is some. `woken` says that the
     /// bell was woken.
     pub(super) fn ask_for_news(&self, woken: bool) -> io::Result<bool> {
-        // Under this lock nobody is in the middle of sending: all that was woken for is there, and who
-        // sends after this sees what is asked for here.
+        // Under these locks nobody is in the middle of anything: all that the bell rang for is there,
+        // and who sends after this sees what is asked for here.
+        let _receive = self.core.receive.lock()?;
         let _send = self.core.send.lock()?;
         if self.has_news() {
             return Ok(false);
         }
+        self.drop_stale();
         ask(&News(self), woken);
         Ok(true)
+    }
+
+    /// Drops objects that belong to no message, so that they do not live for who died with them. The caller
+    /// has both locks, and there are no messages.
+    fn drop_stale(&self) {
+        let words = self.words();
+        let attempts = words.sent.0.attempts.load(Ordering::Relaxed);
+        let settled = &words.taken.0.settled;
+        if settled.load(Ordering::Relaxed) != attempts {
+            while drop_message(self.end.fd()).is_ok_and(|len| len > 0) {}
+            settled.store(attempts, Ordering::Relaxed);
+        }
     }
 
     /// What somebody waits for who has asked for news.
@@ -140,16 +154,17 @@ impl Port {
         let Some(first) = taker.first(words, self.segment())? else {
             return Ok(None);
         };
-        let (mut objects, mut peeked) = (Vec::new(), false);
+        let (mut objects, mut peeked) = (Vec::new(), None);
         if first.has_objects {
             (objects, peeked) = self.find_objects(&mut taker, &first, stale)?;
         }
         let landing = copy(&taker, &first, buffer, land)?;
         tell(&Room(self));
         taker.advance(words, &first);
-        if peeked {
+        if let Some(number) = peeked {
             // Who is killed before leaves a message in the socket that the next one drops.
             let _ = drop_message(self.end.fd());
+            words.taken.0.settled.store(number, Ordering::Relaxed);
         }
         Ok(Some(Taken { landing, objects }))
     }
@@ -180,14 +195,14 @@ impl Port {
         Ok(ends)
     }
 
-    /// Finds the objects of the first message in the socket. True if the last of their messages is still
-    /// in there.
+    /// Finds the objects of the first message in the socket; gives their number, too, if the last of
+    /// their messages is still in there.
     fn find_objects(
         &self,
         taker: &mut Taker,
         first: &First,
         stale: &mut Vec<Message>,
-    ) -> io::Result<(Vec<Arc<Object>>, bool)> {
+    ) -> io::Result<(Vec<Arc<Object>>, Option<u64>)> {
         let mut number = [0; UNIT];
         taker.read(first, 0, &mut number);
         let number = u64::from_ne_bytes(number);
@@ -199,9 +214,9 @@ impl Port {
             let message = match object::receive(self.end.fd(), true) {
                 Ok(Some(message)) => message,
                 // They are lost, and decoding will tell.
-                Ok(None) => return Ok((objects, false)),
+                Ok(None) => return Ok((objects, None)),
                 Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => {
-                    return Ok((objects, false));
+                    return Ok((objects, None));
                 }
                 Err(error) if error.kind() == io::ErrorKind::InvalidData => {
                     drop_message(self.end.fd())?;
@@ -220,7 +235,7 @@ impl Port {
             }
             objects.extend(message.objects);
             if !message.more {
-                return Ok((objects, true));
+                return Ok((objects, Some(number)));
             }
             drop_message(self.end.fd())?;
         }

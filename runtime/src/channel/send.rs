@@ -117,6 +117,8 @@ impl Port {
         }
         let (pieces, units) = outgoing.part(start, count as usize);
         putter.write(words, self.segment(), pieces, units)?;
+        // Before objects are in the socket: should this process die now, who is woken drops them.
+        tell(&News(self));
         if !outgoing.objects.is_empty() {
             let attempts = &words.sent.0.attempts;
             let number = attempts.load(Ordering::Relaxed).wrapping_add(1);
@@ -130,7 +132,6 @@ impl Port {
                 Err(error) => return Err(error.into()),
             }
         }
-        tell(&News(self));
         putter.publish(words, count, units);
         Ok(Put::Some(count as usize))
     }

@@ -9,6 +9,7 @@
 //! | `regions`, and entries of `table` | under the send lock | where the bytes are: see [`super::region`] |
 //! | `head` | under the receive lock | [`Mark`] behind the last message that was taken |
 //! | `wants_room` | under the receive lock | somebody wants a note when there is room |
+//! | `settled` | under the receive lock | the attempt whose descriptors were taken out of the socket last |
 //! | `region` | under the receive lock | number of the region in which the head is |
 //! | `departures` | any time, incremented | how many handles of receivers were dropped |
 //!
@@ -91,6 +92,7 @@ pub(super) struct Sent {
 #[repr(C)]
 pub(super) struct Taken {
     pub(super) head: AtomicU64,
+    pub(super) settled: AtomicU64,
     pub(super) region: AtomicU32,
     pub(super) wants_room: AtomicU32,
 }

@@ -33,9 +33,10 @@ fn works(sender: &Sender<Item>, receiver: &Receiver<Item>) {
     }
 }
 
-/// Writes a message, with its objects if `objects`, and does not publish it.
-fn begin_to_send(sender: &Sender<Item>, objects: bool) {
-    let (handle, _replies) = channel::<u64>().unwrap();
+/// Writes a message, with its objects if `objects`, and does not publish it. Gives the other end of the
+/// channel that it names.
+fn begin_to_send(sender: &Sender<Item>, objects: bool) -> Receiver<u64> {
+    let (handle, replies) = channel().unwrap();
     let mut bytes = Vec::new();
     let named = encode(&(99_u32, Some(handle)), &mut bytes).unwrap();
     let port = sender.port();
@@ -50,6 +51,7 @@ fn begin_to_send(sender: &Sender<Item>, objects: bool) {
         let number = attempts.fetch_add(1, std::sync::atomic::Ordering::Relaxed) + 1;
         object::send(port.end.fd(), OBJECTS, number, &named, false).unwrap();
     }
+    replies
 }
 
 #[test]
@@ -71,6 +73,17 @@ fn objects_of_senders_that_died_are_dropped() {
     }
     works(&sender, &receiver);
     assert_eq!(Arc::strong_count(&sender.port().memory), before);
+}
+
+#[test]
+fn a_channel_that_was_on_its_way_is_disconnected_as_soon_as_somebody_receives() {
+    let (sender, receiver) = new();
+    works(&sender, &receiver);
+    let replies = begin_to_send(&sender, true);
+    assert!(!replies.try_recv().unwrap_err().is_disconnected());
+    receiver.recv_timeout(Duration::from_millis(1)).unwrap_err();
+    assert!(replies.try_recv().unwrap_err().is_disconnected());
+    works(&sender, &receiver);
 }
 
 #[test]
