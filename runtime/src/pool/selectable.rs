@@ -23,20 +23,20 @@ impl<'a> Select<'a> {
     /// }
     ///
     /// let (sender, news) = channel()?;
-    /// let mut task = Pool::global()?.spawn(work, sender)?;
-    /// let mut sum = 0;
-    /// while sum < 3 {
-    ///     let mut select = Select::new();
-    ///     let end = select.task(&task);
-    ///     if sum == 0 {
-    ///         select.recv(&news);
+    /// let task = Pool::global()?.spawn(work, sender)?;
+    /// let mut select = Select::new();
+    /// let end = select.task(&task);
+    /// let message = select.recv(&news);
+    /// let mut heard = 0;
+    /// while select.ready() != Some(end) {
+    ///     match news.try_recv() {
+    ///         Ok(number) => heard += number,
+    ///         Err(_) => select.remove(message), // the sender went with the call
     ///     }
-    ///     sum += if select.ready() == Some(end) {
-    ///         task.try_join()?.expect("a result")
-    ///     } else {
-    ///         news.try_recv()?
-    ///     };
     /// }
+    /// drop(select);
+    /// heard += news.try_iter().sum::<u32>();
+    /// assert_eq!((heard, task.join()?), (1, 2));
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     pub fn task<R: Output>(&mut self, task: &'a Task<R>) -> usize {
