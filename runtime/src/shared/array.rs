@@ -3,6 +3,7 @@
 use std::fmt;
 use std::io;
 use std::marker::PhantomData;
+use std::panic::{RefUnwindSafe, UnwindSafe};
 use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
@@ -145,6 +146,10 @@ impl<T: Plain> SharedArray<T> {
         self.object.id() == other.object.id()
     }
 }
+
+// Other processes can see it at any time, so a panic shows nothing that is not seen anyway.
+impl<T> UnwindSafe for SharedArray<T> {}
+impl<T> RefUnwindSafe for SharedArray<T> {}
 
 impl<T: Plain> Clone for SharedArray<T> {
     fn clone(&self) -> Self {

@@ -5,6 +5,7 @@
 use std::fmt;
 use std::io;
 use std::mem::MaybeUninit;
+use std::panic::{RefUnwindSafe, UnwindSafe};
 use std::ptr::NonNull;
 use std::sync::Arc;
 
@@ -268,6 +269,10 @@ impl<T: Integer> SharedCell<T> {
         Bits::xor(self.place(), value)
     }
 }
+
+// Other processes can see it at any time, so a panic shows nothing that is not seen anyway.
+impl<T> UnwindSafe for SharedCell<T> {}
+impl<T> RefUnwindSafe for SharedCell<T> {}
 
 impl<T: Plain> Clone for SharedCell<T> {
     fn clone(&self) -> Self {

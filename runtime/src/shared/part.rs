@@ -7,6 +7,7 @@
 
 use std::fmt;
 use std::ops::{Deref, DerefMut, Range};
+use std::panic::{RefUnwindSafe, UnwindSafe};
 use std::ptr::NonNull;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering::SeqCst};
@@ -327,6 +328,10 @@ impl<T: Plain> DerefMut for SharedPart<T> {
         unsafe { &mut *values.as_ptr() }
     }
 }
+
+// Other processes can see it at any time, so a panic shows nothing that is not seen anyway.
+impl<T> UnwindSafe for SharedPart<T> {}
+impl<T> RefUnwindSafe for SharedPart<T> {}
 
 impl<T> Drop for SharedPart<T> {
     fn drop(&mut self) {

@@ -3,6 +3,7 @@
 use std::fmt;
 use std::io;
 use std::ops::Deref;
+use std::panic::{RefUnwindSafe, UnwindSafe};
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
@@ -104,6 +105,10 @@ impl<T: Form + ?Sized> AsRef<T> for Shared<T> {
         self
     }
 }
+
+// Nobody changes it.
+impl<T: Form + ?Sized> UnwindSafe for Shared<T> {}
+impl<T: Form + ?Sized> RefUnwindSafe for Shared<T> {}
 
 impl<T: Form + ?Sized> Clone for Shared<T> {
     fn clone(&self) -> Self {
