@@ -1,5 +1,7 @@
 //! How actors end: with their last handle, by order, with the program.
 
+use std::time::Duration;
+
 use parproc_tests::{
     LIMIT, Meeting, Process as Watch, Tally, children, in_time, program, role, settled, succeeds,
 };
@@ -161,17 +163,24 @@ fn a_dead_actor_leaves_nothing_behind() {
 #[test]
 fn the_end_of_the_program_waits_for_what_was_asked_for() {
     const TEST: &str = "ends::the_end_of_the_program_waits_for_what_was_asked_for";
-    if let Some(path) = role() {
-        let counter = Counter::spawn_noting(&path, 0).unwrap();
+    if let Some(role) = role() {
+        let (path, meeting) = role.split_once(' ').unwrap();
+        let counter = Counter::spawn_noting(path, 0).unwrap();
+        drop(counter.meets(meeting, 1));
         for _ in 0..1000 {
             drop(counter.add(1));
         }
         drop(counter);
         std::process::exit(0);
     }
-    let tally = Tally::new();
-    succeeds(&mut program(TEST, tally.path()));
-    assert_eq!(tally.counts().get("dropped with 1000"), Some(&1));
+    let (tally, meeting) = (Tally::new(), Meeting::new());
+    let role = format!("{} {}", tally.path(), meeting.name());
+    let mut child = program(TEST, role).spawn().unwrap();
+    let guest = meeting.wait();
+    assert!(!Watch::watch(child.id()).ends_within(Duration::from_millis(50)));
+    drop(guest);
+    assert!(child.wait().unwrap().success());
+    assert_eq!(tally.counts().get("dropped with 1001"), Some(&1));
 }
 
 #[test]
