@@ -1,5 +1,6 @@
 //! What processes share, on its way with arguments and results, when descriptors are scarce or gone.
 
+use std::cell::RefCell;
 use std::sync::OnceLock;
 use std::time::Duration;
 
@@ -166,5 +167,31 @@ fn what_did_not_get_through_for_lack_of_descriptors_is_sent_again() {
         assert!(error.task().unwrap().is_decode(), "{error}");
         pool.spawn(limit_descriptors, 1000).unwrap().join().unwrap();
         assert_eq!(pool.spawn(count, all).unwrap().join().unwrap(), 50);
+    });
+}
+
+thread_local! {
+    static GOODBYE: RefCell<Option<Goodbye>> = const { RefCell::new(None) };
+}
+
+struct Goodbye(Sender<String>);
+
+impl Drop for Goodbye {
+    fn drop(&mut self) {
+        self.0.send("goodbye".to_owned()).unwrap();
+    }
+}
+
+#[test]
+fn a_thread_can_send_while_it_ends() {
+    within(LIMIT, || {
+        let (sender, receiver) = channel().unwrap();
+        let thread = std::thread::spawn(move || {
+            // Sending needs values of the thread that are made later, and so go first.
+            GOODBYE.set(Some(Goodbye(sender.clone())));
+            sender.send("hello".to_owned()).unwrap();
+        });
+        thread.join().unwrap();
+        assert_eq!(receiver.iter().collect::<Vec<_>>(), ["hello", "goodbye"]);
     });
 }

@@ -1,6 +1,7 @@
 //! Handles inside of values: written as ids, while the objects are gathered beside.
 
 use std::cell::{Cell, RefCell};
+use std::mem::ManuallyDrop;
 use std::sync::Arc;
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
@@ -9,9 +10,22 @@ use super::descriptor::Object;
 use super::table;
 
 thread_local! {
-    /// Of all open collectors, each behind those around it.
-    static GATHERED: RefCell<Vec<Arc<Object>>> = const { RefCell::new(Vec::new()) };
+    /// Of all open collectors, each behind those around it; without memory while none is open. It has nothing
+    /// to drop, so that it is there as long as its thread: other values of the thread may say good-bye.
+    static GATHERED: RefCell<ManuallyDrop<Vec<Arc<Object>>>> =
+        const { RefCell::new(ManuallyDrop::new(Vec::new())) };
     static OPEN: Cell<bool> = const { Cell::new(false) };
+}
+
+fn gathered() -> usize {
+    GATHERED.with_borrow(|gathered| gathered.len())
+}
+
+fn take_from(start: usize) -> Vec<Arc<Object>> {
+    GATHERED.with_borrow_mut(|gathered| match start {
+        0 => std::mem::take(&mut **gathered),
+        _ => gathered.split_off(start),
+    })
 }
 
 /// What `encode` gives, and the objects that the values name which it encodes, each once.
@@ -36,16 +50,16 @@ impl Collector {
     fn start() -> Self {
         Self {
             was_open: OPEN.replace(true),
-            before: GATHERED.with_borrow(Vec::len),
+            before: gathered(),
         }
     }
 
     #[inline]
     fn finish(self) -> Vec<Arc<Object>> {
-        if GATHERED.with_borrow(Vec::len) == self.before {
+        if gathered() == self.before {
             return Vec::new();
         }
-        let mut objects = GATHERED.with_borrow_mut(|gathered| gathered.split_off(self.before));
+        let mut objects = take_from(self.before);
         objects.sort_unstable_by_key(|object| object.id());
         objects.dedup_by_key(|object| object.id());
         objects
@@ -56,8 +70,8 @@ impl Drop for Collector {
     fn drop(&mut self) {
         OPEN.set(self.was_open);
         // What the encoding left when it panicked. Dropped outside of the borrow: mourners are anybody's.
-        if GATHERED.with_borrow(Vec::len) > self.before {
-            drop(GATHERED.with_borrow_mut(|gathered| gathered.split_off(self.before)));
+        if gathered() > self.before {
+            drop(take_from(self.before));
         }
     }
 }

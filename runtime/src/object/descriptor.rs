@@ -8,7 +8,7 @@
 use std::any::Any;
 use std::fmt;
 use std::fs::File;
-use std::io;
+use std::io::{self, Write};
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::panic::{RefUnwindSafe, UnwindSafe};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -124,12 +124,13 @@ impl Object {
         tag: Tag,
         len: usize,
         flags: Flags,
-        fill: impl FnOnce(&mut [u8]) -> io::Result<()>,
+        fill: impl FnOnce(&mut File) -> io::Result<()>,
     ) -> io::Result<Arc<Self>> {
-        let segment = Segment::filled(whole(len)?, |bytes| {
-            let (header, payload) = bytes.split_at_mut(PAYLOAD);
+        let segment = Segment::filled(whole(len)?, |file| {
+            let mut header = [0; PAYLOAD];
             header[..8].copy_from_slice(&tag.0.to_ne_bytes());
-            fill(payload)
+            file.write_all(&header)?;
+            fill(file)
         })?;
         let object = Self::new(fastrand::u64(..), Kind::Frozen, flags, segment.into())?;
         Ok(table::enter(object))

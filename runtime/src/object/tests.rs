@@ -1,5 +1,6 @@
 //! Tests of shared objects within one process.
 
+use std::io::Write;
 use std::sync::{Arc, Mutex, Weak};
 
 use serde::{Deserialize, Serialize};
@@ -84,9 +85,8 @@ fn an_object_lives_on_its_way() {
         keep: true,
         waits: true,
     };
-    let kept = Object::frozen(Tag::of::<str>("test"), 3, flags, |bytes| {
-        bytes.copy_from_slice(b"abc");
-        Ok(())
+    let kept = Object::frozen(Tag::of::<str>("test"), 3, flags, |file| {
+        file.write_all(b"abc")
     })
     .unwrap();
     send(a.fd(), 1, 1, &[object, kept], false).unwrap();

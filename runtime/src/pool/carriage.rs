@@ -1,6 +1,7 @@
 //! The pool's end of the socket through which shared objects go to a worker and come from it.
 
 use std::collections::{HashSet, VecDeque};
+use std::ops::RangeInclusive;
 use std::os::fd::{AsFd, OwnedFd};
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
@@ -69,8 +70,14 @@ impl Carriage {
         );
         let lost = self.line.worker.lost.load(Ordering::Relaxed);
         if std::mem::replace(&mut kept.lost, lost) != lost {
-            // It may be what the worker was to keep: that is sent once more.
-            kept.ids.clear();
+            // It may be what the worker was to keep. What it does keep it forgets, before it comes again.
+            let Kept { ids, untold, .. } = &mut *kept;
+            untold.extend(ids.drain());
+            send_ids(
+                self.line.socket.as_fd(),
+                Subject::Forget as u8,
+                &mut kept.untold,
+            );
         }
         let mut missing = Vec::with_capacity(objects.len());
         for object in objects {
@@ -104,10 +111,8 @@ impl Carriage {
         }
     }
 
-    /// What the results name up to that of the item with the number `done`, when the worker says that it
-    /// has sent `carried` messages.
-    pub(super) fn take(&mut self, carried: u64, done: u64) -> Vec<Arc<Object>> {
-        self.look(carried);
+    /// What the results name up to that of the item with the number `done`.
+    pub(super) fn take(&mut self, done: u64) -> Vec<Arc<Object>> {
         let mut taken = Vec::new();
         while let Some((item, _)) = self.arrived.front()
             && *item <= done
@@ -118,18 +123,23 @@ impl Carriage {
         taken
     }
 
-    /// Takes what the worker has sent, when it says that it has sent `carried` messages: it may wait for room.
-    pub(super) fn look(&mut self, carried: u64) {
+    /// Takes what the worker has sent, if it says that it has sent something: it may wait for room. What is not
+    /// for an item that it may run is of no use to anybody.
+    pub(super) fn look(&mut self, items: RangeInclusive<u64>) {
+        let carried = self.line.worker.carried.load(Ordering::Relaxed);
         if carried != self.carried {
             self.carried = carried;
-            self.receive();
+            self.receive(&items);
         }
     }
 
-    fn receive(&mut self) {
+    fn receive(&mut self, items: &RangeInclusive<u64>) {
         loop {
             match receive(self.line.socket.as_fd(), false) {
-                Ok(Some(message)) => self.arrived.push_back((message.number, message.objects)),
+                Ok(Some(message)) if items.contains(&message.number) => {
+                    self.arrived.push_back((message.number, message.objects));
+                }
+                Ok(Some(_)) => {}
                 Ok(None) => return,
                 // Decoding finds what is missing.
                 Err(error) if is_of_message(&error) => {}

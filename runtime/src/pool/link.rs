@@ -398,8 +398,7 @@ impl Link {
         spare: &mut Vec<Vec<u8>>,
         news: &mut Vec<News>,
     ) -> Result<(), Corrupt> {
-        self.carriage
-            .look(self.lane.worker.carried.load(Ordering::Relaxed));
+        self.look_at_objects();
         let before = self.results.position();
         let outcome = self.read_all(&landing, spare, news);
         if self.results.position() != before {
@@ -409,6 +408,14 @@ impl Link {
             }
         }
         outcome
+    }
+
+    /// Takes the objects that came for items which the worker has.
+    fn look_at_objects(&mut self) {
+        let left = |one: &InFlight| u64::from(one.chunk.count - one.done);
+        let left: u64 = self.in_flight.iter().map(left).sum();
+        self.carriage
+            .look(self.items_done + 1..=self.items_done + left);
     }
 
     fn read_all(
@@ -426,6 +433,7 @@ impl Link {
                 if len < missing {
                     return Ok(());
                 }
+                self.look_at_objects();
                 self.land(news)?;
             }
             let available = self.results.available()?;
@@ -433,6 +441,8 @@ impl Link {
                 return Ok(());
             }
             self.results.append(available, &mut self.pending)?;
+            // What the records name was sent before they were published.
+            self.look_at_objects();
             self.sort(landing, spare, news)?;
         }
     }
@@ -447,9 +457,8 @@ impl Link {
         front.done += 1;
         self.items_done += 1;
         let call = front.chunk.call;
-        let carried = self.lane.worker.carried.load(Ordering::Relaxed);
         let delivery = Delivery::Large {
-            objects: self.carriage.take(carried, self.items_done),
+            objects: self.carriage.take(self.items_done),
             index,
             origin: Origin {
                 pid: Some(self.pid),
@@ -606,9 +615,8 @@ impl Link {
         bytes.truncate(end);
         written::close(&mut bytes, &gaps);
         let first = front.chunk.first + (front.done - items) as usize;
-        let carried = self.lane.worker.carried.load(Ordering::Relaxed);
         let delivery = Delivery::Records {
-            objects: self.carriage.take(carried, self.items_done),
+            objects: self.carriage.take(self.items_done),
             first,
             count: items as usize,
             origin: Origin {

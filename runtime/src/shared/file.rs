@@ -42,7 +42,13 @@ impl Shared<[u8]> {
         }
         let len = usize::try_from(metadata.len()).map_err(|_| io::ErrorKind::FileTooLarge)?;
         let object = Object::frozen(Tag::of::<[u8]>("value"), len, FLAGS, |memory| {
-            file.read_exact(memory)
+            // The kernel copies by itself, as far as it can.
+            let copied = io::copy(&mut file.take(metadata.len()), memory)?;
+            if copied == metadata.len() {
+                Ok(())
+            } else {
+                Err(io::ErrorKind::UnexpectedEof.into())
+            }
         })?;
         Self::of_memory(Memory(object), Vec::new())
     }

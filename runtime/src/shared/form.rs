@@ -6,7 +6,7 @@
 )]
 
 use std::any::TypeId;
-use std::io;
+use std::io::{self, Write};
 use std::ptr::NonNull;
 use std::sync::Arc;
 
@@ -224,9 +224,8 @@ where
 
 /// A copy of these bytes in memory that nobody can change.
 fn frozen<T: ?Sized>(bytes: &[u8]) -> io::Result<Memory> {
-    let object = Object::frozen(Tag::of::<T>("value"), bytes.len(), FLAGS, |memory| {
-        memory.copy_from_slice(bytes);
-        Ok(())
+    let object = Object::frozen(Tag::of::<T>("value"), bytes.len(), FLAGS, |file| {
+        file.write_all(bytes)
     })?;
     Ok(Memory(object))
 }

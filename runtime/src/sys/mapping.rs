@@ -2,6 +2,7 @@
 
 #![expect(unsafe_code, reason = "mapping memory and reaching into it")]
 
+use std::fs::File;
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::ptr::NonNull;
@@ -53,16 +54,23 @@ impl Segment {
     }
 
     /// Of `len` bytes that `fill` writes, and nobody after it.
+    ///
+    /// It is written as a file: a writable mapping would be inherited by a copy of the process that another
+    /// thread makes, and then nobody could seal the contents.
     pub(crate) fn filled(
         len: usize,
-        fill: impl FnOnce(&mut [u8]) -> io::Result<()>,
+        fill: impl FnOnce(&mut File) -> io::Result<()>,
     ) -> io::Result<Self> {
         let segment = Self::unsealed(len)?;
-        let mapping = segment.map(0, len, true)?;
-        // SAFETY: the bytes are mapped, zeroed by the kernel, and known to nobody else yet.
-        let bytes = unsafe { std::slice::from_raw_parts_mut(mapping.start.as_ptr(), len) };
-        fill(bytes)?;
-        drop(mapping);
+        let mut file = File::from(segment.fd);
+        fill(&mut file)?;
+        let segment = Self {
+            fd: file.into(),
+            ..segment
+        };
+        if segment.len()? != len {
+            return Err(invalid("more was written than there is room for"));
+        }
         segment.seal(Sealed::Contents)
     }
 

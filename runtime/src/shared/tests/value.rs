@@ -1,6 +1,7 @@
 //! Values that are only read, in one process.
 
 use std::collections::BTreeMap;
+use std::io::Write;
 
 use crate::object::{Flags, Object, Tag};
 use crate::shared::form::Memory;
@@ -35,8 +36,7 @@ fn a_value_with_serde_keeps_its_type() {
 fn what_came_is_looked_at() {
     let freeze = |tag, bytes: &[u8]| {
         let object = Object::frozen(tag, bytes.len(), Flags::default(), |memory| {
-            memory.copy_from_slice(bytes);
-            Ok(())
+            memory.write_all(bytes)
         });
         Memory(object.unwrap())
     };
