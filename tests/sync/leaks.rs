@@ -2,7 +2,7 @@
 
 use parproc::sync::{Barrier, Condvar, Event, Mutex, Once, ReentrantMutex, RwLock, Semaphore};
 use parproc::{Process, SharedCell, parallel};
-use parproc_tests::leaves_nothing_after;
+use parproc_tests::{Footprint, guardians, leaves_nothing_after, settled};
 use serde::{Deserialize, Serialize};
 
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -55,12 +55,18 @@ fn hold_all(all: All, begun: SharedCell<u32>, forever: bool) {
 #[parallel]
 fn nothing() {}
 
+/// What processes are started with stays, a guardian among it.
+fn first_process() {
+    Process::spawn(nothing, ()).unwrap().join().unwrap();
+    assert_eq!(settled(&1, || guardians().len()), 1);
+    let memories = || Footprint::now().descriptors_of("memfd:");
+    assert_eq!(settled(&1, memories), 1);
+}
+
 #[test]
 fn nothing_is_left_of_locks_whose_holders_were_killed() {
     const TEST: &str = "leaks::nothing_is_left_of_locks_whose_holders_were_killed";
-    // What processes are started with stays.
-    let prepare = || Process::spawn(nothing, ()).unwrap().join().unwrap();
-    leaves_nothing_after(TEST, prepare, || {
+    leaves_nothing_after(TEST, first_process, || {
         for forever in [false, true].repeat(10) {
             let (all, begun) = (All::new(), SharedCell::new(0).unwrap());
             let arguments = (all.clone(), begun.clone(), forever);
