@@ -33,7 +33,7 @@ impl Tight {
             Resource::Nofile,
             Rlimit {
                 current,
-                ..before.clone()
+                ..before
             },
         )
         .unwrap();
@@ -43,7 +43,7 @@ impl Tight {
 
 impl Drop for Tight {
     fn drop(&mut self) {
-        setrlimit(Resource::Nofile, self.0.clone()).unwrap();
+        setrlimit(Resource::Nofile, self.0).unwrap();
     }
 }
 
