@@ -151,7 +151,7 @@ mod sys;
 mod wire;
 pub mod worker;
 
-pub use channel::channel;
+pub use channel::{bounded, channel, pipe};
 pub use error::{Error, Result, TaskError, TryMapError};
 pub use pool::{
     AsCompleted, Backoff, CancelToken, Imap, ImapUnordered, InitOutput, Job, Output, Pool,

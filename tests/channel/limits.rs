@@ -29,14 +29,7 @@ impl Tight {
         });
         // Listing them takes one, which is free again.
         let current = Some(highest.max().unwrap_or(0) + more as u64);
-        setrlimit(
-            Resource::Nofile,
-            Rlimit {
-                current,
-                ..before
-            },
-        )
-        .unwrap();
+        setrlimit(Resource::Nofile, Rlimit { current, ..before }).unwrap();
         Self(before)
     }
 }
