@@ -61,7 +61,7 @@ impl PoolBuilder {
     /// For debuggers and profilers, and as the serial baseline. Results and errors are the same,
     /// except that nothing protects this process from a task that crashes. A task is done when the call that
     /// asks for it returns: one that waits for what its caller does next, with a
-    /// [channel](crate::channel) say, waits for ever. That needs a worker, or a
+    /// [channel](mod@crate::channel) say, waits for ever. That needs a worker, or a
     /// [`Process`](crate::Process), also inside of a worker, where every pool is of this kind.
     pub fn inline(mut self) -> Self {
         self.inline = true;
