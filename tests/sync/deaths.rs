@@ -279,3 +279,63 @@ fn memory_that_was_overwritten_hangs_and_ends_nobody() {
         assert!(lock.lock().is_ok());
     });
 }
+
+/// A worker dies with the thing, and the next one has its slot of the family when it gets the thing.
+fn replace_one_that_had(thing: &Thing) -> Pool {
+    let pool = Pool::builder().workers(1).build().unwrap();
+    let begun = SharedCell::new(0).unwrap();
+    let arguments = (thing.clone(), Way::Aborts, begun);
+    pool.spawn(die_with, arguments).unwrap().join().unwrap_err();
+    pool
+}
+
+#[parallel]
+fn acquire(semaphore: Semaphore, permits: u32) -> bool {
+    semaphore.acquire_many_timeout(permits, LIMIT).is_ok()
+}
+
+#[test]
+fn a_replaced_worker_gets_the_permits_of_the_dead_one() {
+    in_time(|| {
+        let semaphore = Semaphore::new(2).unwrap();
+        let pool = replace_one_that_had(&Thing::Permits(semaphore.clone()));
+        let task = pool.spawn(acquire, (semaphore.clone(), 2)).unwrap();
+        assert!(task.join().unwrap());
+        assert_eq!(semaphore.available().unwrap(), 2);
+    });
+}
+
+#[test]
+fn others_get_the_permits_of_a_worker_that_was_replaced() {
+    in_time(|| {
+        let semaphore = Semaphore::new(2).unwrap();
+        let pool = replace_one_that_had(&Thing::Permits(semaphore.clone()));
+        let task = pool.spawn(acquire, (semaphore.clone(), 0)).unwrap();
+        assert!(task.join().unwrap());
+        assert_eq!(semaphore.available().unwrap(), 2);
+    });
+}
+
+#[parallel]
+fn sees_it_broken(barrier: Barrier) -> bool {
+    barrier.is_broken()
+}
+
+#[test]
+fn a_replaced_worker_does_not_hide_that_a_party_died() {
+    in_time(|| {
+        let barrier = Barrier::new(2).unwrap();
+        let pool = replace_one_that_had(&Thing::Handle(barrier.clone()));
+        let task = pool.spawn(sees_it_broken, barrier.clone()).unwrap();
+        assert!(task.join().unwrap());
+        assert!(barrier.is_broken());
+        assert!(matches!(
+            barrier.wait(),
+            Err(BarrierError::Died { pid: None, .. })
+        ));
+        barrier.reset().unwrap();
+        assert!(!barrier.is_broken());
+        let task = pool.spawn(sees_it_broken, barrier.clone()).unwrap();
+        assert!(!task.join().unwrap());
+    });
+}

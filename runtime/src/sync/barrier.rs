@@ -123,12 +123,8 @@ impl Room {
 
     /// A dead process that had a handle; 0 if its id is not known any more.
     fn dead(&self) -> Option<u32> {
-        let family = self.handles.family();
-        let dead = self
-            .handles
-            .entries()
-            .find(|(member, _)| !family.is_alive(*member));
-        dead.map(|(member, _)| family.pid(member).unwrap_or(0))
+        let dead = self.handles.dead()?;
+        Some(dead.map_or(0, |member| self.handles.family().pid(member).unwrap_or(0)))
     }
 
     fn check(&self) -> Result<(), BarrierError> {

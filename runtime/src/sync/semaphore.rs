@@ -100,7 +100,7 @@ impl Permits {
     /// Takes `count` permits, under the lock; false if there are too few.
     fn take(&self, count: u32) -> io::Result<bool> {
         let free = self.free().load(Ordering::Relaxed);
-        if free < count && self.held.take_back() > 0 {
+        if free < count && self.held.take_back() {
             self.recount();
         }
         let Some(rest) = self.free().load(Ordering::Relaxed).checked_sub(count) else {
@@ -304,7 +304,7 @@ impl Semaphore {
     /// As [`acquire`](Self::acquire).
     pub fn available(&self) -> Result<u32, SemaphoreError> {
         self.home.locked(None, || {
-            if self.home.held.take_back() > 0 {
+            if self.home.held.take_back() {
                 self.home.recount();
             }
             self.home.free().load(Ordering::Relaxed)

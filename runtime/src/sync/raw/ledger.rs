@@ -16,9 +16,13 @@ const LINES: usize = SLOTS / IN_LINE;
 /// A process that counts further has lost count.
 const MOST: u32 = u32::MAX / 2;
 
-/// The words. Each has the generation of the member in its high half and the count in its low one; a
-/// word of another generation is as good as 0. Written by the member, and when that is dead by
-/// who [takes back](Ledger::take_back) what it had.
+/// Set in the count of a member if one that had its slot before died with a count, and nobody has taken
+/// that back: the next member writes over it.
+const LOST: u32 = 1 << 31;
+
+/// The words. Each has the generation of the member in its high half and the count in its low one; of a
+/// word of another generation only that something is [`LOST`] counts. Written by the member, and by
+/// who [takes back](Ledger::take_back) what dead ones had.
 type Words = [[AtomicU64; IN_LINE]; LINES];
 
 /// A count for each process, as one handle of this process has it.
@@ -55,7 +59,7 @@ impl Ledger {
         let mut found = word.load(Ordering::Relaxed);
         // Another handle of this process may do the same at this moment.
         while (found >> 32) as u32 != me.generation() {
-            let fresh = u64::from(me.generation()) << 32;
+            let fresh = fresh(me, found as u32);
             match word.compare_exchange(found, fresh, Ordering::AcqRel, Ordering::Relaxed) {
                 Ok(_) => break,
                 Err(now) => found = now,
@@ -83,7 +87,7 @@ impl Ledger {
         if self.is_copy() {
             return Err(self.family.me().err().unwrap_or_else(many));
         }
-        let before = self.mine().fetch_add(u64::from(count), Ordering::SeqCst) as u32;
+        let before = self.mine().fetch_add(u64::from(count), Ordering::SeqCst) as u32 & !LOST;
         if count > MOST || before > MOST - count {
             self.mine().fetch_sub(u64::from(count), Ordering::SeqCst);
             return Err(many());
@@ -102,9 +106,21 @@ impl Ledger {
     /// What all members have counted that are alive, or dead ones too until it is taken back.
     pub(crate) fn entries(&self) -> impl Iterator<Item = (Member, u32)> {
         (0..self.family.highest()).filter_map(|slot| {
-            let word = self.word(slot).load(Ordering::SeqCst);
-            let member = Member::from_bits(word >> 32 << 32 | slot as u64)?;
-            (word as u32 != 0).then_some((member, word as u32))
+            let (member, count) = self.entry(slot)?;
+            (count & !LOST != 0).then_some((member, count & !LOST))
+        })
+    }
+
+    /// A member that died with a count that nobody has taken back; which one is not known when another
+    /// member has its slot.
+    pub(crate) fn dead(&self) -> Option<Option<Member>> {
+        (0..self.family.highest()).find_map(|slot| {
+            let (member, count) = self.entry(slot)?;
+            if count & LOST != 0 {
+                Some(None)
+            } else {
+                (count != 0 && !self.family.is_alive(member)).then_some(Some(member))
+            }
         })
     }
 
@@ -114,23 +130,40 @@ impl Ledger {
             .any(|(member, _)| self.family.is_alive(member))
     }
 
-    /// Sets the counts of dead members to 0, and gives their sum.
-    pub(crate) fn take_back(&self) -> u64 {
-        let mut sum = 0;
-        for (member, count) in self.entries() {
-            if !self.family.is_alive(member) {
-                let fresh = u64::from(member.generation()) << 32;
-                // A new member of that slot, or another process that does the same, may be faster.
-                let swapped = self.word(member.slot()).compare_exchange(
-                    fresh | u64::from(count),
-                    fresh,
+    /// Sets the counts of dead members to 0; says whether there were any.
+    pub(crate) fn take_back(&self) -> bool {
+        let mut found = false;
+        for slot in 0..self.family.highest() {
+            let Some((member, count)) = self.entry(slot) else {
+                continue;
+            };
+            let word = self.word(slot);
+            if self.family.is_alive(member) {
+                if count & LOST != 0 {
+                    let before = word.fetch_and(!u64::from(LOST), Ordering::SeqCst);
+                    found |= before as u32 & LOST != 0;
+                }
+            } else if count != 0 {
+                // A new member of that slot, which says then that something is lost, or another process
+                // that does the same may be faster.
+                let empty = fresh(member, 0);
+                let swapped = word.compare_exchange(
+                    empty | u64::from(count),
+                    empty,
                     Ordering::SeqCst,
                     Ordering::Relaxed,
                 );
-                sum += swapped.map_or(0, |_| u64::from(count));
+                found |= swapped.is_ok();
             }
         }
-        sum
+        found
+    }
+
+    /// Who has counted in the word of a slot, and the low half of that.
+    fn entry(&self, slot: usize) -> Option<(Member, u32)> {
+        let word = self.word(slot).load(Ordering::SeqCst);
+        let member = Member::from_bits(word >> 32 << 32 | slot as u64)?;
+        Some((member, word as u32))
     }
 
     #[inline]
@@ -142,6 +175,12 @@ impl Ledger {
     fn word(&self, slot: usize) -> &AtomicU64 {
         &self.words[slot % LINES][slot / LINES % IN_LINE]
     }
+}
+
+/// The word of a member that has counted nothing, where another one had counted `before`.
+fn fresh(member: Member, before: u32) -> u64 {
+    let lost = if before == 0 { 0 } else { LOST };
+    u64::from(member.generation()) << 32 | u64::from(lost)
 }
 
 fn many() -> io::Error {
