@@ -8,6 +8,8 @@ use serde::{Deserialize, Serialize};
 
 #[path = "channel/ends.rs"]
 mod ends;
+#[path = "channel/handles.rs"]
+mod handles;
 #[path = "channel/kills.rs"]
 mod kills;
 #[path = "channel/limits.rs"]
@@ -18,6 +20,8 @@ mod pipes;
 mod queue;
 #[path = "channel/select.rs"]
 mod select;
+#[path = "channel/stops.rs"]
+mod stops;
 #[path = "channel/travel.rs"]
 mod travel;
 #[path = "channel/values.rs"]

@@ -5,7 +5,7 @@ use std::thread;
 use std::time::Duration;
 
 use parproc::channel::{
-    Queue, Receiver, RecvError, SendTimeoutError, Sender, TrySendError, channel, pipe,
+    Queue, Receiver, RecvError, SendTimeoutError, Sender, TrySendError, bounded, channel, pipe,
 };
 use parproc::{Process, parallel};
 use parproc_tests::in_time;
@@ -125,7 +125,7 @@ fn making_channels_at_the_descriptor_limit_is_an_error() {
 #[test]
 fn handles_that_nobody_takes_fill_the_channel_at_some_time() {
     in_time(|| {
-        let (sender, receiver) = channel::<Sender<u64>>().unwrap();
+        let (sender, receiver) = bounded::<Sender<u64>>(10_000).unwrap();
         let (handle, handles) = channel().unwrap();
         let sent = (0..).find(|_| match sender.try_send(handle.clone()) {
             Ok(()) => false,

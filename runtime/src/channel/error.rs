@@ -15,6 +15,7 @@ enum Kind {
     Encode { value: &'static str, reason: String },
     Decode { value: &'static str, reason: String },
     System(io::Error),
+    Crowded,
 }
 
 impl MessageError {
@@ -36,6 +37,20 @@ impl MessageError {
         Self {
             kind: Kind::System(error),
         }
+    }
+
+    pub(super) fn crowded() -> Self {
+        Self {
+            kind: Kind::Crowded,
+        }
+    }
+
+    /// True if the message contains handles, and so many messages with handles wait in a channel without limit
+    /// that the system has no room for more: it takes 250 of them. They can be sent again when some were
+    /// received. In a [`bounded`](super::bounded) channel they wait.
+    #[must_use]
+    pub fn is_crowded(&self) -> bool {
+        matches!(self.kind, Kind::Crowded)
     }
 
     /// True if the value could not be made into bytes. Nothing was sent.
@@ -70,6 +85,9 @@ impl fmt::Display for MessageError {
             Kind::Decode { value, reason } => {
                 write!(f, "a message of type `{value}` cannot be decoded: {reason}")
             }
+            Kind::Crowded => f.write_str(
+                "too many messages with handles wait in the channel: receive some, or make it bounded",
+            ),
             Kind::System(_) => f.write_str("the channel could not use the system as it needs to"),
         }
     }

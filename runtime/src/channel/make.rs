@@ -16,7 +16,9 @@ use crate::object::Tag;
 /// ```
 ///
 /// Sending never waits, so a sender that is faster than the receivers fills the memory: see
-/// [`bounded`](crate::channel::bounded).
+/// [`bounded`](crate::channel::bounded). Of messages that contain handles (senders, shared values, locks…) the
+/// system takes 250: while so many wait, sending one more is an
+/// [error](crate::channel::MessageError::is_crowded). In a bounded channel it waits.
 ///
 /// # Errors
 /// When the system has no memory or no descriptors for it.
@@ -24,7 +26,8 @@ pub fn channel<T>() -> io::Result<(Sender<T>, Receiver<T>)> {
     create(None)
 }
 
-/// Makes a channel that holds `capacity` messages, of any size; more have to wait.
+/// Makes a channel that holds `capacity` messages, of any size; more have to wait. Of messages that contain
+/// handles (senders, shared values, locks…) it holds 250 at most.
 ///
 /// ```
 /// use parproc::channel::{self, TrySendError};

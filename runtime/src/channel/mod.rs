@@ -35,21 +35,29 @@
 //! ends on the other side are gone; a sender that is on its way in a message, or that an argument of a waiting
 //! task holds, is not gone.
 //!
+//! A copy that a process makes of itself (`fork` without `exec`) has copies of the descriptors of all its channels. As
+//! long as it lives, the channel is not disconnected for those on the other side, though it can neither send nor
+//! receive; so a task that leaves a copy behind, as a C library may that starts a daemon, keeps who
+//! waits for the end of its messages waiting. A process that is merely stopped keeps the channel connected as well,
+//! and with it the message that it was receiving; others go on without it.
+//!
 //! # How it works
 //!
 //! Messages stand in a ring in shared memory, which grows when it is full, so sending costs no system call unless
 //! somebody sleeps. Receivers sleep on an event counter, and both sides on the two ends of a socket pair,
 //! which the kernel hangs up when nobody has the other end any more; through it go also the
-//! descriptors of handles that messages contain. A channel takes three descriptors in each process
+//! descriptors of handles that messages contain, of 250 messages at a time. A channel takes three descriptors in each process
 //! that has one of its ends, and one more in those that have both.
 
 mod bytes;
 mod core;
 mod error;
 mod iter;
+mod load;
 mod lock;
 mod make;
 mod outgoing;
+mod patience;
 mod pipe;
 mod port;
 mod put;

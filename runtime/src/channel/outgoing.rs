@@ -6,6 +6,7 @@ use std::sync::Arc;
 use serde::Serialize;
 
 use super::error::MessageError;
+use super::load::Load;
 use super::put::{HAS_OBJECTS, units_of};
 use super::words::UNIT;
 use crate::object::{Object, collect};
@@ -43,7 +44,7 @@ pub(super) struct Outgoing<'a> {
     /// Where each of several messages ends, in units; empty for a single one.
     pub(super) ends: &'a [u64],
     /// What the value of a single message names; the unit behind its header is free to say so.
-    pub(super) objects: &'a [Arc<Object>],
+    pub(super) load: &'a Load,
 }
 
 impl Outgoing<'_> {

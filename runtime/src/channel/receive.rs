@@ -6,8 +6,10 @@ use std::sync::atomic::Ordering;
 use std::time::Instant;
 
 use super::core::{Limit, Port};
+use super::load::unload;
 use super::outgoing::IN_PLACE_FROM;
-use super::send::{OBJECTS, Room};
+use super::patience::{Patience, is_over};
+use super::send::Room;
 use super::signs::{Sign, ask, tell};
 use super::take::{First, Taker};
 use super::words::UNIT;
@@ -67,8 +69,22 @@ impl Port {
             };
         }
         let deadline = limit.deadline();
-        let Some(_news) = self.core.news.lock_until(deadline)? else {
-            return Err(Silence::Empty);
+        let mut patience = Patience::default();
+        let _news = loop {
+            let until = patience.until(deadline);
+            if let Some(news) = self.core.news.lock_until(Some(until))? {
+                break news;
+            }
+            let gone = self.is_alone();
+            if let Some(taken) = take(self)? {
+                return Ok(taken);
+            }
+            if gone {
+                return Err(Silence::Disconnected);
+            }
+            if is_over(deadline) {
+                return Err(Silence::Empty);
+            }
         };
         let (mut woken, mut gone) = (false, false);
         loop {
@@ -124,7 +140,8 @@ impl Port {
         let settled = &words.taken.0.settled;
         if settled.load(Ordering::Relaxed) != attempts {
             while drop_message(self.end.fd()).is_ok_and(|len| len > 0) {}
-            settled.store(attempts, Ordering::Relaxed);
+            tell(&Room(self));
+            settled.store(attempts, Ordering::Release);
         }
     }
 
@@ -154,17 +171,19 @@ impl Port {
         let Some(first) = taker.first(words, self.segment())? else {
             return Ok(None);
         };
-        let (mut objects, mut peeked) = (Vec::new(), None);
+        let (mut objects, mut found) = (Vec::new(), None);
         if first.has_objects {
-            (objects, peeked) = self.find_objects(&mut taker, &first, stale)?;
+            (objects, found) = self.find_objects(&mut taker, &first, stale)?;
         }
         let landing = copy(&taker, &first, buffer, land)?;
         tell(&Room(self));
         taker.advance(words, &first);
-        if let Some(number) = peeked {
+        if let Some(Found { number, is_there }) = found {
             // Who is killed before leaves a message in the socket that the next one drops.
-            let _ = drop_message(self.end.fd());
-            words.taken.0.settled.store(number, Ordering::Relaxed);
+            if is_there {
+                let _ = drop_message(self.end.fd());
+            }
+            words.taken.0.settled.store(number, Ordering::Release);
         }
         Ok(Some(Taken { landing, objects }))
     }
@@ -195,14 +214,13 @@ impl Port {
         Ok(ends)
     }
 
-    /// Finds the objects of the first message in the socket; gives their number, too, if the last of
-    /// their messages is still in there.
+    /// Finds the objects of the first message in the socket, where they stay until it is taken.
     fn find_objects(
         &self,
         taker: &mut Taker,
         first: &First,
         stale: &mut Vec<Message>,
-    ) -> io::Result<(Vec<Arc<Object>>, Option<u64>)> {
+    ) -> io::Result<(Vec<Arc<Object>>, Option<Found>)> {
         let mut number = [0; UNIT];
         taker.read(first, 0, &mut number);
         let number = u64::from_ne_bytes(number);
@@ -210,13 +228,14 @@ impl Port {
             Some((begun, objects)) if begun == number => objects,
             _ => Vec::new(),
         };
+        // If they are lost decoding will tell.
+        let found = |is_there| Some(Found { number, is_there });
         loop {
             let message = match object::receive(self.end.fd(), true) {
                 Ok(Some(message)) => message,
-                // They are lost, and decoding will tell.
-                Ok(None) => return Ok((objects, None)),
+                Ok(None) => return Ok((objects, found(false))),
                 Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => {
-                    return Ok((objects, None));
+                    return Ok((objects, found(false)));
                 }
                 Err(error) if error.kind() == io::ErrorKind::InvalidData => {
                     drop_message(self.end.fd())?;
@@ -227,19 +246,28 @@ impl Port {
                     return Err(error);
                 }
             };
-            if message.subject != OBJECTS || message.number != number {
+            if message.number != number {
                 // What a sender left that died before its message was there.
                 drop_message(self.end.fd())?;
                 stale.push(message);
                 continue;
             }
-            objects.extend(message.objects);
-            if !message.more {
-                return Ok((objects, Some(number)));
-            }
-            drop_message(self.end.fd())?;
+            return match unload(message, &mut objects) {
+                Ok(()) => Ok((objects, found(true))),
+                Err(error) => {
+                    taker.partial = Some((number, objects));
+                    Err(error)
+                }
+            };
         }
     }
+}
+
+/// What was found in the socket of the first message.
+struct Found {
+    /// Its own, and of nothing that is still to come.
+    number: u64,
+    is_there: bool,
 }
 
 /// The sign that there are messages: an event counter.

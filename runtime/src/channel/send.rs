@@ -5,16 +5,17 @@ use std::sync::atomic::Ordering;
 use std::time::Instant;
 
 use super::core::{Limit, Port};
+use super::load::MOST_LOADS;
 use super::outgoing::Outgoing;
+use super::patience::{Patience, is_over};
 use super::receive::News;
 use super::signs::{Sign, ask, tell};
 use super::words::{Mark, Words};
 use crate::object;
 use crate::sys::{Wait, drop_message, wait_on};
 
-/// The subjects of messages in the sockets.
+/// The subject of the notes that receivers put into the socket.
 pub(super) const ROOM: u8 = 1;
-pub(super) const OBJECTS: u8 = 2;
 
 /// So many messages are sent at most between two looks whether there are receivers at all.
 const LOOK_EVERY: u32 = 32;
@@ -24,6 +25,8 @@ const LOOK_EVERY: u32 = 32;
 pub(super) enum Stop {
     /// There is no room, or was none in time.
     Full,
+    /// There is room for messages without objects only, in a channel in which sending never waits.
+    Crowded,
     Disconnected,
     Failed(io::Error),
 }
@@ -42,7 +45,9 @@ enum Put {
     Some(usize),
     /// So many messages wait as may.
     Full,
-    /// There are too many descriptors in the socket.
+    /// So many messages with objects wait as may.
+    Crowded,
+    /// The socket has no room for more objects, though fewer wait.
     SocketFull,
 }
 
@@ -89,11 +94,15 @@ impl Port {
         start: usize,
         limit: Limit,
     ) -> Result<usize, Stop> {
-        if let Put::Some(count) = self.try_put(outgoing, start)? {
+        let put = self.try_put(outgoing, start)?;
+        if let Put::Some(count) = put {
             return Ok(count);
         }
         if self.is_alone() {
             return Err(Stop::Disconnected);
+        }
+        if self.capacity().is_none() && matches!(put, Put::Crowded | Put::SocketFull) {
+            return Err(Stop::Crowded);
         }
         if limit == Limit::Now {
             return Err(Stop::Full);
@@ -115,21 +124,26 @@ impl Port {
         if count == 0 {
             return Ok(Put::Full);
         }
+        if !outgoing.load.is_empty() && self.is_crowded() {
+            return Ok(Put::Crowded);
+        }
         let (pieces, units) = outgoing.part(start, count as usize);
         putter.write(words, self.segment(), pieces, units)?;
         // Before objects are in the socket: should this process die now, who is woken drops them.
         tell(&News(self));
-        if !outgoing.objects.is_empty() {
+        if !outgoing.load.is_empty() {
             let attempts = &words.sent.0.attempts;
-            let number = attempts.load(Ordering::Relaxed).wrapping_add(1);
-            attempts.store(number, Ordering::Relaxed);
+            let before = attempts.load(Ordering::Relaxed);
+            let number = before.wrapping_add(1);
+            // First: nobody uses a number again that may be in the socket.
+            attempts.store(number, Ordering::Release);
             putter.patch(words, 1, number);
-            match object::send(self.end.fd(), OBJECTS, number, outgoing.objects, false) {
-                Ok(()) => {}
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
-                    return Ok(Put::SocketFull);
-                }
-                Err(error) => return Err(error.into()),
+            if let Err(error) = outgoing.load.send(self.end.fd(), number) {
+                attempts.store(before, Ordering::Release);
+                return match error.kind() {
+                    io::ErrorKind::WouldBlock => Ok(Put::SocketFull),
+                    _ => Err(error.into()),
+                };
             }
         }
         putter.publish(words, count, units);
@@ -143,14 +157,27 @@ impl Port {
         start: usize,
         deadline: Option<Instant>,
     ) -> Result<usize, Stop> {
-        let Some(_room) = self.core.room.lock_until(deadline)? else {
-            return Err(Stop::Full);
+        let mut patience = Patience::default();
+        let _room = loop {
+            let until = patience.until(deadline);
+            if let Some(room) = self.core.room.lock_until(Some(until))? {
+                break room;
+            }
+            if let Put::Some(count) = self.try_put(outgoing, start)? {
+                return Ok(count);
+            }
+            if self.is_alone() {
+                return Err(Stop::Disconnected);
+            }
+            if is_over(deadline) {
+                return Err(Stop::Full);
+            }
         };
         let mut woken = false;
         loop {
             let socket_full = match self.try_put(outgoing, start)? {
                 Put::Some(count) => return Ok(count),
-                Put::Full => false,
+                Put::Full | Put::Crowded => false,
                 Put::SocketFull => true,
             };
             if !socket_full {
@@ -161,11 +188,13 @@ impl Port {
                     continue;
                 }
             }
-            let left = deadline.map(|deadline| deadline.saturating_duration_since(Instant::now()));
-            if left.is_some_and(|left| left.is_zero()) {
+            if is_over(deadline) {
                 return Err(Stop::Full);
             }
             let before = Instant::now();
+            // It may be woken later than possible: what there is room for depends on the message.
+            let until = patience.until(deadline);
+            let left = Some(until.saturating_duration_since(before));
             let wait = if socket_full {
                 Wait::to_write(self.end.fd())
             } else {
@@ -185,13 +214,23 @@ impl Port {
         Wait::to_read(self.end.fd())
     }
 
+    /// True if there is no room for a message, whatever it names.
     pub(super) fn is_full(&self) -> bool {
         let head: Mark = self.head();
         self.tail().messages_since(head) >= self.core.capacity
+            || (self.capacity().is_some() && self.is_crowded())
     }
 
-    /// Asks receivers for a note when there is room; false if there is some.
-    pub(super) fn ask_for_room(&self, woken: bool) -> Result<bool, Stop> {
+    /// True if no more messages with objects may wait.
+    fn is_crowded(&self) -> bool {
+        let words = self.words();
+        let settled = words.taken.0.settled.load(Ordering::Acquire);
+        let attempts = words.sent.0.attempts.load(Ordering::Acquire);
+        attempts.wrapping_sub(settled) >= MOST_LOADS
+    }
+
+    /// Asks receivers for a note when there is room for any message; false if there is some.
+    pub(super) fn ask_for_room(&self, woken: bool) -> io::Result<bool> {
         let _receive = self.core.receive.lock()?;
         if !self.is_full() {
             return Ok(false);

@@ -9,6 +9,7 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use super::core::{Limit, Port};
 use super::error::{MessageError, SendError, SendTimeoutError, TrySendError};
+use super::load::Load;
 use super::make::tag;
 use super::outgoing::{IN_PLACE_FROM, Outgoing, encode, plain_header, with_buffer};
 use super::port;
@@ -63,7 +64,7 @@ impl<T> Sender<T> {
         self.len() == 0
     }
 
-    /// True if sending would wait for room.
+    /// True if sending would wait for room, were it for a message with handles.
     #[must_use]
     pub fn is_full(&self) -> bool {
         self.port.is_full()
@@ -93,11 +94,15 @@ impl<T: Serialize + DeserializeOwned + 'static> Sender<T> {
     ///
     /// # Errors
     /// When no receiver is left, or the message cannot be encoded, or the system is out of memory or of
-    /// descriptors. The error has the message.
+    /// descriptors; in a channel without limit also when it contains handles and
+    /// [250 such messages](MessageError::is_crowded) wait. The error has the message.
     pub fn send(&self, message: T) -> Result<(), SendError<T>> {
         match self.put(&message, Limit::Never) {
             Ok(()) => Ok(()),
             Err(Refusal::Encode(error)) => Err(SendError::Failed(message, error)),
+            Err(Refusal::Stop(Stop::Crowded)) => {
+                Err(SendError::Failed(message, MessageError::crowded()))
+            }
             Err(Refusal::Stop(Stop::Disconnected | Stop::Full)) => {
                 Err(SendError::Disconnected(message))
             }
@@ -116,6 +121,9 @@ impl<T: Serialize + DeserializeOwned + 'static> Sender<T> {
             Ok(()) => Ok(()),
             Err(Refusal::Encode(error)) => Err(TrySendError::Failed(message, error)),
             Err(Refusal::Stop(Stop::Full)) => Err(TrySendError::Full(message)),
+            Err(Refusal::Stop(Stop::Crowded)) => {
+                Err(TrySendError::Failed(message, MessageError::crowded()))
+            }
             Err(Refusal::Stop(Stop::Disconnected)) => Err(TrySendError::Disconnected(message)),
             Err(Refusal::Stop(Stop::Failed(error))) => {
                 Err(TrySendError::Failed(message, MessageError::system(error)))
@@ -133,6 +141,9 @@ impl<T: Serialize + DeserializeOwned + 'static> Sender<T> {
             Ok(()) => Ok(()),
             Err(Refusal::Encode(error)) => Err(SendTimeoutError::Failed(message, error)),
             Err(Refusal::Stop(Stop::Full)) => Err(SendTimeoutError::Timeout(message)),
+            Err(Refusal::Stop(Stop::Crowded)) => {
+                Err(SendTimeoutError::Failed(message, MessageError::crowded()))
+            }
             Err(Refusal::Stop(Stop::Disconnected)) => Err(SendTimeoutError::Disconnected(message)),
             Err(Refusal::Stop(Stop::Failed(error))) => Err(SendTimeoutError::Failed(
                 message,
@@ -178,6 +189,9 @@ impl<T: Serialize + DeserializeOwned + 'static> Sender<T> {
                             Refusal::Stop(Stop::Disconnected | Stop::Full) => {
                                 SendError::Disconnected(batch)
                             }
+                            Refusal::Stop(Stop::Crowded) => {
+                                SendError::Failed(batch, MessageError::crowded())
+                            }
                             Refusal::Stop(Stop::Failed(error)) => {
                                 SendError::Failed(batch, MessageError::system(error))
                             }
@@ -196,11 +210,12 @@ impl<T: Serialize + DeserializeOwned + 'static> Sender<T> {
         }
         with_buffer(|buffer| {
             let objects = encode(message, buffer).map_err(Refusal::Encode)?;
+            let load = Load::new(objects).map_err(|error| Refusal::Stop(error.into()))?;
             let outgoing = Outgoing {
                 bytes: buffer,
                 body: &[],
                 ends: &[],
-                objects: &objects,
+                load: &load,
             };
             let put = self.port.put(&outgoing, 0, limit);
             put.map(|_| ()).map_err(Refusal::Stop)
@@ -213,7 +228,7 @@ impl<T: Serialize + DeserializeOwned + 'static> Sender<T> {
             bytes: &plain_header(body.len()),
             body,
             ends: &[],
-            objects: &[],
+            load: &Load::NONE,
         };
         let put = self.port.put(&outgoing, 0, limit);
         put.map(|_| ()).map_err(Refusal::Stop)
@@ -248,7 +263,7 @@ impl<T: Serialize + DeserializeOwned + 'static> Sender<T> {
             bytes: buffer,
             body: &[],
             ends: &ends,
-            objects: &[],
+            load: &Load::NONE,
         };
         let mut done = 0;
         while done < ends.len() {

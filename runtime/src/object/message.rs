@@ -8,8 +8,8 @@ use super::descriptor::{Flags, Kind, Object};
 use super::table;
 use crate::sys::{MOST_DESCRIPTORS, Received, receive_message, send_message};
 
-/// Subject, whether more follow, and number.
-const HEAD: usize = 10;
+/// Subject and number.
+const HEAD: usize = 9;
 /// Objects in one message.
 pub(crate) const MOST_OBJECTS: usize = MOST_DESCRIPTORS;
 /// Id, kind and flags of one object.
@@ -27,8 +27,6 @@ pub(crate) struct Message {
     pub(crate) subject: u8,
     /// What it belongs to.
     pub(crate) number: u64,
-    /// More messages of the same number follow.
-    pub(crate) more: bool,
     pub(crate) objects: Vec<Arc<Object>>,
     /// Of objects that do not come along.
     pub(crate) ids: Vec<u64>,
@@ -46,10 +44,9 @@ pub(crate) fn send(
     objects: &[Arc<Object>],
     wait: bool,
 ) -> io::Result<()> {
-    let mut groups = objects.chunks(MOST_DESCRIPTORS).peekable();
-    while let Some(group) = groups.next() {
+    for group in objects.chunks(MOST_DESCRIPTORS) {
         let mut bytes = Vec::with_capacity(HEAD + ENTRY * group.len());
-        bytes.extend([subject, u8::from(groups.peek().is_some())]);
+        bytes.push(subject);
         bytes.extend(number.to_ne_bytes());
         for object in group {
             let Flags { keep, waits } = object.flags();
@@ -67,7 +64,7 @@ pub(crate) fn send(
 pub(crate) fn send_note(socket: BorrowedFd<'_>, subject: u8, number: u64) -> io::Result<()> {
     let mut bytes = [0; HEAD];
     bytes[0] = subject;
-    bytes[2..].copy_from_slice(&number.to_ne_bytes());
+    bytes[1..].copy_from_slice(&number.to_ne_bytes());
     send_message(socket, &bytes, &[], false)
 }
 
@@ -123,7 +120,7 @@ fn open(bytes: &[u8], received: Received) -> io::Result<Message> {
     let bytes = bytes.get(..received.len).ok_or_else(invalid)?;
     let (head, entries) = bytes.split_at_checked(HEAD).ok_or_else(invalid)?;
     let word = |bytes: &[u8]| bytes.try_into().map(u64::from_ne_bytes);
-    let number = word(&head[2..]).map_err(|_| invalid())?;
+    let number = word(&head[1..]).map_err(|_| invalid())?;
     let mut ids = Vec::new();
     if received.descriptors.is_empty() {
         let (words, rest) = entries.as_chunks();
@@ -153,7 +150,6 @@ fn open(bytes: &[u8], received: Received) -> io::Result<Message> {
     Ok(Message {
         subject: head[0],
         number,
-        more: head[1] != 0,
         objects,
         ids,
     })

@@ -68,10 +68,7 @@ fn an_object_that_comes_back_is_the_one_that_is_there() {
     let object = memory();
     send(a.fd(), 7, 42, std::slice::from_ref(&object), false).unwrap();
     let message = receive(b.fd(), false).unwrap().unwrap();
-    assert_eq!(
-        (message.subject, message.number, message.more),
-        (7, 42, false)
-    );
+    assert_eq!((message.subject, message.number), (7, 42));
     assert!(Arc::ptr_eq(&message.objects[0], &object));
     assert!(receive(b.fd(), false).unwrap().is_none());
 }
@@ -113,7 +110,6 @@ fn many_objects_take_several_messages() {
     send(a.fd(), 1, 1, &objects, false).unwrap();
     let first = receive(b.fd(), false).unwrap().unwrap();
     let second = receive(b.fd(), false).unwrap().unwrap();
-    assert!(first.more && !second.more);
     assert_eq!(first.objects.len() + second.objects.len(), 300);
 }
 

@@ -3,9 +3,9 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use crate::channel::load::OBJECTS;
 use crate::channel::outgoing::encode;
 use crate::channel::region::{LEAST, start};
-use crate::channel::send::OBJECTS;
 use crate::channel::{Receiver, Sender, channel};
 use crate::object;
 
