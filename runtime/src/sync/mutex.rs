@@ -250,7 +250,8 @@ impl<T: Plain> Drop for MutexGuard<'_, T> {
     #[inline]
     fn drop(&mut self) {
         let home = &self.mutex.home;
-        if !self.was_panicking && panicking() {
+        // A copy of the process that took it has done nothing to the value.
+        if !self.was_panicking && panicking() && home.lock.is_mine() {
             home.set_poisoned(true);
         }
         home.lock.unlock();

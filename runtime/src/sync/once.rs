@@ -46,6 +46,10 @@ struct Running<'a>(&'a Run);
 
 impl Drop for Running<'_> {
     fn drop(&mut self) {
+        // In a copy of the process it is not the copy that runs it.
+        if !self.0.0.is_mine() {
+            return;
+        }
         let panicked = self.0.done().load(Ordering::Relaxed) == 0;
         self.0
             .poisoned()
@@ -130,6 +134,11 @@ impl Once {
             return Err(OnceError::Poisoned);
         }
         function(&OnceState { poisoned });
+        if !self.home.0.is_mine() {
+            let what =
+                "a copy of the process was made in the function, which the process itself runs";
+            return Err(OnceError::System(io::Error::other(what)));
+        }
         self.home.done().store(1, Ordering::Release);
         drop(running);
         Ok(())

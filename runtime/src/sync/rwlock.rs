@@ -314,7 +314,8 @@ impl<T: Plain> Drop for RwLockWriteGuard<'_, T> {
     #[inline]
     fn drop(&mut self) {
         let lock = &self.lock.home.lock;
-        if !self.was_panicking && panicking() {
+        // A copy of the process that took it has done nothing to the value.
+        if !self.was_panicking && panicking() && lock.is_written_here() {
             lock.set_poisoned(true);
         }
         lock.unlock_write();

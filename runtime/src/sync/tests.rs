@@ -1,5 +1,6 @@
 mod barrier;
 mod condvar;
+mod copies;
 mod event;
 mod locks;
 mod once;

@@ -138,9 +138,14 @@ impl RawRwLock {
         }
     }
 
+    /// True if this thread writes through this handle.
+    pub(crate) fn is_written_here(&self) -> bool {
+        self.lock.is_mine()
+    }
+
     /// False, and nothing done, if this thread does not write through this handle.
     pub(crate) fn unlock_write(&self) -> bool {
-        if !self.lock.is_mine() {
+        if !self.is_written_here() {
             return false;
         }
         self.flag().store(DOWN, Ordering::SeqCst);
