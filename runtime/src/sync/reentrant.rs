@@ -21,9 +21,14 @@ use super::raw::{self, Acquired, RawLock};
 use crate::shared::Plain;
 use crate::sys::Mapping;
 
-/// As a mutex; the second spare word of its lock counts how often the holder has it.
+/// As a mutex, with how often the holder has it, if that is in this process: nobody else can overwrite
+/// the count.
 #[derive(Debug)]
-struct Locked<T>(Inner<T>);
+struct Locked<T> {
+    inner: Inner<T>,
+    /// Of the holder only.
+    count: AtomicU32,
+}
 
 impl<T: Plain> State for Locked<T> {
     const KIND: &'static str = "reentrant";
@@ -31,13 +36,10 @@ impl<T: Plain> State for Locked<T> {
     const WAITS: bool = false;
 
     fn at(mapping: &Arc<Mapping>) -> io::Result<Self> {
-        Inner::at(mapping).map(Self)
-    }
-}
-
-impl<T> Locked<T> {
-    fn count(&self) -> &AtomicU32 {
-        &self.0.lock.spare()[1]
+        Ok(Self {
+            inner: Inner::at(mapping)?,
+            count: AtomicU32::new(0),
+        })
     }
 }
 
@@ -76,7 +78,7 @@ impl<T: Plain> ReentrantMutex<T> {
     pub fn new(value: T) -> io::Result<Self> {
         let home = Home::<Locked<T>>::new()?;
         // SAFETY: nobody else has it yet.
-        unsafe { home.0.value.set(value) };
+        unsafe { home.inner.value.set(value) };
         Ok(Self { home })
     }
 
@@ -120,12 +122,12 @@ impl<T: Plain> ReentrantMutex<T> {
     /// True if a holder died or panicked since the poison was cleared last. A death is known once
     /// somebody has taken the lock after it.
     pub fn is_poisoned(&self) -> bool {
-        self.home.0.is_poisoned()
+        self.home.inner.is_poisoned()
     }
 
     /// Makes the value count as sound again, after it was put right.
     pub fn clear_poison(&self) {
-        self.home.0.set_poisoned(false);
+        self.home.inner.set_poisoned(false);
     }
 
     fn take<'a>(
@@ -133,8 +135,8 @@ impl<T: Plain> ReentrantMutex<T> {
         take: impl FnOnce(&RawLock) -> Result<Option<Acquired>, raw::LockError>,
         busy: LockError<ReentrantMutexGuard<'a, T>>,
     ) -> Result<ReentrantMutexGuard<'a, T>, LockError<ReentrantMutexGuard<'a, T>>> {
-        let Inner { lock, value } = &self.home.0;
-        let count = self.home.count();
+        let Locked { inner, count } = &*self.home;
+        let Inner { lock, value } = inner;
         if lock.is_mine() {
             let more = count.load(Ordering::Relaxed).checked_add(1);
             let more = more.ok_or_else(|| {
@@ -146,11 +148,11 @@ impl<T: Plain> ReentrantMutex<T> {
                 return Err(busy);
             };
             if acquired.died {
-                self.home.0.set_poisoned(true);
+                inner.set_poisoned(true);
             }
             // SAFETY: this thread has just taken the lock, and nobody has a guard.
             unsafe { value.repair() };
-            // A dead holder may have left its count.
+            // A thread that has ended may have left its count.
             count.store(1, Ordering::Relaxed);
         }
         let guard = ReentrantMutexGuard {
@@ -216,7 +218,7 @@ impl<T: Plain> Deref for ReentrantMutexGuard<'_, T> {
     fn deref(&self) -> &Cell<T> {
         // SAFETY: a cell has the layout of its value, the bytes are a `T` since the lock was taken,
         // and only this thread reaches them, through cells only.
-        unsafe { &*self.mutex.home.0.value.get().cast() }
+        unsafe { &*self.mutex.home.inner.value.get().cast() }
     }
 }
 
@@ -224,17 +226,17 @@ impl<T: Plain> Drop for ReentrantMutexGuard<'_, T> {
     fn drop(&mut self) {
         let home = &self.mutex.home;
         // A copy of the process that took it has nothing to let go of.
-        if !home.0.lock.is_mine() {
+        if !home.inner.lock.is_mine() {
             return;
         }
         if !self.was_panicking && panicking() {
-            home.0.set_poisoned(true);
+            home.inner.set_poisoned(true);
         }
-        let count = home.count().load(Ordering::Relaxed);
+        let count = home.count.load(Ordering::Relaxed);
         if count > 1 {
-            home.count().store(count - 1, Ordering::Relaxed);
+            home.count.store(count - 1, Ordering::Relaxed);
         } else {
-            home.0.lock.unlock();
+            home.inner.lock.unlock();
         }
     }
 }
@@ -242,5 +244,32 @@ impl<T: Plain> Drop for ReentrantMutexGuard<'_, T> {
 impl<T: Plain + fmt::Debug> fmt::Debug for ReentrantMutexGuard<'_, T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.get().fmt(f)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_others_write_to_its_memory_frees_no_lock_that_has_guards() {
+        for scribble in [0, 1, u32::MAX] {
+            let mutex = ReentrantMutex::new(0).unwrap();
+            let (first, second) = (mutex.lock().unwrap(), mutex.lock().unwrap());
+            for word in mutex.home.inner.lock.spare() {
+                word.store(scribble, Ordering::Relaxed);
+            }
+            let is_free = || {
+                std::thread::scope(|scope| {
+                    let other =
+                        scope.spawn(|| !matches!(mutex.try_lock(), Err(LockError::WouldBlock)));
+                    other.join().unwrap()
+                })
+            };
+            drop(first);
+            assert!(!is_free());
+            drop(second);
+            assert!(is_free());
+        }
     }
 }
