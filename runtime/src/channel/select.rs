@@ -1,6 +1,7 @@
 //! Waiting for several channels at once, and for what else comes up.
 
 use std::fmt;
+use std::io;
 use std::time::{Duration, Instant};
 
 use super::{Receiver, Sender};
@@ -8,6 +9,9 @@ use crate::sys::{Wait, wait_on};
 
 /// How long to wait before looking again where the system has no better way.
 const PAUSE: Duration = Duration::from_millis(1);
+
+/// After so many looks in vain without a pause, somebody makes noise who should not.
+const QUICK: u32 = 1000;
 
 /// Waits for the first of several operations that can be done without waiting.
 ///
@@ -47,7 +51,9 @@ pub(crate) trait Selectable {
 
     /// Has [`waits`](Self::waits) become ready when this does; false if this is ready. `woken` says that the
     /// first of them was ready though this was not.
-    fn ask(&self, woken: bool) -> bool;
+    ///
+    /// An error is one that who does what is asked for gets, too.
+    fn ask(&self, woken: bool) -> io::Result<bool>;
 
     /// What to wait for, the first one for news; none if that is not possible.
     fn waits(&self) -> Vec<Wait<'_>>;
@@ -105,6 +111,7 @@ impl<'a> Select<'a> {
 
     fn ready_until(&mut self, deadline: Option<Instant>) -> Option<usize> {
         let mut woken = vec![false; self.sources.len()];
+        let mut quick = 0;
         loop {
             if let Some(ready) = self.try_ready() {
                 return Some(ready);
@@ -117,7 +124,13 @@ impl<'a> Select<'a> {
             let (mut asked, mut blind) = (true, false);
             for (index, source) in self.sources.iter().enumerate() {
                 let Some(source) = source else { continue };
-                asked = asked && source.ask(woken[index]);
+                if asked {
+                    match source.ask(woken[index]) {
+                        Ok(done) => asked = done,
+                        // There is nothing to wait for: using it fails at once.
+                        Err(_) => return Some(index),
+                    }
+                }
                 firsts[index] = Some(waits.len());
                 let before = waits.len();
                 waits.extend(source.waits());
@@ -136,8 +149,14 @@ impl<'a> Select<'a> {
             } else {
                 left
             };
+            if quick > QUICK {
+                std::thread::sleep(limit.unwrap_or(PAUSE).min(PAUSE));
+            }
+            let before = Instant::now();
             match wait_on(&waits, limit) {
                 Ok(found) => {
+                    let slept = before.elapsed() > PAUSE;
+                    quick = if slept { 0 } else { quick.saturating_add(1) };
                     for (woken, first) in woken.iter_mut().zip(firsts) {
                         let first = first.and_then(|first| found.get(first));
                         *woken = first.is_some_and(|first| first.ready);
@@ -155,9 +174,8 @@ impl<T> Selectable for &Receiver<T> {
         self.port().has_news() || self.port().is_alone()
     }
 
-    fn ask(&self, woken: bool) -> bool {
-        // An error is what receiving tells, too.
-        self.port().ask_for_news(woken).unwrap_or(false)
+    fn ask(&self, woken: bool) -> io::Result<bool> {
+        self.port().ask_for_news(woken)
     }
 
     fn waits(&self) -> Vec<Wait<'_>> {
@@ -170,8 +188,8 @@ impl<T> Selectable for &Sender<T> {
         !self.port().is_full() || self.port().is_alone()
     }
 
-    fn ask(&self, woken: bool) -> bool {
-        self.port().ask_for_room(woken).unwrap_or(false)
+    fn ask(&self, woken: bool) -> io::Result<bool> {
+        self.port().ask_for_room(woken)
     }
 
     fn waits(&self) -> Vec<Wait<'_>> {

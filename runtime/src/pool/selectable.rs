@@ -1,5 +1,6 @@
 //! Tasks and processes in a [`Select`], beside channels.
 
+use std::io;
 use std::os::fd::AsFd;
 use std::sync::Arc;
 
@@ -74,8 +75,8 @@ impl<R: Output> Selectable for TaskEnd<'_, R> {
         self.task.is_finished()
     }
 
-    fn ask(&self, _woken: bool) -> bool {
-        !self.task.is_finished()
+    fn ask(&self, _woken: bool) -> io::Result<bool> {
+        Ok(!self.task.is_finished())
     }
 
     fn waits(&self) -> Vec<Wait<'_>> {
@@ -89,8 +90,8 @@ impl<R> Selectable for &Process<R> {
         is_readable(self)
     }
 
-    fn ask(&self, _woken: bool) -> bool {
-        true
+    fn ask(&self, _woken: bool) -> io::Result<bool> {
+        Ok(true)
     }
 
     fn waits(&self) -> Vec<Wait<'_>> {

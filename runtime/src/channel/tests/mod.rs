@@ -5,4 +5,5 @@ mod ends;
 mod hostile;
 mod model;
 mod regions;
+mod select;
 mod signs;
