@@ -36,10 +36,9 @@
 //! task holds, is not gone.
 //!
 //! A copy that a process makes of itself (`fork` without `exec`) has copies of the descriptors of all its channels. As
-//! long as it lives, the channel is not disconnected for those on the other side, though it can neither send nor
-//! receive; so a task that leaves a copy behind, as a C library may that starts a daemon, keeps who
-//! waits for the end of its messages waiting. A process that is merely stopped keeps the channel connected as well,
-//! and with it the message that it was receiving; others go on without it.
+//! long as it lives, the channel is not disconnected for those on the other side; so a task that leaves a copy
+//! behind, as a C library may that starts a daemon, keeps who waits for the end of its messages waiting. A process
+//! that is merely stopped keeps the channel connected as well; others go on sending and receiving beside it.
 //!
 //! # How it works
 //!
