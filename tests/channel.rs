@@ -8,6 +8,8 @@ use serde::{Deserialize, Serialize};
 
 #[path = "channel/ends.rs"]
 mod ends;
+#[path = "channel/forks.rs"]
+mod forks;
 #[path = "channel/handles.rs"]
 mod handles;
 #[path = "channel/kills.rs"]

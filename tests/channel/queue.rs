@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use parproc::channel::{Queue, Receiver, Sender, channel};
 use parproc::{Process, parallel};
-use parproc_tests::{in_time, within};
+use parproc_tests::{in_time, pool, within};
 
 use super::{LONG, LONGER, rounds};
 
@@ -31,6 +31,31 @@ fn toils(queue: Queue<u64>) {
     while queue.recv().is_ok() {
         queue.task_done().unwrap();
     }
+}
+
+/// Receives and does nothing.
+#[parallel]
+fn forgets(queue: Queue<u64>, panics: bool) {
+    queue.recv().unwrap();
+    assert!(!panics, "in the middle of the work");
+}
+
+#[test]
+fn what_a_task_had_that_is_over_counts_as_done() {
+    in_time(|| {
+        let pool = pool(1);
+        let queue = Queue::new().unwrap();
+        for panics in [false, true] {
+            queue.send(1).unwrap();
+            let joining = thread::spawn({
+                let queue = queue.clone();
+                move || queue.join_timeout(LONG)
+            });
+            let task = pool.spawn(forgets, (queue.clone(), panics)).unwrap();
+            assert_eq!(task.join().is_err(), panics);
+            assert!(joining.join().unwrap());
+        }
+    });
 }
 
 #[test]

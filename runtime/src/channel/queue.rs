@@ -46,9 +46,10 @@ use super::{
 /// ```
 ///
 /// `task_done` counts for the process that has received the message, on any of its threads. What a process had
-/// received when it died counts as done: nobody else has it, and nobody waits for the dead. Whoever started
-/// the process learns of its death, and can send the work again. A message that cannot be decoded
-/// is done as well.
+/// received when it died counts as done: nobody else has it, and nobody waits for the dead. The same goes for what
+/// it had received when it dropped its last handle of the queue, as a task does that returns or panics
+/// in the middle of its work. Whoever started the process or the task learns of its failure, and can send the work
+/// again. A message that cannot be decoded is done as well.
 #[derive(Serialize, Deserialize)]
 #[serde(bound = "")]
 pub struct Queue<T> {

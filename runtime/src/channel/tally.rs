@@ -83,8 +83,7 @@ impl Tally {
 
     /// There was no message, or the one that was taken is nobody's.
     pub(super) fn cancel(&self) {
-        self.here.ledger.sub(1);
-        self.tell();
+        self.here.put_back(1);
     }
 
     /// The message that was taken is the user's now.
@@ -101,14 +100,6 @@ impl Tally {
             self.cancel();
         }
         taken
-    }
-
-    fn tell(&self) {
-        let words = &self.here.words;
-        if words.joining.load(Ordering::SeqCst) != 0 {
-            words.done.fetch_add(1, Ordering::SeqCst);
-            futex_wake(&words.done);
-        }
     }
 
     /// Waits until nothing is in the channel and nothing is to be done; says whether that was in time.
@@ -139,6 +130,28 @@ impl Tally {
                 return true;
             }
         }
+    }
+}
+
+impl Here {
+    /// So many are not to be done any more.
+    fn put_back(&self, count: u32) {
+        if count == 0 || self.ledger.is_copy() {
+            return;
+        }
+        self.ledger.sub(count);
+        if self.words.joining.load(Ordering::SeqCst) != 0 {
+            self.words.done.fetch_add(1, Ordering::SeqCst);
+            futex_wake(&self.words.done);
+        }
+    }
+}
+
+impl Drop for Here {
+    /// Nobody in this process can say any more that these are done.
+    fn drop(&mut self) {
+        let taken = *self.taken.get_mut();
+        self.put_back(taken);
     }
 }
 
