@@ -18,6 +18,8 @@ mod ends;
 mod handles;
 #[path = "actor/restarts.rs"]
 mod restarts;
+#[path = "actor/slow.rs"]
+mod slow;
 
 /// What is neither sent nor received: the state need not be a value of that kind.
 struct Local(#[expect(dead_code, reason = "it is only there")] *const u8);

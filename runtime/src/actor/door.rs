@@ -8,9 +8,9 @@ use std::io;
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::message::{Answer, Blob, Named, Order, Reply, Request, Status};
-use crate::channel::{Receiver, RecvError, Sender, channel};
-use crate::error::Error;
+use super::message::{Answer, Blob, MANY, Named, Order, Reply, Request, Status};
+use super::replies::Replies;
+use crate::channel::{Receiver, RecvError, Sender, bounded};
 use crate::pool::ActorPool;
 use crate::registry::{FunctionId, table};
 use crate::sys::spawn_quiet;
@@ -21,11 +21,11 @@ const PAUSE: Duration = Duration::from_millis(10);
 
 /// Those who have called, and where their replies go.
 #[derive(Default)]
-struct Clients(HashMap<u64, Sender<Reply>>);
+struct Clients(HashMap<u64, Replies>);
 
 /// Opens a door to the actor; gives the sender that handles of it are written down with.
 pub(super) fn open(pool: Arc<ActorPool>) -> io::Result<Sender<Request>> {
-    let (sender, receiver) = channel()?;
+    let (sender, receiver) = bounded(MANY)?;
     spawn_quiet("parproc-actor", move || serve(&pool, &receiver))?;
     Ok(sender)
 }
@@ -51,14 +51,8 @@ impl Clients {
         match request {
             Request::Hello { client, replies } => {
                 // A good time to look who is gone.
-                self.0.retain(|_, replies| {
-                    let sent = replies.send(Reply {
-                        call: 0,
-                        answer: Answer::Nothing,
-                    });
-                    sent.is_ok()
-                });
-                self.0.insert(client, replies);
+                self.0.retain(|_, replies| replies.are_heard());
+                self.0.insert(client, Replies::new(replies));
             }
             Request::Call {
                 client,
@@ -118,16 +112,8 @@ pub(super) fn status(pool: &ActorPool) -> Status {
 }
 
 /// Replies to a client, unless that is gone.
-fn reply(replies: Option<Sender<Reply>>, call: u64, answer: Answer) {
-    let Some(replies) = replies else {
-        return;
-    };
-    if let Err(error) = replies.send(Reply { call, answer })
-        && !error.is_disconnected()
-    {
-        // It cannot be sent as it is: for want of descriptors or memory.
-        let refusal = Error::os_text("a result could not be sent", error.to_string());
-        let answer = Answer::refusal(&refusal);
-        let _ = replies.send(Reply { call, answer });
+fn reply(replies: Option<Replies>, call: u64, answer: Answer) {
+    if let Some(replies) = replies {
+        replies.send(Reply { call, answer });
     }
 }

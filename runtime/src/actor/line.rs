@@ -9,8 +9,8 @@ use std::io;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use super::message::{Answer, Blob, Named, Order, Reply, Request, Status};
-use crate::channel::{Receiver, RecvError, Sender, channel};
+use super::message::{Answer, Blob, MANY, Named, Order, Reply, Request, Status};
+use crate::channel::{Receiver, RecvError, Sender, bounded};
 use crate::error::{Error, ErrorKind, Result};
 use crate::pool::{ActorCall, ActorOutcome, Desk, Task, Ticket};
 use crate::sys::{forks, spawn_quiet};
@@ -153,7 +153,7 @@ impl Line {
 
     /// Tells the door where replies go.
     fn open(self: &Arc<Self>, door: &Sender<Request>) -> io::Result<()> {
-        let (replies, receiver) = channel()?;
+        let (replies, receiver) = bounded(MANY)?;
         let hello = Request::Hello {
             client: self.client,
             replies,

@@ -11,6 +11,10 @@ use crate::error::{Error, TaskError};
 use crate::object::{self, Object};
 use crate::pool::{ActorOutcome, ActorValue};
 
+/// Messages that the channels to and from an actor hold. They are bounded since sending waits then while there is no
+/// room for more handles.
+pub(super) const MANY: usize = 1 << 29;
+
 /// To the owner. Each names the client, a process that calls.
 #[derive(Debug, Serialize, Deserialize)]
 pub(super) enum Request {

@@ -165,6 +165,7 @@ mod here;
 mod line;
 pub(crate) mod made;
 mod message;
+mod replies;
 
 pub use builder::ActorBuilder;
 pub use handle::{Actor, Handle};
