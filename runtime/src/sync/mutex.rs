@@ -208,7 +208,7 @@ impl<T: Plain + fmt::Debug> fmt::Debug for Mutex<T> {
 
 /// The lock of a [`Mutex`], and the way to its value. Dropping it lets go of the lock.
 ///
-/// One that is forgotten keeps the lock until its thread ends.
+/// One that is forgotten keeps the lock until its process ends.
 #[must_use = "the lock is let go of when the guard is dropped"]
 pub struct MutexGuard<'a, T: Plain> {
     mutex: &'a Mutex<T>,

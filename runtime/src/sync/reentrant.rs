@@ -202,7 +202,7 @@ impl<T: Plain + fmt::Debug> fmt::Debug for ReentrantMutex<T> {
 
 /// One of the locks that a thread has of a [`ReentrantMutex`]. Dropping the last one lets go of it.
 ///
-/// One that is forgotten keeps the lock until its thread ends.
+/// One that is forgotten keeps the lock until its process ends.
 #[must_use = "the lock is let go of when the guard is dropped"]
 pub struct ReentrantMutexGuard<'a, T: Plain> {
     mutex: &'a ReentrantMutex<T>,

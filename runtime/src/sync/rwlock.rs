@@ -280,7 +280,7 @@ impl<T: Plain + fmt::Debug> fmt::Debug for RwLockReadGuard<'_, T> {
 
 /// The right to write the value of a [`RwLock`]. Dropping it gives it back.
 ///
-/// One that is forgotten keeps the lock until its thread ends.
+/// One that is forgotten keeps the lock until its process ends.
 #[must_use = "the lock is let go of when the guard is dropped"]
 pub struct RwLockWriteGuard<'a, T: Plain> {
     lock: &'a RwLock<T>,

@@ -47,10 +47,14 @@ pub(super) fn children(pid: u32) -> io::Result<Vec<u32>> {
 /// A field of `stat`, numbered as in the manual, which its state and later ones have from 3 on.
 fn stat(pid: u32, field: usize) -> Option<String> {
     let stat = short(&format!("/proc/{pid}/stat")).ok()?;
+    stat_of(&stat, field).map(str::to_owned)
+}
+
+/// The same in what such a file holds.
+pub(super) fn stat_of(stat: &str, field: usize) -> Option<&str> {
     // The name of the program before may hold anything.
     let (_, fields) = stat.rsplit_once(')')?;
-    let field = fields.split_whitespace().nth(field - 3)?;
-    Some(field.to_owned())
+    fields.split_whitespace().nth(field - 3)
 }
 
 /// True for a process that has ended and was not reaped.

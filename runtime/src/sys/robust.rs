@@ -26,7 +26,7 @@ use std::ptr;
 use std::ptr::NonNull;
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering, compiler_fence};
 
-use super::proc::thread_exists;
+use super::mark::Mark;
 use super::thread::{FORKS, forks};
 
 /// Where the word of a lock is, seen from its node: what the C library told the kernel.
@@ -59,7 +59,10 @@ struct Head {
 #[derive(Debug)]
 #[repr(C, align(64))]
 pub(crate) struct RobustBlock {
-    words: [AtomicU32; 6],
+    words: [AtomicU32; 2],
+    /// The [process](Mark) of the thread that has the lock; nobody while it is taken and let go of.
+    process: AtomicU64,
+    unused: [AtomicU32; 2],
     /// Of the list; for the holder and the kernel.
     links: [AtomicU64; 2],
     /// For the user of the lock.
@@ -68,13 +71,25 @@ pub(crate) struct RobustBlock {
 
 const _: () = assert!(size_of::<RobustBlock>() == 64);
 const _: () = assert!(std::mem::offset_of!(RobustBlock, links) + 8 == NODE as usize);
-const _: () = assert!(WORD < 6);
+const _: () = assert!(WORD < 2);
 
 impl RobustBlock {
     /// The word of the lock: the id of the thread that holds it, and two bits of the kernel's.
     #[inline]
     pub(crate) fn word(&self) -> &AtomicU32 {
         &self.words[WORD]
+    }
+
+    /// The process of who has the lock, or had it when its thread ended.
+    #[inline]
+    pub(crate) fn process(&self) -> Mark {
+        Mark::from_bits(self.process.load(Ordering::Relaxed))
+    }
+
+    /// For who has the lock.
+    #[inline]
+    pub(crate) fn set_process(&self, process: Mark) {
+        self.process.store(process.to_bits(), Ordering::Relaxed);
     }
 
     #[cfg(test)]
@@ -125,13 +140,13 @@ impl Held {
         self.holder.load(Ordering::Relaxed) == forks << 32 | u64::from(list.tid)
     }
 
-    /// True while another thread of this process holds the lock by this handle: somebody has
-    /// overwritten the word if that is free.
+    /// The thread of this process, and not of one that it is a copy of, that has taken the lock by this
+    /// handle: somebody has overwritten the word if that is free, or the thread has ended.
     #[cold]
-    pub(crate) fn is_in_use(&self) -> bool {
+    pub(crate) fn holder(&self) -> Option<u32> {
         let holder = self.holder.load(Ordering::Relaxed);
         let forks = u64::from(FORKS.load(Ordering::Relaxed));
-        holder != 0 && holder >> 32 == forks && thread_exists(holder as u32)
+        (holder != 0 && holder >> 32 == forks).then_some(holder as u32)
     }
 
     #[inline]
@@ -145,6 +160,7 @@ struct State {
     /// 0 until the list was found.
     tid: Cell<u32>,
     forks: Cell<u32>,
+    process: Cell<Mark>,
     head: Cell<*mut Head>,
     /// The lock taken last.
     top: Cell<*const Held>,
@@ -155,6 +171,7 @@ thread_local! {
         State {
             tid: Cell::new(0),
             forks: Cell::new(0),
+            process: Cell::new(Mark::NOBODY),
             head: Cell::new(ptr::null_mut()),
             top: Cell::new(ptr::null()),
         }
@@ -165,6 +182,7 @@ thread_local! {
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct RobustList {
     tid: u32,
+    process: Mark,
     head: *mut Head,
     _this_thread: PhantomData<*const State>,
 }
@@ -179,6 +197,7 @@ impl RobustList {
             }
             Ok(Self {
                 tid: state.tid.get(),
+                process: state.process.get(),
                 head: state.head.get(),
                 _this_thread: PhantomData,
             })
@@ -189,6 +208,12 @@ impl RobustList {
     #[inline]
     pub(crate) fn tid(self) -> u32 {
         self.tid
+    }
+
+    /// The process of the thread.
+    #[inline]
+    pub(crate) fn process(self) -> Mark {
+        self.process
     }
 
     /// From now on until [`end`](Self::end), the kernel looks at this lock when the thread ends.
@@ -427,6 +452,7 @@ fn find_list(state: &State) -> io::Result<()> {
     }
     state.head.set(head);
     state.top.set(ptr::null());
+    state.process.set(Mark::of_this_process());
     state.tid.set(
         rustix::thread::gettid()
             .as_raw_nonzero()

@@ -9,9 +9,9 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 
-use super::protocol::{Step, TID, WAITERS, freed, next};
+use super::protocol::{OWNER_DIED, Step, TID, WAITERS, freed, next};
 use crate::sys::{
-    Held, Mapping, RobustBlock, RobustList, cpus, futex_wait, futex_wake_some, thread_exists,
+    Held, Mapping, Mark, RobustBlock, RobustList, cpus, futex_wait, futex_wake_some, thread_exists,
 };
 
 /// How often a sleeper looks whether the thread that has the lock exists.
@@ -22,20 +22,33 @@ const SPINS: u32 = 100;
 /// somebody must have overwritten, does not say so.
 const OVERWRITTEN_PAUSE: Duration = Duration::from_millis(1);
 
+/// The first pause before the process of a thread that ended with a lock is looked at again.
+const ENDING_PAUSE: Duration = Duration::from_micros(100);
+
 /// A lock that was taken.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Acquired {
-    /// Whoever had it before ended without letting go of it. The next one is not told again.
+    /// The process that had it before ended without letting go of it. The next one is not told again.
     pub(crate) died: bool,
 }
 
 /// Why a lock was not taken, though nobody else kept it.
 #[derive(Debug)]
 pub(crate) enum LockError {
-    /// The calling thread has it.
+    /// The calling thread has it, or a thread of this process has ended with it.
     Deadlock,
     /// This C library does not support such locks.
     Unsupported(io::Error),
+}
+
+/// What came of taking a lock that no thread has.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Taken {
+    Yes,
+    /// The word has changed.
+    Changed,
+    /// A thread has ended with it, and its process lives.
+    Kept(Mark),
 }
 
 /// A lock in shared memory, as one handle of it.
@@ -118,6 +131,7 @@ impl RawLock {
         if unlinked {
             let tid = list.tid();
             let word = self.word();
+            self.block().set_process(Mark::NOBODY);
             let free = word.compare_exchange(tid, 0, Ordering::Release, Ordering::Relaxed);
             if free.is_err() {
                 self.free(tid);
@@ -164,11 +178,10 @@ impl RawLock {
             Err(_) => slowly(list),
         };
         if matches!(acquired, Ok(Some(_))) {
-            if self.held.is_held() && self.held.is_in_use() {
-                self.free(list.tid());
-                std::thread::sleep(OVERWRITTEN_PAUSE);
-                acquired = Ok(None);
+            if let Some(holder) = self.held.holder() {
+                acquired = self.give_back(list, holder);
             } else {
+                self.block().set_process(list.process());
                 // SAFETY: this handle keeps the block mapped and `held` in its box, even when it is
                 // dropped before the lock is let go of.
                 unsafe { list.link(&self.held) };
@@ -184,14 +197,68 @@ impl RawLock {
         loop {
             let word = self.word().load(Ordering::Relaxed);
             match next(word, list.tid(), false) {
-                Step::Take { word: taken, died } => {
-                    if self.swap(word, taken) {
-                        return Some(Acquired { died });
-                    }
-                }
+                Step::Take { word: taken, died } => match self.take(word, taken, died, None) {
+                    Taken::Yes => return Some(Acquired { died }),
+                    Taken::Changed => {}
+                    Taken::Kept(_) => return None,
+                },
                 _ => return None,
             }
         }
+    }
+
+    /// Swaps the word of a lock that no thread has. When a thread has ended with it, the process of
+    /// that must be over, too: what the lock protects may still be borrowed there. `over` is one that is.
+    #[inline]
+    fn take(&self, word: u32, taken: u32, died: bool, over: Option<Mark>) -> Taken {
+        if !died {
+            return if self.swap(word, taken) {
+                Taken::Yes
+            } else {
+                Taken::Changed
+            };
+        }
+        self.inherit(word, taken, over)
+    }
+
+    #[cold]
+    fn inherit(&self, word: u32, taken: u32, over: Option<Mark>) -> Taken {
+        let process = self.block().process();
+        if over != Some(process) && !process.is_over() {
+            return Taken::Kept(process);
+        }
+        if !self.swap(word, taken) {
+            return Taken::Changed;
+        }
+        if self.block().process() == process {
+            return Taken::Yes;
+        }
+        // Meanwhile another thread had taken it, and has ended with it as well.
+        self.leave();
+        Taken::Changed
+    }
+
+    /// Marks the lock, which this thread has just taken, as that of a thread that has ended.
+    #[cold]
+    fn leave(&self) {
+        let word = self.word();
+        let leave = |word| Some(OWNER_DIED | word & WAITERS);
+        let _ = word.fetch_update(Ordering::Release, Ordering::Relaxed, leave);
+        futex_wake_some(word, 1);
+    }
+
+    /// Gives back the lock, which this thread has just taken though a thread of this process has it by this
+    /// handle: somebody must have overwritten the block.
+    #[cold]
+    fn give_back(&self, list: RobustList, holder: u32) -> Result<Option<Acquired>, LockError> {
+        if thread_exists(holder) {
+            self.free(list.tid());
+            std::thread::sleep(OVERWRITTEN_PAUSE);
+            return Ok(None);
+        }
+        self.block().set_process(list.process());
+        self.leave();
+        Err(LockError::Deadlock)
     }
 
     /// Waits for a lock that was not free just now.
@@ -203,21 +270,39 @@ impl RawLock {
     ) -> Result<Option<Acquired>, LockError> {
         self.spin();
         let (tid, mut slept) = (list.tid(), false);
+        let (mut over, mut pause) = (None, ENDING_PAUSE);
         loop {
             let word = self.word().load(Ordering::Relaxed);
             let step = next(word, tid, slept);
+            let mut kept = None;
             match step {
-                Step::Take { word: taken, died } => {
-                    if self.swap(word, taken) {
-                        return Ok(Some(Acquired { died }));
-                    }
-                    continue;
-                }
+                Step::Take { word: taken, died } => match self.take(word, taken, died, over) {
+                    Taken::Yes => return Ok(Some(Acquired { died })),
+                    Taken::Changed => continue,
+                    Taken::Kept(process) => kept = Some(process),
+                },
                 Step::Deadlock => return Err(LockError::Deadlock),
                 Step::Announce { .. } | Step::Sleep => {}
             }
             let left = deadline.map(|deadline| deadline.saturating_duration_since(Instant::now()));
-            if left.is_some_and(|left| left.is_zero()) {
+            let is_late = left.is_some_and(|left| left.is_zero());
+            if let Some(process) = kept {
+                let forgotten = process == list.process();
+                if forgotten || is_late {
+                    // Another one that sleeps may wait longer for that process.
+                    futex_wake_some(self.word(), 1);
+                    return if forgotten {
+                        Err(LockError::Deadlock)
+                    } else {
+                        Ok(None)
+                    };
+                }
+                let slice = left.map_or(pause, |left| left.min(pause));
+                over = process.ends_within(slice).then_some(process);
+                pause = (2 * pause).min(LOOK_EVERY);
+                continue;
+            }
+            if is_late {
                 return Ok(None);
             }
             if let Step::Announce { word: announced } = step {
@@ -228,9 +313,9 @@ impl RawLock {
             let start = Instant::now();
             futex_wait(self.word(), word, Some(slice));
             slept = true;
-            let orphaned = start.elapsed() >= LOOK_EVERY && !thread_exists(word & TID);
-            if orphaned && self.swap(word, tid | WAITERS) {
-                return Ok(Some(Acquired { died: true }));
+            if start.elapsed() >= LOOK_EVERY && !thread_exists(word & TID) {
+                // As the kernel does it, for those locks that it has not seen.
+                self.swap(word, OWNER_DIED | WAITERS);
             }
         }
     }

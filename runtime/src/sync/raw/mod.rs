@@ -11,15 +11,22 @@
 //! 2. `OWNER_DIED` is set by the kernel, in place of the id, when the thread that has the lock ends. It
 //!    wakes one sleeper then, which sees the bit as it takes the lock.
 //!
+//! Behind the word stands the [process](crate::sys::Mark) of who has the lock. A thread can end with a guard
+//! forgotten, and another one of its process may go on with what it had borrowed from that. So `OWNER_DIED` is
+//! no leave to take the lock: whoever finds it waits until the process is over, too. In that process
+//! itself it is an error.
+//!
 //! | step | word | kill before the next step |
 //! | --- | --- | --- |
 //! | `begin`: the lock is pending | | nothing of ours in the word |
 //! | take: 0 or bits → id | compare and swap, acquire | pending: the kernel sets `OWNER_DIED` |
+//! | write down the process | | pending: the same, of a process that is over or of nobody |
 //! | link it into the list of the thread | | in the list: the same |
 //! | `end`: nothing is pending | | the same |
 //! | … | | the same |
 //! | `begin` | | the same |
 //! | unlink it | | pending: the same, though the work was done |
+//! | strike out the process | | the same, of nobody |
 //! | free: id → 0 or `WAITERS` | compare and swap, release | pending, and no id: the kernel wakes a sleeper |
 //! | wake a sleeper, if `WAITERS` was set | | nothing is left to do |
 //! | if nobody slept: `WAITERS` → 0, and wake once more | compare and swap | the next look at the clock |
@@ -42,4 +49,4 @@ pub(crate) use lock::{Acquired, LockError, RawLock};
 pub(crate) use rwlock::RawRwLock;
 
 #[cfg(test)]
-mod tests;
+pub(super) mod tests;

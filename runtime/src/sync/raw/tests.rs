@@ -1,5 +1,5 @@
 mod explore;
-mod lock;
+pub(in crate::sync) mod lock;
 mod lock_model;
 mod rwlock;
 mod rwlock_model;

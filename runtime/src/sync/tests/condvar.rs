@@ -4,6 +4,7 @@ use std::time::{Duration, Instant};
 
 use super::super::{Condvar, Mutex};
 use super::{LONG, thread_id, until_asleep};
+use crate::sync::raw::tests::lock::dies;
 
 const SHORT: Duration = Duration::from_millis(20);
 
@@ -87,13 +88,12 @@ fn who_waits_is_told_of_poison() {
             let waited = changed.wait_while(mutex.lock().unwrap(), |count| *count == 0);
             waited.is_err_and(|error| error.is_poisoned())
         });
-        let setter = scope.spawn(|| {
+        // It ends with the lock.
+        dies(|| {
             let mut guard = mutex.lock().unwrap();
             *guard = 1;
-            // The thread ends with the lock.
             std::mem::forget(guard);
         });
-        setter.join().unwrap();
         // Whether the other waits already or takes the lock now: it is told.
         changed.notify_all();
         let start = Instant::now();

@@ -3,6 +3,7 @@ use std::time::{Duration, Instant};
 
 use super::super::{LockError, Mutex, ReentrantMutex, RwLock};
 use super::{LONG, elsewhere, panics};
+use crate::sync::raw::tests::lock::dies;
 
 const SHORT: Duration = Duration::from_millis(20);
 
@@ -84,9 +85,9 @@ fn errors_tell_what_happened() {
 #[test]
 fn a_panic_or_a_death_poisons_a_mutex_until_that_is_cleared() {
     let mutex = Mutex::new(1).unwrap();
-    for dies in [false, true] {
-        if dies {
-            elsewhere(|| std::mem::forget(mutex.lock().unwrap()));
+    for killed in [false, true] {
+        if killed {
+            dies(|| std::mem::forget(mutex.lock().unwrap()));
         } else {
             panics(|| {
                 let mut guard = mutex.lock().unwrap();
@@ -136,6 +137,27 @@ fn a_mutex_outlives_a_guard_that_was_forgotten() {
 }
 
 #[test]
+fn a_guard_that_a_thread_forgets_keeps_the_lock_when_the_thread_has_ended() {
+    let mutex = Mutex::new(1_u64).unwrap();
+    let value: &mut u64 = elsewhere(|| &mut **Box::leak(Box::new(mutex.lock().unwrap())));
+    assert!(matches!(mutex.lock(), Err(LockError::Deadlock)));
+    assert!(matches!(mutex.try_lock(), Err(LockError::WouldBlock)));
+    assert!(matches!(mutex.lock_timeout(LONG), Err(LockError::Deadlock)));
+    *value += 1;
+
+    let lock = RwLock::new(1_u64).unwrap();
+    let value: &mut u64 = elsewhere(|| &mut **Box::leak(Box::new(lock.write().unwrap())));
+    assert!(matches!(lock.read(), Err(LockError::Deadlock)));
+    assert!(matches!(lock.try_read(), Err(LockError::WouldBlock)));
+    assert!(matches!(lock.write(), Err(LockError::Deadlock)));
+    *value += 1;
+
+    let lock = ReentrantMutex::new(1_u64).unwrap();
+    elsewhere(|| std::mem::forget(lock.lock().unwrap()));
+    assert!(matches!(lock.lock(), Err(LockError::Deadlock)));
+}
+
+#[test]
 fn a_rwlock_is_read_by_many_or_written_by_one() {
     let lock = RwLock::new(5_u64).unwrap();
     let same = lock.clone();
@@ -177,9 +199,9 @@ fn a_writer_that_panics_or_dies_poisons_a_rwlock_and_a_reader_does_not() {
         panic!("on purpose");
     });
     assert!(lock.read().is_ok());
-    for dies in [false, true] {
-        if dies {
-            elsewhere(|| std::mem::forget(lock.write().unwrap()));
+    for killed in [false, true] {
+        if killed {
+            dies(|| std::mem::forget(lock.write().unwrap()));
         } else {
             panics(|| {
                 let _guard = lock.write().unwrap();
@@ -234,7 +256,7 @@ fn a_recursive_lock_counts() {
 #[test]
 fn a_recursive_lock_is_poisoned_whatever_its_depth() {
     let lock = ReentrantMutex::new(0).unwrap();
-    elsewhere(|| {
+    dies(|| {
         std::mem::forget(lock.lock().unwrap());
         std::mem::forget(lock.lock().unwrap());
     });

@@ -28,6 +28,22 @@ fn elsewhere<T: Send>(body: impl FnOnce() -> T + Send) -> T {
     thread::scope(|scope| scope.spawn(body).join().unwrap())
 }
 
+/// As [`elsewhere`], in a process of its own, which has ended with all that it had.
+pub(in crate::sync) fn dies(body: impl FnOnce()) {
+    // SAFETY: the copy takes locks in memory that is mapped, and ends.
+    let copy = unsafe { libc::fork() };
+    if copy == 0 {
+        body();
+        // SAFETY: ends the copy without running anything of the original's.
+        unsafe { libc::_exit(0) };
+    }
+    // SAFETY: waits for the child of this test.
+    assert_eq!(
+        unsafe { libc::waitpid(copy, std::ptr::null_mut(), 0) },
+        copy
+    );
+}
+
 #[test]
 fn one_at_a_time_has_the_lock() {
     let lock = lock_at(&mapping(), 0);
@@ -111,7 +127,7 @@ fn a_time_limit_is_honoured() {
 fn the_next_one_is_told_once_that_the_holder_has_ended() {
     let mapping = mapping();
     let lock = lock_at(&mapping, 0);
-    elsewhere(|| lock.lock().unwrap());
+    dies(|| drop(lock.lock()));
     // At once: nobody has to look at the clock.
     assert_eq!(lock.try_lock().unwrap(), Some(DIED));
     assert!(lock.unlock());
@@ -120,30 +136,62 @@ fn the_next_one_is_told_once_that_the_holder_has_ended() {
 }
 
 #[test]
-fn who_waits_for_a_thread_that_ends_gets_the_lock() {
+fn who_waits_for_a_process_that_ends_gets_the_lock() {
     let mapping = mapping();
     let lock = lock_at(&mapping, 0);
+    let (word, taken) = (lock.word(), lock_at(&mapping, 1));
+    let until = |mark: &dyn Fn() -> bool| {
+        let wait = Instant::now();
+        while !mark() && wait.elapsed() < LONG {
+            thread::yield_now();
+        }
+    };
     for _ in 0..50 {
         thread::scope(|scope| {
-            let (send, receive) = std::sync::mpsc::channel();
-            let holder = lock_at(&mapping, 0);
-            scope.spawn(move || {
-                holder.lock().unwrap();
-                send.send(()).unwrap();
-                // It ends with the lock when somebody sleeps.
-                let wait = Instant::now();
-                while holder.word().load(Ordering::Relaxed) & WAITERS == 0 && wait.elapsed() < LONG
-                {
-                    thread::yield_now();
-                }
+            scope.spawn(|| {
+                dies(|| {
+                    drop(lock.lock());
+                    taken.word().store(1, Ordering::Relaxed);
+                    // It ends with the lock when somebody sleeps.
+                    until(&|| word.load(Ordering::Relaxed) & WAITERS != 0);
+                });
             });
-            receive.recv().unwrap();
+            until(&|| taken.word().swap(0, Ordering::Relaxed) == 1);
             let start = Instant::now();
             assert_eq!(lock.lock().unwrap(), DIED);
             assert!(start.elapsed() < LONG);
             assert!(lock.unlock());
         });
     }
+}
+
+#[test]
+fn a_lock_that_a_thread_has_ended_with_is_free_when_its_process_has_ended() {
+    let mapping = mapping();
+    let lock = lock_at(&mapping, 0);
+    elsewhere(|| lock.lock().unwrap());
+    for handle in [&lock, &lock_at(&mapping, 0)] {
+        assert!(handle.try_lock().unwrap().is_none());
+        assert!(matches!(handle.lock(), Err(LockError::Deadlock)));
+        let limit = Instant::now() + LONG;
+        assert!(matches!(handle.lock_until(limit), Err(LockError::Deadlock)));
+    }
+    // Elsewhere it is as any lock that somebody has.
+    dies(|| {
+        let late = Instant::now() + Duration::from_millis(20);
+        let waits = lock.lock_until(late).is_ok_and(|taken| taken.is_none());
+        if !waits || lock.try_lock().is_ok_and(|taken| taken.is_some()) {
+            lock_at(&mapping, 1).word().store(1, Ordering::Relaxed);
+        }
+    });
+    assert_eq!(lock_at(&mapping, 1).word().load(Ordering::Relaxed), 0);
+    // What a process has left that is over can be had.
+    let lock = lock_at(&mapping, 2);
+    dies(|| {
+        elsewhere(|| drop(lock.lock()));
+    });
+    assert_eq!(lock.lock().unwrap(), DIED);
+    assert!(lock.unlock());
 }
 
 #[test]
@@ -170,10 +218,10 @@ fn locks_are_let_go_of_in_any_order() {
 }
 
 #[test]
-fn all_locks_of_a_thread_that_ends_are_handed_on() {
+fn all_locks_of_a_process_that_ends_are_handed_on() {
     let mapping = mapping();
     let locks: Vec<_> = (0..40).map(|index| lock_at(&mapping, index)).collect();
-    elsewhere(|| {
+    dies(|| {
         for lock in &locks {
             lock.lock().unwrap();
         }

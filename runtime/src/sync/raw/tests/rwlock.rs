@@ -6,6 +6,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use super::super::{LockError, RawRwLock};
+use super::lock::dies;
 use crate::sys::{Mapping, Segment};
 
 const LONG: Duration = Duration::from_secs(60);
@@ -69,10 +70,10 @@ fn time_limits_are_honoured() {
 }
 
 #[test]
-fn the_next_reader_and_writer_are_told_of_a_writer_that_ended() {
+fn the_next_reader_and_writer_are_told_of_a_writer_that_died() {
     for writer in [false, true] {
         let lock = lock_in(&mapping());
-        elsewhere(|| lock.write().unwrap());
+        dies(|| drop(lock.write()));
         assert!(!lock.is_poisoned(), "nobody knows yet");
         if writer {
             lock.write().unwrap();
