@@ -42,11 +42,17 @@ impl Member {
     }
 }
 
+/// True while somebody is about to take the slot, and was not killed meanwhile.
+fn is_being_taken(state: u64) -> bool {
+    let low = state as u32;
+    low & TAKING as u32 != 0 && is_running(low >> TAKER)
+}
+
 /// One process. All words are written by its parent, and `state` by who takes it over as well.
 #[derive(Debug)]
 #[repr(C)]
 struct Slot {
-    /// The generation in the high half; in the low one, whether it is taken.
+    /// The generation in the high half; in the low one, whether it is taken or about to be.
     state: AtomicU64,
     /// The parent, 0 for the program. Written before the child is started.
     parent: AtomicU64,
@@ -70,8 +76,10 @@ pub(super) struct Slots {
 }
 
 const TAKEN: u64 = 1;
-/// Somebody is about to take it, and writes the other words first.
+/// Somebody is about to take it, and writes the other words first: the process whose id is in the bits
+/// above.
 const TAKING: u64 = 2;
+const TAKER: u32 = 2;
 
 fn state_of(member: Member) -> u64 {
     u64::from(member.generation()) << 32 | TAKEN
@@ -99,10 +107,11 @@ impl Slots {
             };
             let generation = before.wrapping_add(1).max(1);
             let member = Member::new(slot, generation)?;
-            if state as u32 == TAKING as u32 {
+            if is_being_taken(state) {
                 return None;
             }
-            let taking = state_of(member) ^ TAKEN ^ TAKING;
+            let taker = u64::from(std::process::id()) << TAKER;
+            let taking = state_of(member) ^ TAKEN | TAKING | taker;
             let swapped =
                 words
                     .state
@@ -165,5 +174,46 @@ impl Slots {
         let pid = words.pid.load(Ordering::Acquire);
         let generation = (words.state.load(Ordering::SeqCst) >> 32) as u32;
         (pid != 0 && generation == member.generation()).then_some(pid)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::process::Command;
+
+    use super::*;
+
+    fn slots() -> Slots {
+        let zeroes = [const { AtomicU32::new(0) }; 13];
+        let slot = |_| Slot {
+            state: AtomicU64::new(0),
+            parent: AtomicU64::new(0),
+            pid: AtomicU32::new(0),
+            _unused: [const { AtomicU32::new(0) }; 3],
+        };
+        Slots {
+            deaths: AtomicU32::new(0),
+            highest: AtomicU32::new(0),
+            base: AtomicU32::new(5),
+            _unused: zeroes,
+            slots: std::array::from_fn(slot),
+        }
+    }
+
+    fn taking(generation: u64, taker: u32) -> AtomicU64 {
+        AtomicU64::new(generation << 32 | u64::from(taker) << TAKER | TAKING)
+    }
+
+    #[test]
+    fn a_slot_is_not_lost_with_one_that_was_killed_as_it_took_it() {
+        let mut killed = Command::new("true").spawn().unwrap();
+        killed.wait().unwrap();
+        let mut slots = slots();
+        slots.slots[0].state = taking(6, std::process::id());
+        slots.slots[1].state = taking(6, killed.id());
+        let member = slots.take(None).unwrap();
+        assert_eq!((member.slot(), member.generation()), (1, 7));
+        assert!(slots.is_alive(member));
+        assert_eq!(slots.take(None).unwrap().slot(), 2);
     }
 }
