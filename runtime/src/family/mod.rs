@@ -10,8 +10,9 @@
 //!    ever.
 //! 3. Whoever waits for another process sleeps on its own word and on `deaths` at once: [`wait`]. After
 //!    each death all of them look who is gone.
-//! 4. A process whose parent has died is alive as long as the system says so; its slot goes to the
-//!    next child that needs one.
+//! 4. Who buries a process frees the slots of those below it as well, and counts them, when they end
+//!    in the same instant, as they do. One that lives on is alive as long as the system says so; its slot
+//!    goes to the next child that needs one.
 //!
 //! What is shared keeps a word for each slot where it counts what each process has of it. A process has the
 //! segment for reading only, until it starts workers itself: a task that overwrites all memory that

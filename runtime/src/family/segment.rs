@@ -8,9 +8,13 @@ use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::ptr::NonNull;
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex, OnceLock, PoisonError, Weak};
+use std::time::Duration;
 
 use super::slots::{Member, Slots};
-use crate::sys::{Mapping, Segment, forks, futex_wake, now_nanos};
+use crate::sys::{Mapping, Segment, forks, futex_wake, is_running, now_nanos, wait_for_ends};
+
+/// Who buries a process waits so long for those below it, which the system kills in the same instant.
+const END_LIMIT: Duration = Duration::from_millis(50);
 
 /// The family of this process. What is shared and what has workers keeps it.
 #[derive(Debug)]
@@ -135,7 +139,7 @@ impl Family {
         &self.view
     }
 
-    fn writable(&self) -> io::Result<&Slots> {
+    pub(super) fn writable(&self) -> io::Result<&Slots> {
         if let Some(view) = self.writable.get() {
             return Ok(view);
         }
@@ -236,10 +240,27 @@ impl Drop for Place {
         let (Some(member), Ok(slots)) = (self.member, self.family.writable()) else {
             return;
         };
-        if forks() == self.family.forks {
-            slots.free(member);
+        if forks() != self.family.forks {
+            return;
+        }
+        let count = || {
             slots.deaths.fetch_add(1, Ordering::SeqCst);
             futex_wake(&slots.deaths);
+        };
+        slots.free(member);
+        count();
+        let below = slots.below(member);
+        if below.is_empty() {
+            return;
         }
+        // Nobody else buries them.
+        let ids: Vec<u32> = below.iter().map(|(_, pid)| *pid).collect();
+        wait_for_ends(&ids, END_LIMIT);
+        for (member, pid) in below {
+            if !is_running(pid) {
+                slots.free(member);
+            }
+        }
+        count();
     }
 }

@@ -143,7 +143,31 @@ impl Slots {
         );
     }
 
-    fn has_slot(&self, member: Member) -> bool {
+    /// The members below `member` whose slots are taken, and their process ids.
+    pub(super) fn below(&self, member: Member) -> Vec<(Member, u32)> {
+        let mut above = vec![member.to_bits()];
+        let mut found: Vec<(Member, u32)> = Vec::new();
+        loop {
+            let before = found.len();
+            for (slot, words) in self.slots[..self.highest()].iter().enumerate() {
+                let state = words.state.load(Ordering::SeqCst);
+                let one = Member::new(slot, (state >> 32) as u32);
+                let Some(one) = one.filter(|one| state == state_of(*one)) else {
+                    continue;
+                };
+                let parent = words.parent.load(Ordering::Acquire);
+                if above.contains(&parent) && !above.contains(&one.to_bits()) {
+                    above.push(one.to_bits());
+                    found.push((one, words.pid.load(Ordering::Acquire)));
+                }
+            }
+            if found.len() == before {
+                return found;
+            }
+        }
+    }
+
+    pub(super) fn has_slot(&self, member: Member) -> bool {
         self.slots[member.slot()].state.load(Ordering::SeqCst) == state_of(member)
     }
 
@@ -215,5 +239,23 @@ mod tests {
         assert_eq!((member.slot(), member.generation()), (1, 7));
         assert!(slots.is_alive(member));
         assert_eq!(slots.take(None).unwrap().slot(), 2);
+    }
+
+    #[test]
+    fn those_below_a_member_are_found_whatever_their_slots() {
+        let slots = slots();
+        let [low, top, other] = [0; 3].map(|_| slots.take(None).unwrap());
+        slots.free(low);
+        let child = slots.take(Some(top)).unwrap();
+        let grandchild = slots.take(Some(child)).unwrap();
+        let last = slots.take(Some(grandchild)).unwrap();
+        let free = slots.take(Some(top)).unwrap();
+        slots.free(free);
+        slots.take(Some(other)).unwrap();
+        slots.tell_pid(last, 77);
+        let mut below = slots.below(top);
+        below.sort_by_key(|(one, _)| one.slot());
+        assert_eq!(below, [(child, 0), (grandchild, 0), (last, 77)]);
+        assert_eq!(child.slot(), low.slot());
     }
 }

@@ -1,3 +1,4 @@
+use std::process::Command;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
@@ -70,6 +71,30 @@ fn a_death_wakes_who_waits() {
         drop(place);
         waiter.join().unwrap();
     });
+}
+
+#[test]
+fn those_below_one_that_died_are_buried_with_it() {
+    let family = family().unwrap();
+    let place = Place::reserve().unwrap();
+    let slots = family.writable().unwrap();
+    let [ended, running] = [(); 2].map(|()| {
+        let child = Command::new("sleep").arg("1000").spawn().unwrap();
+        let below = slots.take(Some(member(&place))).unwrap();
+        slots.tell_pid(below, child.id());
+        (below, child)
+    });
+    let ((ended, mut child), (lives_on, mut other)) = (ended, running);
+    child.kill().unwrap();
+    drop(place);
+    assert!(!slots.has_slot(ended));
+    assert!(family.is_alive(lives_on));
+    other.kill().unwrap();
+    for mut child in [child, other] {
+        child.wait().unwrap();
+    }
+    assert!(!family.is_alive(lives_on));
+    slots.free(lives_on);
 }
 
 #[test]

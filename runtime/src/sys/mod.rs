@@ -58,7 +58,9 @@ pub(crate) use thread::{
     at_exit, cpus, end_at_once, forks, is_copy, name_after_program, name_process, program_name,
     spawn_quiet, watch_forks,
 };
-pub(crate) use tree::{become_subreaper, kill_group_of, open_self, reap_beyond, terminate};
+pub(crate) use tree::{
+    become_subreaper, kill_group_of, open_self, reap_beyond, terminate, wait_for_ends,
+};
 
 #[cfg(test)]
 mod tests;

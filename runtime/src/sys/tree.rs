@@ -164,6 +164,19 @@ pub(super) fn kill_tree(pid: Pid, pidfd: BorrowedFd<'_>) {
     let _ = send(pidfd, libc::SIGKILL);
 }
 
+/// Waits until the processes with these ids have ended, so long at most.
+pub(crate) fn wait_for_ends(ids: &[u32], limit: Duration) {
+    let begin = Instant::now();
+    for id in ids {
+        let pid = i32::try_from(*id).ok().and_then(Pid::from_raw);
+        let fd = pid.and_then(|pid| pidfd_open(pid, PidfdFlags::empty()).ok());
+        if let Some(fd) = fd {
+            let left = limit.saturating_sub(begin.elapsed());
+            let _ = wait_readable(&[fd.as_fd()], Some(left));
+        }
+    }
+}
+
 /// True when no thread of a child runs any more: it has ended, or all of them are stopped.
 fn is_stopped(pidfd: BorrowedFd<'_>) -> bool {
     let options = WaitIdOptions::STOPPED
