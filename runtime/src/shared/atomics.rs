@@ -7,21 +7,22 @@ use std::fmt;
 use super::Plain;
 use super::array::SharedArray;
 use super::atomic::{Place, is_atomic};
-use super::core::Reading;
+use super::core::Opened;
 use super::error::ArrayError;
 use super::number::{Bits, Count, Integer, Number};
 
 /// The elements of an array as atomics, from [`SharedArray::atomics`].
 ///
-/// While it lives nobody gets the lock of the array, or splits it.
+/// While it lives nobody gets the lock of the array, or splits it. Other processes may wait meanwhile to use the
+/// array at all, behind one that wants the lock: who keeps this open must not wait for them.
 #[must_use = "when it is dropped, others can lock the array"]
 pub struct Atomics<'a, T: Plain> {
     array: &'a SharedArray<T>,
-    _reading: Reading<'a>,
+    _opened: Opened<'a>,
 }
 
 impl<'a, T: Plain> Atomics<'a, T> {
-    pub(super) fn new(array: &'a SharedArray<T>, reading: Reading<'a>) -> Self {
+    pub(super) fn new(array: &'a SharedArray<T>, opened: Opened<'a>) -> Self {
         const {
             assert!(
                 is_atomic::<T>(),
@@ -30,7 +31,7 @@ impl<'a, T: Plain> Atomics<'a, T> {
         }
         Self {
             array,
-            _reading: reading,
+            _opened: opened,
         }
     }
 

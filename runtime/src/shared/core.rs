@@ -206,6 +206,23 @@ impl Core {
         }
     }
 
+    /// As [`read`](Self::read), for a time that the user decides on: meanwhile other readers of this process
+    /// do not wait for a writer, which would wait for them to end.
+    ///
+    /// # Errors
+    /// When parts are out.
+    pub(super) fn open(&self) -> Result<Opened<'_>, ArrayError> {
+        loop {
+            self.lock.read_inside()?;
+            let opened = Opened(self);
+            if self.header().mode.load(SeqCst) & 1 == 0 {
+                return Ok(opened);
+            }
+            drop(opened);
+            self.reunite()?;
+        }
+    }
+
     /// Takes all of the array.
     ///
     /// # Errors
@@ -262,7 +279,8 @@ impl Core {
                 true
             }
         };
-        taken.then_some(Writing(self)).ok_or(ArrayError::Busy)
+        // Made only then: dropping it would let go of the lock of a guard that this thread has.
+        taken.then(|| Writing(self)).ok_or(ArrayError::Busy)
     }
 
     /// Ends the split if all the parts are back.
@@ -314,6 +332,18 @@ impl Core {
 
     pub(super) fn is_poisoned(&self) -> bool {
         self.header().poisoned.load(SeqCst) != 0
+    }
+
+    /// Whether a guard exists that the user sees, or one that was left by who died.
+    #[cfg(test)]
+    pub(super) fn is_guarded(&self) -> bool {
+        self.header().holder.load(SeqCst) != 0
+    }
+
+    /// Whether no writer has the array or waits for it.
+    #[cfg(test)]
+    pub(super) fn is_readable(&self) -> bool {
+        self.lock.is_readable()
     }
 
     pub(super) fn clear_poison(&self) {
@@ -435,6 +465,16 @@ impl Drop for Reading<'_> {
     }
 }
 
+/// So too, for a longer time.
+#[derive(Debug)]
+pub(super) struct Opened<'a>(&'a Core);
+
+impl Drop for Opened<'_> {
+    fn drop(&mut self) {
+        self.0.lock.leave();
+    }
+}
+
 /// Nobody else uses the array, or any of its parts.
 #[derive(Debug)]
 pub(super) struct Writing<'a>(&'a Core);
@@ -497,6 +537,10 @@ impl<'a> Writing<'a> {
     }
 
     pub(super) fn end_guard(&self, panicked: bool) {
+        // What a copy made by `fork` drops is still the guard of its original.
+        if !self.0.lock.is_mine() {
+            return;
+        }
         let header = self.0.header();
         if panicked {
             header.poisoned.store(1, SeqCst);

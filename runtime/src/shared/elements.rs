@@ -106,7 +106,9 @@ impl<T: Plain> SharedArray<T> {
     ///
     /// Each operation of the array itself makes sure that nobody holds the lock and no part is out;
     /// here that is done once. Who wants the lock waits until the guard is dropped: a
-    /// thread that has one and calls [`lock`](Self::lock) or operations on all elements waits for ever.
+    /// thread that has one and calls [`lock`](Self::lock) or operations on all elements waits for ever. Operations on
+    /// single elements are possible meanwhile, in all threads of the process; other processes may wait
+    /// behind one that wants the lock.
     ///
     /// ```
     /// let counts = parproc::SharedArray::<u64>::new(256)?;
@@ -121,7 +123,7 @@ impl<T: Plain> SharedArray<T> {
     /// # Errors
     /// See [above](#errors).
     pub fn atomics(&self) -> Result<Atomics<'_, T>, ArrayError> {
-        Ok(Atomics::new(self, self.core.read()?))
+        Ok(Atomics::new(self, self.core.open()?))
     }
 
     /// A copy of all elements, as they are at one moment.

@@ -102,6 +102,11 @@ fn the_lock_gives_all_elements_to_one() {
         array.try_lock(),
         Err(LockError::Failed(ArrayError::Busy | ArrayError::Deadlock))
     ));
+    // The attempt of its own thread has not let go of it.
+    std::thread::scope(|scope| {
+        let other = || array.try_lock().is_err();
+        assert!(scope.spawn(other).join().unwrap());
+    });
     guard.sort_unstable();
     drop(guard);
     assert_eq!(array.to_vec().unwrap(), [1, 2, 3]);
@@ -118,6 +123,65 @@ fn the_lock_gives_all_elements_to_one() {
     drop(guard);
     waiting.join().unwrap().unwrap();
     assert_eq!(array.get(0), Ok(9));
+}
+
+#[test]
+fn a_guard_that_a_thread_forgets_keeps_the_lock_when_the_thread_has_ended() {
+    let array = SharedArray::from_slice(&[0_u64; 4]).unwrap();
+    let forget = || &mut Box::leak(Box::new(array.lock().unwrap()))[..];
+    let slice: &mut [u64] = std::thread::scope(|scope| scope.spawn(forget).join().unwrap());
+    assert!(matches!(
+        array.lock(),
+        Err(LockError::Failed(ArrayError::Deadlock))
+    ));
+    assert!(matches!(
+        array.try_lock(),
+        Err(LockError::Failed(ArrayError::Busy))
+    ));
+    assert_eq!(array.get(0), Err(ArrayError::Deadlock));
+    slice[0] = 1;
+}
+
+#[test]
+fn an_array_that_is_kept_open_is_used_though_somebody_waits_for_the_lock() {
+    let array = SharedArray::from_slice(&[1_u64, 2]).unwrap();
+    let open = array.atomics().unwrap();
+    std::thread::scope(|scope| {
+        let waiter = scope.spawn(|| array.lock().unwrap()[0] += 1);
+        while array.core.is_readable() {
+            std::thread::yield_now();
+        }
+        assert_eq!(array.get(0), Ok(1));
+        assert_eq!(array.atomics().unwrap().get(1), Ok(2));
+        let other = || array.fetch_add(1, 1);
+        assert_eq!(scope.spawn(other).join().unwrap(), Ok(2));
+        assert!(!waiter.is_finished());
+        drop(open);
+    });
+    assert_eq!(array.to_vec().unwrap(), [2, 3]);
+}
+
+#[test]
+#[expect(unsafe_code, reason = "the process is copied")]
+fn a_copy_of_the_process_ends_no_guard_that_it_has_a_copy_of() {
+    let array = SharedArray::<u64>::new(4).unwrap();
+    let guard = array.lock().unwrap();
+    // SAFETY: the copy drops a guard, and ends.
+    let copy = unsafe { libc::fork() };
+    if copy == 0 {
+        drop(guard);
+        // SAFETY: ends the copy without running anything of the original's.
+        unsafe { libc::_exit(0) };
+    }
+    // SAFETY: waits for the child of this test.
+    assert_eq!(
+        unsafe { libc::waitpid(copy, std::ptr::null_mut(), 0) },
+        copy
+    );
+    assert!(array.core.is_guarded());
+    drop(guard);
+    assert!(!array.core.is_guarded());
+    drop(array.lock().unwrap());
 }
 
 #[test]

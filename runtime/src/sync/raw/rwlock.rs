@@ -12,6 +12,9 @@
 //!    writer, which sleeps on it and on the deaths of the family.
 //! 4. A writer lowers the flag before it lets go of the lock. One that dies leaves it up, and whoever
 //!    gets the lock next lowers it: at `WRITING` the data is poisoned, at `DRAINING` it is not.
+//! 5. A process counts, in memory of its own, the readers that stay [inside](RawRwLock::read_inside) for long.
+//!    While there is one, other readers of the process pass a writer that waits: their count was
+//!    added to one that is not 0 since before, so the writer has not seen a 0 and will not until they are out.
 //!
 //! Readers of one process write the same cache line, those of others do not.
 
@@ -40,6 +43,8 @@ const SPINS: u32 = 20;
 pub(crate) struct RawRwLock {
     lock: RawLock,
     readers: Ledger,
+    /// Written by readers of this process after their entry in `readers` was made, and before it goes.
+    inside: AtomicU32,
 }
 
 impl RawRwLock {
@@ -59,13 +64,15 @@ impl RawRwLock {
             lock: unsafe { RawLock::at(mapping, offset) },
             // SAFETY: the second part, as the caller promises.
             readers: unsafe { Ledger::at(mapping, offset + RawLock::SIZE) }?,
+            inside: AtomicU32::new(0),
         })
     }
 
     /// Waits until no writer has the data. Each call counts, and is ended by one
     /// [`unlock_read`](Self::unlock_read), of any thread of the process.
     ///
-    /// A thread that reads already may wait for ever if a writer has come in between.
+    /// A thread that reads already may wait for ever if a writer has come in between, unless it
+    /// reads [inside](Self::read_inside).
     ///
     /// # Errors
     /// When this thread writes, and when the process cannot be a reader.
@@ -77,6 +84,27 @@ impl RawRwLock {
             }
         }
         Ok(())
+    }
+
+    /// As [`read`](Self::read), and until [`leave`](Self::leave) no reader of this process waits for a writer.
+    ///
+    /// # Errors
+    /// As [`read`](Self::read).
+    pub(crate) fn read_inside(&self) -> Result<(), LockError> {
+        self.read()?;
+        self.inside.fetch_add(1, Ordering::SeqCst);
+        Ok(())
+    }
+
+    /// Ends a [`read_inside`](Self::read_inside).
+    pub(crate) fn leave(&self) {
+        self.inside.fetch_sub(1, Ordering::SeqCst);
+        self.unlock_read();
+    }
+
+    /// True if this thread writes through this handle.
+    pub(crate) fn is_mine(&self) -> bool {
+        self.lock.is_mine()
     }
 
     /// False if a writer has the data or waits for it.
@@ -162,6 +190,12 @@ impl RawRwLock {
         self.poison().store(u32::from(poisoned), Ordering::Release);
     }
 
+    /// True while no writer has the data or waits for it.
+    #[cfg(test)]
+    pub(crate) fn is_readable(&self) -> bool {
+        self.flag().load(Ordering::SeqCst) == DOWN
+    }
+
     #[inline]
     fn flag(&self) -> &AtomicU32 {
         &self.lock.spare()[0]
@@ -179,7 +213,8 @@ impl RawRwLock {
     #[inline]
     fn read_now(&self) -> Result<bool, LockError> {
         self.readers.add(1).map_err(LockError::Unsupported)?;
-        if self.flag().load(Ordering::SeqCst) == DOWN {
+        let flag = self.flag().load(Ordering::SeqCst);
+        if flag == DOWN || (flag == DRAINING && self.inside.load(Ordering::SeqCst) != 0) {
             return Ok(true);
         }
         self.unlock_read();

@@ -11,6 +11,8 @@ enum At {
     /// waits, and wakes it.
     CountIn,
     LookAtFlag,
+    LookInside,
+    CountInside,
     Reads,
     CountOut {
         again: bool,
@@ -64,6 +66,9 @@ struct Lock {
     /// A writer was killed with the data.
     broken: bool,
     kills: u8,
+    /// The readers are threads of one process: all of them stay inside.
+    family: bool,
+    inside: u8,
 }
 
 impl Lock {
@@ -83,7 +88,14 @@ impl Lock {
             poisoned: false,
             broken: false,
             kills,
+            family: false,
+            inside: 0,
         }
+    }
+
+    fn with_readers_of_one_process(mut self) -> Self {
+        self.family = true;
+        self
     }
 
     fn can_step(&self, index: usize) -> bool {
@@ -109,9 +121,19 @@ impl Lock {
                 self.counts[index] += 1;
                 At::LookAtFlag
             }
-            At::LookAtFlag if self.flag == DOWN => At::Reads,
+            At::LookAtFlag if self.flag == DOWN => At::CountInside,
+            At::LookAtFlag if self.flag == DRAINING && self.family => At::LookInside,
             At::LookAtFlag => At::CountOut { again: true },
-            At::Reads => At::CountOut { again: false },
+            At::LookInside if self.inside > 0 => At::CountInside,
+            At::LookInside => At::CountOut { again: true },
+            At::CountInside => {
+                self.inside += 1;
+                At::Reads
+            }
+            At::Reads => {
+                self.inside -= 1;
+                At::CountOut { again: false }
+            }
             At::CountOut { again } => {
                 self.counts[index] -= 1;
                 At::LookForWriter { again }
@@ -137,7 +159,7 @@ impl Lock {
             }
             At::UnlockToRead => {
                 self.holder = None;
-                At::Reads
+                At::CountInside
             }
             At::LockToWrite => {
                 self.holder = Some(index);
@@ -236,6 +258,15 @@ impl Model for Lock {
 #[test]
 fn nobody_reads_while_one_writes_and_nobody_waits_for_ever() {
     let states = explore(Lock::new(2, 1, 0)) + explore(Lock::new(1, 2, 0));
+    assert!(states > 300, "only {states} states");
+}
+
+#[test]
+fn readers_of_a_process_that_is_inside_pass_a_writer_that_waits_and_no_other() {
+    let one_process =
+        |readers, writers| Lock::new(readers, writers, 0).with_readers_of_one_process();
+    let states =
+        explore(one_process(2, 1)) + explore(one_process(3, 1)) + explore(one_process(2, 2));
     assert!(states > 300, "only {states} states");
 }
 
