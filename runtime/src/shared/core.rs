@@ -445,10 +445,10 @@ impl Core {
         me.is_ok_and(|me| self.part(claim.index).is_under_way(ticket, me))
     }
 
-    pub(super) fn give_back(&self, claim: Claim, ticket: u32) {
+    pub(super) fn give_back(&self, claim: Claim, ticket: u32, panicked: bool) {
         // What a forked copy of this process drops is still the part of this one.
         let me = self.me();
-        if me.is_ok_and(|me| self.part(claim.index).give_back(ticket, me)) {
+        if me.is_ok_and(|me| self.part(claim.index).give_back(ticket, me, panicked)) {
             self.tell_returned();
         }
     }

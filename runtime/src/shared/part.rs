@@ -11,6 +11,7 @@ use std::panic::{RefUnwindSafe, UnwindSafe};
 use std::ptr::NonNull;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering::SeqCst};
+use std::thread::panicking;
 use std::time::{Duration, Instant};
 
 use serde::ser::{Error as _, SerializeStruct};
@@ -28,8 +29,9 @@ use crate::object::{self, Object};
 /// It is passed on by passing it as an argument, as a result or through a channel, alone or inside of
 /// other values; it is one of few things that are moved so and not copied. From
 /// then on it belongs to who receives it, and the part that stays behind is of no use: it is empty. Dropping a part
-/// gives it back to the array, and so does the death of the process that has it. If that was
-/// killed in the middle of its work, whoever locks the array next is told ([`Poisoned`](super::LockError::Poisoned)).
+/// gives it back to the array, and so does the death of the process that has it. If that died, or the
+/// part was dropped by a panic, whoever locks the array next is told ([`Poisoned`](super::LockError::Poisoned)), unless
+/// the task was tried again and that attempt did better.
 ///
 /// A task that is tried again gets its part again, as the attempt before has left it, unless all the parts have
 /// come back meanwhile and the array is whole.
@@ -60,6 +62,8 @@ pub struct SharedPart<T> {
     range: Range<usize>,
     /// See [`Here`].
     here: AtomicU64,
+    /// The thread that made the handle was panicking then.
+    panicking: bool,
 }
 
 /// Where the part is, as its handle knows it, in the lower two bits; above them the ticket.
@@ -131,6 +135,7 @@ impl<T: Plain> SharedArray<T> {
                 claim: Claim { split, index },
                 range,
                 here: AtomicU64::new(word_of(Here::Closed, 0)),
+                panicking: panicking(),
             })
         };
         Ok((0..parts).filter_map(part).collect())
@@ -337,7 +342,8 @@ impl<T> Drop for SharedPart<T> {
     fn drop(&mut self) {
         let (here, ticket) = here_of(*self.here.get_mut());
         if here != Here::Away {
-            self.array.core.give_back(self.claim, ticket);
+            let panicked = !self.panicking && panicking();
+            self.array.core.give_back(self.claim, ticket, panicked);
         }
     }
 }
@@ -408,6 +414,7 @@ impl<'de, T: Plain> Deserialize<'de> for SharedPart<T> {
             range: range.clone().unwrap_or_default(),
             claim,
             here: AtomicU64::new(word_of(Here::Closed, wire.ticket)),
+            panicking: panicking(),
             array,
         };
         if range.is_none() {

@@ -3,7 +3,8 @@
 //! | state | who | may become |
 //! | --- | --- | --- |
 //! | back | nobody | owned, by a handle with its ticket: a second attempt of a task |
-//! | owned | one handle in the member | back, moving; owned by another member once this one is dead |
+//! | broken | nobody: who had it last panicked | the same |
+//! | owned | one handle in the member | back, broken, moving; owned by another member once this one is dead |
 //! | moving | a message that the member wrote | owned, by who reads the message; back, when it is recalled |
 //!
 //! Every change is one compare-exchange of the whole word, so a process that is killed has done it or
@@ -28,6 +29,7 @@ pub(super) enum State {
     Back,
     Owned,
     Moving,
+    Broken,
 }
 
 /// Where the state stands in the word, and the ticket; the member is below.
@@ -42,6 +44,7 @@ impl Holder {
             State::Back => 0,
             State::Owned => 1,
             State::Moving => 2,
+            State::Broken => 3,
         };
         let ticket = u64::from(self.ticket & TICKETS);
         state << STATE | ticket << TICKET | self.member & MEMBERS
@@ -51,6 +54,7 @@ impl Holder {
         let state = match word >> STATE {
             1 => State::Owned,
             2 => State::Moving,
+            3 => State::Broken,
             _ => State::Back,
         };
         Self {
@@ -62,12 +66,16 @@ impl Holder {
 
     /// Whether somebody may still use the part: it is not back, and who has it lives.
     pub(super) fn is_out(self, alive: impl FnOnce(Member) -> bool) -> bool {
-        self.state != State::Back && alive(self.member)
+        matches!(self.state, State::Owned | State::Moving) && alive(self.member)
     }
 
-    /// Whether its owner died, perhaps in the middle of a change.
+    /// Whether its owner died or panicked, perhaps in the middle of a change.
     pub(super) fn is_lost(self, alive: impl FnOnce(Member) -> bool) -> bool {
-        self.state == State::Owned && !alive(self.member)
+        match self.state {
+            State::Owned => !alive(self.member),
+            State::Broken => true,
+            State::Back | State::Moving => false,
+        }
     }
 }
 
@@ -142,10 +150,11 @@ impl Part<'_> {
         self.0.load(SeqCst) == moving.to_word()
     }
 
-    /// Gives back the part that `me` owns.
-    pub(super) fn give_back(&self, ticket: u32, me: Member) -> bool {
+    /// Gives back the part that `me` owns, in the middle of a panic or not.
+    pub(super) fn give_back(&self, ticket: u32, me: Member, panicked: bool) -> bool {
+        let state = if panicked { State::Broken } else { State::Back };
         let back = Holder {
-            state: State::Back,
+            state,
             ticket,
             member: me,
         };
@@ -203,7 +212,7 @@ mod tests {
 
     #[test]
     fn a_word_says_what_was_put_in() {
-        for state in [State::Back, State::Owned, State::Moving] {
+        for state in [State::Back, State::Owned, State::Moving, State::Broken] {
             for (ticket, member) in [(0, 0), (1, 7), (TICKETS, MEMBERS)] {
                 let holder = Holder {
                     state,
@@ -238,9 +247,25 @@ mod tests {
         part.claim(ticket, 2, |_| true).unwrap();
         assert!(part.holder().is_lost(|member| member != 2));
         assert_eq!(part.claim(ticket, 3, |member| member != 2), Ok(()));
-        assert!(!part.give_back(ticket, 2));
-        assert!(part.give_back(ticket, 3));
+        assert!(!part.give_back(ticket, 2, false));
+        assert!(part.give_back(ticket, 3, false));
         assert!(!part.holder().is_out(|_| true));
+    }
+
+    #[test]
+    fn the_part_of_a_panic_is_lost_unless_a_second_attempt_ends_well() {
+        let word = AtomicU64::new(0);
+        let part = Part(&word);
+        owned(&word, 0, 1);
+        let ticket = part.depart(0, 1).unwrap();
+        part.claim(ticket, 2, |_| true).unwrap();
+        assert!(part.give_back(ticket, 2, true));
+        assert!(!part.holder().is_out(|_| true));
+        assert!(part.holder().is_lost(|_| true));
+        part.claim(ticket, 3, |_| true).unwrap();
+        assert!(!part.holder().is_lost(|_| true));
+        assert!(part.give_back(ticket, 3, false));
+        assert!(!part.holder().is_lost(|_| true));
     }
 
     #[test]
@@ -287,7 +312,7 @@ mod tests {
                     4 | 5 => {
                         let me = step as usize - 2;
                         if owners[me] && alive[me] {
-                            assert!(part.give_back(1, me as u64));
+                            assert!(part.give_back(1, me as u64, step == 5));
                             owners[me] = false;
                         }
                     }

@@ -143,3 +143,26 @@ fn what_makes_no_sense_is_refused() {
         }
     }
 }
+
+#[test]
+fn a_part_that_a_panic_drops_poisons_the_array_unless_a_second_attempt_gives_it_back() {
+    for again in [false, true] {
+        let (array, parts) = split(2);
+        let messages: Vec<_> = parts.iter().map(|part| send(part).unwrap()).collect();
+        std::thread::scope(|scope| {
+            let task = || {
+                let mut part = receive(&messages[0]).unwrap();
+                part[0] = 7;
+                std::panic::resume_unwind(Box::new(()));
+            };
+            scope.spawn(task).join().unwrap_err();
+        });
+        if again {
+            assert_eq!(receive(&messages[0]).unwrap()[0], 7);
+        }
+        drop(receive(&messages[1]).unwrap());
+        drop(parts);
+        assert_eq!(array.parts_out(), 0);
+        assert_eq!(array.lock().is_err(), !again);
+    }
+}
