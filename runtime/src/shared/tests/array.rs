@@ -174,10 +174,8 @@ fn a_copy_of_the_process_ends_no_guard_that_it_has_a_copy_of() {
         unsafe { libc::_exit(0) };
     }
     // SAFETY: waits for the child of this test.
-    assert_eq!(
-        unsafe { libc::waitpid(copy, std::ptr::null_mut(), 0) },
-        copy
-    );
+    let waited = unsafe { libc::waitpid(copy, std::ptr::null_mut(), 0) };
+    assert_eq!(waited, copy);
     assert!(array.core.is_guarded());
     drop(guard);
     assert!(!array.core.is_guarded());

@@ -38,10 +38,8 @@ pub(in crate::sync) fn dies(body: impl FnOnce()) {
         unsafe { libc::_exit(0) };
     }
     // SAFETY: waits for the child of this test.
-    assert_eq!(
-        unsafe { libc::waitpid(copy, std::ptr::null_mut(), 0) },
-        copy
-    );
+    let waited = unsafe { libc::waitpid(copy, std::ptr::null_mut(), 0) };
+    assert_eq!(waited, copy);
 }
 
 #[test]
