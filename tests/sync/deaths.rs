@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use parproc::sync::{
     Barrier, BarrierError, LockError, Mutex, Once, OnceError, ReentrantMutex, RwLock, Semaphore,
 };
-use parproc::{Pool, Process, SharedCell, parallel};
+use parproc::{Pool, Process, SharedArray, SharedCell, parallel};
 use parproc_tests::{LIMIT, in_time, scribble};
 use serde::{Deserialize, Serialize};
 
@@ -337,5 +337,43 @@ fn a_replaced_worker_does_not_hide_that_a_party_died() {
         assert!(!barrier.is_broken());
         let task = pool.spawn(sees_it_broken, barrier.clone()).unwrap();
         assert!(!task.join().unwrap());
+    });
+}
+
+/// Forgets guards in a thread that has ended when the word is set, and lives on.
+#[parallel]
+fn forget_guards(mutex: Mutex<u64>, array: SharedArray<u64>, begun: SharedCell<u32>) {
+    let forget = || {
+        std::mem::forget(mutex.lock().unwrap());
+        std::mem::forget(array.lock().unwrap());
+    };
+    std::thread::scope(|scope| scope.spawn(forget).join().unwrap());
+    begun.store(1);
+    loop {
+        std::thread::park();
+    }
+}
+
+#[test]
+fn a_lock_whose_guard_was_forgotten_is_free_when_the_process_dies_and_not_with_the_thread() {
+    in_time(|| {
+        let mutex = Mutex::new(1).unwrap();
+        let array = SharedArray::from_slice(&[1]).unwrap();
+        let begun = SharedCell::new(0).unwrap();
+        let arguments = (mutex.clone(), array.clone(), begun.clone());
+        let process = Process::spawn(forget_guards, arguments).unwrap();
+        while begun.load() == 0 {
+            std::thread::yield_now();
+        }
+        assert!(matches!(mutex.try_lock(), Err(LockError::WouldBlock)));
+        let soon = Duration::from_millis(30);
+        assert!(matches!(mutex.lock_timeout(soon), Err(LockError::TimedOut)));
+        assert!(array.try_lock().is_err_and(|error| !error.is_poisoned()));
+        std::thread::scope(|scope| {
+            let waiter = scope.spawn(|| mutex.lock().is_err_and(|error| error.is_poisoned()));
+            process.kill();
+            assert!(waiter.join().unwrap());
+        });
+        assert!(array.lock().is_err_and(|error| error.is_poisoned()));
     });
 }

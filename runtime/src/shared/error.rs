@@ -134,6 +134,25 @@ impl<G> LockError<G> {
         }
     }
 
+    /// The guard, if the lock was taken; any other error stays one. For `or_else`, as with
+    /// [the locks of `sync`](crate::sync::LockError::recover).
+    ///
+    /// ```
+    /// use parproc::shared::{LockError, SharedArray};
+    ///
+    /// let counts = SharedArray::<u64>::new(8)?;
+    /// // What a dead holder left is good enough for counters.
+    /// counts.lock().or_else(LockError::recover)?[3] += 1;
+    /// # assert_eq!(counts.get(3)?, 1);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
+    /// # Errors
+    /// When it was not taken.
+    pub fn recover(self) -> Result<G, Self> {
+        self.into_inner().map_err(LockError::Failed)
+    }
+
     /// Whether who held it before died or panicked.
     #[must_use]
     pub fn is_poisoned(&self) -> bool {
