@@ -144,7 +144,7 @@ impl<G> LockError<G> {
     /// // What a dead holder left is good enough for counters.
     /// counts.lock().or_else(LockError::recover)?[3] += 1;
     /// # assert_eq!(counts.get(3)?, 1);
-    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// # Ok::<(), parproc::Error>(())
     /// ```
     ///
     /// # Errors
