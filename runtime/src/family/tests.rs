@@ -1,4 +1,4 @@
-use std::process::Command;
+use std::process::{Child, Command};
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
@@ -73,26 +73,39 @@ fn a_death_wakes_who_waits() {
     });
 }
 
+/// Ends with the test, however that ends.
+struct Sleeper(Child);
+
+impl Sleeper {
+    fn start() -> Self {
+        Self(Command::new("sleep").arg("1000").spawn().unwrap())
+    }
+}
+
+impl Drop for Sleeper {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
 #[test]
 fn those_below_one_that_died_are_buried_with_it() {
     let family = family().unwrap();
     let place = Place::reserve().unwrap();
     let slots = family.writable().unwrap();
-    let [ended, running] = [(); 2].map(|()| {
-        let child = Command::new("sleep").arg("1000").spawn().unwrap();
+    let below = |sleeper: &Sleeper| {
         let below = slots.take(Some(member(&place))).unwrap();
-        slots.tell_pid(below, child.id());
-        (below, child)
-    });
-    let ((ended, mut child), (lives_on, mut other)) = (ended, running);
-    child.kill().unwrap();
+        slots.tell_pid(below, sleeper.0.id());
+        below
+    };
+    let (mut first, second) = (Sleeper::start(), Sleeper::start());
+    let (ended, lives_on) = (below(&first), below(&second));
+    first.0.kill().unwrap();
     drop(place);
     assert!(!slots.has_slot(ended));
     assert!(family.is_alive(lives_on));
-    other.kill().unwrap();
-    for mut child in [child, other] {
-        child.wait().unwrap();
-    }
+    drop(second);
     assert!(!family.is_alive(lives_on));
     slots.free(lives_on);
 }
