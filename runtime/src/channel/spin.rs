@@ -4,7 +4,7 @@ use std::sync::LazyLock;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, Instant};
 
-use crate::sys::{cpus, now_nanos};
+use crate::sys::{now_nanos, online_cpus};
 
 /// About the time that waking another process takes.
 const LONGEST: u32 = 50_000;
@@ -12,7 +12,8 @@ const LONGEST: u32 = 50_000;
 /// How often to look between two looks at the clock.
 const LOOKS: u32 = 96;
 
-static OTHER_CPUS: LazyLock<bool> = LazyLock::new(|| cpus() > 1);
+/// Those that this process may use do not matter: a worker that is pinned to one waits for others elsewhere.
+static OTHER_CPUS: LazyLock<bool> = LazyLock::new(|| online_cpus() > 1);
 
 /// How long to spin, in nanoseconds less than the longest time: halved whenever it was in vain.
 #[derive(Debug, Default)]

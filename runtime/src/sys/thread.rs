@@ -46,6 +46,13 @@ pub(crate) fn cpus() -> usize {
     std::thread::available_parallelism().map_or(1, std::num::NonZero::get)
 }
 
+/// The CPUs of the machine, whichever of them this process may use; at least 1.
+pub(crate) fn online_cpus() -> usize {
+    // SAFETY: asks for a number.
+    let online = unsafe { libc::sysconf(libc::_SC_NPROCESSORS_ONLN) };
+    usize::try_from(online).unwrap_or(1).max(1)
+}
+
 /// Has `last` called when the program ends by `exit` or by returning from `main`.
 pub(crate) fn at_exit(last: extern "C" fn()) {
     // SAFETY: `last` is a function of this program. Should the list of such functions be full, the
