@@ -180,11 +180,17 @@ impl<'a> Reply<'a> {
     ///
     /// # Errors
     /// When it cannot be encoded; nothing was put then.
+    // Inlined, or the reply would be copied right after it was written: the processor waits for that.
+    #[inline]
     pub fn put<R: Output>(self, value: R) -> Result<(), Failure> {
         if let Some(bytes) = plain::bytes_of(&value) {
             self.sink.value(type_name::<R>(), bytes);
             return Ok(());
         }
+        self.put_encoded(value)
+    }
+
+    fn put_encoded<R: Output>(self, value: R) -> Result<(), Failure> {
         self.scratch.clear();
         let refused = |reason| Failure::of::<R>(Step::EncodeResult, reason);
         let (encoded, objects) = collect(|| serialize(&value, self.scratch));
