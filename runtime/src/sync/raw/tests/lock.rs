@@ -328,17 +328,3 @@ fn a_copy_of_the_process_lets_go_of_nothing_and_gets_nothing() {
     assert!(free.unlock());
     assert!(lock.unlock());
 }
-
-/// `cargo test --release -p parproc --lib uncontended -- --ignored --nocapture`
-#[test]
-#[ignore = "a measurement"]
-fn uncontended_time() {
-    const ROUNDS: u32 = 10_000_000;
-    let lock = lock_at(&mapping(), 0);
-    let start = Instant::now();
-    for _ in 0..ROUNDS {
-        lock.lock().unwrap();
-        lock.unlock();
-    }
-    println!("{:?} for each lock and unlock", start.elapsed() / ROUNDS);
-}

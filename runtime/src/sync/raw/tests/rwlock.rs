@@ -125,28 +125,3 @@ fn readers_see_no_half_written_pair() {
         }
     });
 }
-
-/// `cargo test --release -p parproc --lib uncontended -- --ignored --nocapture`
-#[test]
-#[ignore = "a measurement"]
-fn uncontended_reading_time() {
-    const ROUNDS: u32 = 10_000_000;
-    let lock = lock_in(&mapping());
-    let start = Instant::now();
-    for _ in 0..ROUNDS {
-        lock.read().unwrap();
-        lock.unlock_read();
-    }
-    let read = start.elapsed();
-    let start = Instant::now();
-    for _ in 0..ROUNDS {
-        lock.write().unwrap();
-        lock.unlock_write();
-    }
-    let write = start.elapsed();
-    println!(
-        "{:.1?} for each read, {:.1?} for each write",
-        read / ROUNDS,
-        write / ROUNDS
-    );
-}
