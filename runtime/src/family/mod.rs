@@ -22,11 +22,6 @@ mod segment;
 mod slots;
 mod wait;
 
-#[allow(
-    clippy::allow_attributes,
-    unused_imports,
-    reason = "what uses it comes next"
-)]
 pub(crate) use segment::{Family, Place, family, join};
 pub(crate) use slots::{Member, SLOTS};
 pub(crate) use wait::Wake;

@@ -63,22 +63,13 @@ impl Carriage {
     /// when the worker decodes, and makes the errors of the items that name it.
     pub(super) fn send(&self, chunk: u64, objects: &[Arc<Object>]) {
         let mut kept = self.line.kept();
-        send_ids(
-            self.line.socket.as_fd(),
-            Subject::Forget as u8,
-            &mut kept.untold,
-        );
         let lost = self.line.worker.lost.load(Ordering::Relaxed);
         if std::mem::replace(&mut kept.lost, lost) != lost {
             // It may be what the worker was to keep. What it does keep it forgets, before it comes again.
             let Kept { ids, untold, .. } = &mut *kept;
             untold.extend(ids.drain());
-            send_ids(
-                self.line.socket.as_fd(),
-                Subject::Forget as u8,
-                &mut kept.untold,
-            );
         }
+        self.line.send_untold(&mut kept);
         let mut missing = Vec::with_capacity(objects.len());
         for object in objects {
             if object.flags().keep {
@@ -154,9 +145,13 @@ impl Line {
         self.kept.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    fn send_untold(&self, kept: &mut Kept) {
+        send_ids(self.socket.as_fd(), Subject::Forget as u8, &mut kept.untold);
+    }
+
     /// Tells the worker what it keeps for nobody.
     fn tell(&self, kept: &mut Kept) {
-        send_ids(self.socket.as_fd(), Subject::Forget as u8, &mut kept.untold);
+        self.send_untold(kept);
         self.words.notes.0.fetch_add(1, Ordering::Release);
         kept.worker.ring();
     }
