@@ -94,7 +94,10 @@ impl Line {
             Ok(parts) => parts,
             Err(error) => return desk.failed(error),
         };
-        let (task, ticket) = desk.wait_for::<R>(function);
+        let (task, ticket) = match desk.wait_for::<R>(function) {
+            Ok(waiting) => waiting,
+            Err(error) => return desk.failed(error),
+        };
         let number = match self.expect(door, Waiting::Task(ticket)) {
             Ok(number) => number,
             Err(error) => {

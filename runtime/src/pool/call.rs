@@ -95,7 +95,6 @@ where
                 rules,
                 deadline: settings.deadline(),
                 retained: retry_if.is_some(),
-                single: false,
                 reported: settings.reported,
             },
             settings.token.as_ref(),
@@ -239,7 +238,8 @@ where
             Ok(Ok(())) => {}
             Ok(Err(failure)) => {
                 let error = TaskError::failed(self.name(), self.next, None, failure);
-                self.inbox.push_back(Delivery::Failed(error));
+                let index = self.next;
+                self.inbox.push_back(Delivery::Failed { index, error });
                 self.next += 1;
             }
             Err(panic) => {
@@ -261,6 +261,7 @@ where
             first: self.next,
             count,
             payload,
+            tasks: false,
             history: History::FIRST,
         };
         self.next += count as usize;
@@ -416,9 +417,9 @@ where
                     each(index, result, origin);
                 }
             }
-            Delivery::Failed(error) => {
+            Delivery::Failed { index, error } => {
                 let origin = Origin::of(&error);
-                each(error.index(), Err(error), origin);
+                each(index, Err(error), origin);
             }
             Delivery::Unsaved(failed) => {
                 let (item, error) = self.shared.opened(failed);
@@ -482,11 +483,17 @@ where
 }
 
 /// The arguments of a call that has only one item.
-pub(super) fn encode_single<F, A, M>(name: &'static str, arguments: A) -> Result<Payload>
+///
+/// They are put in `buffer`, whatever it holds.
+pub(super) fn encode_single<F, A, M>(
+    name: &'static str,
+    arguments: A,
+    buffer: Vec<u8>,
+) -> Result<Payload>
 where
     F: Function<A, M>,
 {
-    let mut payload = Payload::default();
+    let mut payload = Payload::with_buffer(buffer);
     F::encode(arguments, Encoder(&mut payload))
         .map_err(|failure| TaskError::failed(name, 0, None, failure))?;
     Ok(payload)

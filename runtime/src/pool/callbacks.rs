@@ -16,6 +16,7 @@ use super::guard::StateGuard;
 use super::observer::Observer;
 use super::shared::Shared;
 use super::state::{Phase, State};
+use super::tasks::TaskKey;
 use super::wait::Interest;
 use crate::error::Result;
 
@@ -57,8 +58,8 @@ pub(super) fn contain(body: impl FnOnce()) {
 }
 
 impl State {
-    /// The call is done: its result is for the callback, and the call is over.
-    pub(super) fn call_back(&mut self, callback: Callback, key: usize) {
+    /// The task is done: its result is for the callback, and the task is over.
+    pub(super) fn call_back(&mut self, callback: Callback, key: TaskKey) {
         self.callbacks.expected -= 1;
         let delivery = self.take_result(key);
         self.callback_due(callback, delivery);
@@ -86,19 +87,19 @@ impl State {
 }
 
 impl Shared {
-    /// Has the callback called with the result of the call once that is there, or with the error.
+    /// Has the callback called with the result of the task once that is there, or with the error.
     ///
     /// Gives it back when there is no thread to call it.
     pub(super) fn call_when_done(
         self: &Arc<Self>,
-        call: Result<usize>,
+        task: Result<TaskKey>,
         callback: Callback,
     ) -> Result<(), Callback> {
         let mut state = self.lock();
         if self.start_callbacks(&mut state).is_err() {
             return Err(callback);
         }
-        match call {
+        match task {
             Ok(key) if !state.is_done(key) => {
                 state.observe(key, Observer::Callback(callback));
                 state.callbacks.expected += 1;

@@ -4,9 +4,10 @@ use std::fmt;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 
-use super::chunk::Ending;
+use super::chunk::{Delivery, Ending};
 use super::shared::Shared;
-use super::state::{Grace, State};
+use super::state::{Grace, State, Whose};
+use super::tasks::TaskKey;
 use super::watch::Doom;
 use crate::sys::now_nanos;
 
@@ -140,6 +141,10 @@ impl Shared {
         let Some(call) = state.calls.get_mut(key) else {
             return;
         };
+        if call.tasks.is_some() {
+            // What can be ended from outside shares its call with nobody.
+            return self.end_task(state, TaskKey::alone_in(key), ending);
+        }
         if call.ending.is_some() {
             return;
         }
@@ -150,23 +155,63 @@ impl Shared {
                 waiter.notify_one();
             }
         }
-        if call.single && call.outstanding == 1 && !state.links.iter().any(|link| link.has(key)) {
-            // It waits in a queue that may be long: its chunk is dropped when its turn comes.
-            state.end_waiting_task(key);
-        } else {
-            state.cancel_after(key, None);
-            if self.setup.actor.is_some() {
-                // Others call the actor too: it goes on, and the result is dropped.
-                let left = state.calls.get(key).map(|call| call.outstanding);
-                if left.is_some_and(|left| left > 0) {
-                    state.end_waiting_task(key);
+        state.cancel_after(key, None);
+        self.end_running(state, |call| call == key);
+        self.feed(state);
+        state.ringer.ring();
+    }
+
+    /// Ends a task: if it waits it is dropped, if it runs its worker is killed, and who waits for it is
+    /// told.
+    pub(super) fn end_task(&self, state: &mut State, key: TaskKey, ending: Ending) {
+        // What is done counts.
+        self.pump(state);
+        if state.is_done(key) {
+            return;
+        }
+        if state.links.iter().any(|link| link.has_task(key)) {
+            state.take_back_chunks(|chunk| chunk.has(key));
+        }
+        let holder = state.links.iter().find(|link| link.has_task(key));
+        match holder.map(|link| link.id) {
+            // Others call an actor too: it goes on, and the result is dropped.
+            Some(id) if self.setup.actor.is_none() => {
+                if state.mark_ended(key, ending) {
+                    self.end_running_task(state, id, key);
                 }
-            } else {
-                self.end_running(state, |call| call == key);
+            }
+            // It waits in a queue that may be long, and is dropped when its turn comes.
+            _ => {
+                let delivery = Delivery::Ended {
+                    first: key.index(),
+                    count: 1,
+                    ending,
+                };
+                state.deliver(key.call(), delivery);
             }
         }
         self.feed(state);
         state.ringer.ring();
+    }
+
+    /// Kills the worker that runs the task, or looks again in a moment if that runs another one, or
+    /// nothing yet: what shares a chunk with a task is no reason to die.
+    pub(super) fn end_running_task(&self, state: &mut State, link: u64, key: TaskKey) {
+        let holder = state.links.iter().find(|one| one.id == link);
+        let Some(holder) = holder.filter(|link| link.has_task(key)) else {
+            return;
+        };
+        if holder.runs(key) {
+            self.doom(state, link, Doom::Unwanted);
+        } else {
+            let until = now_nanos().saturating_add(GRACE_NANOS);
+            state.graces.push(Grace {
+                link,
+                whose: Whose::Task(key),
+                until,
+            });
+            self.alarm(state, until);
+        }
     }
 
     /// Ends all calls.
@@ -209,7 +254,7 @@ impl Shared {
         let until = now_nanos().saturating_add(GRACE_NANOS);
         state.graces.push(Grace {
             link,
-            number,
+            whose: Whose::Chunk(number),
             until,
         });
         self.alarm(state, until);

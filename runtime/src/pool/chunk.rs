@@ -5,10 +5,15 @@ use std::time::Duration;
 
 use super::keep::Failed;
 use super::rules::History;
+use super::tasks::TaskKey;
 use crate::error::{Error, Reason, TaskError, TaskErrorKind};
 use crate::object::Object;
 use crate::registry::FunctionId;
 use crate::wire::{Landing, Payload, Place};
+
+/// More tasks than this, or more bytes, do not wait in one chunk.
+const MOST_TASKS: u32 = 512;
+const MOST_TASK_BYTES: usize = 16 << 10;
 
 /// Some successive items of one call.
 #[derive(Debug)]
@@ -20,6 +25,8 @@ pub(super) struct Chunk {
     pub(super) count: u32,
     /// The items; kept until they are done, in case that the worker dies.
     pub(super) payload: Payload,
+    /// Each item is a task, and need not come after the one before it.
+    pub(super) tasks: bool,
     /// Of all the items; one that was tried before is in a chunk of its own.
     pub(super) history: History,
 }
@@ -33,8 +40,45 @@ impl Chunk {
             first: 0,
             count: 1,
             payload,
+            tasks: false,
             history: History::FIRST,
         }
+    }
+
+    /// A task that was not tried before.
+    pub(super) fn task(key: TaskKey, function: FunctionId, payload: Payload) -> Self {
+        Self {
+            first: key.index(),
+            tasks: true,
+            ..Self::single(key.call(), function, payload)
+        }
+    }
+
+    /// True when the task is among the items.
+    pub(super) fn has(&self, key: TaskKey) -> bool {
+        let end = self.first + self.count as usize;
+        self.tasks && self.call == key.call() && (self.first..end).contains(&key.index())
+    }
+
+    /// The index of an item as its user knows it.
+    pub(super) fn known_index(&self) -> usize {
+        if self.tasks { 0 } else { self.first }
+    }
+
+    /// Takes a task in behind the others, if it is one that can share a chunk with them; says whether it
+    /// did.
+    pub(super) fn absorb(&mut self, task: &Self) -> bool {
+        let follows = task.tasks
+            && self.tasks
+            && self.call == task.call
+            && self.first + self.count as usize == task.first;
+        let fits = follows
+            && self.count < MOST_TASKS
+            && self.payload.len() + task.payload.len() <= MOST_TASK_BYTES
+            && self.history == History::FIRST;
+        let taken = fits && self.payload.absorb(&task.payload);
+        self.count += u32::from(taken);
+        taken
     }
 
     /// Takes the first `count` items, whose function has `arguments` arguments, out.
@@ -125,7 +169,7 @@ impl Delivery {
             }
             Delivery::Unsaved(failed) => failed.item.payload.take_objects(),
             Delivery::Returned(chunk) => chunk.payload.take_objects(),
-            Delivery::Failed(_) | Delivery::Ended { .. } | Delivery::Aborted(_) => Vec::new(),
+            Delivery::Failed { .. } | Delivery::Ended { .. } | Delivery::Aborted(_) => Vec::new(),
         }
     }
 }
@@ -150,7 +194,7 @@ pub(super) enum Delivery {
         objects: Vec<Arc<Object>>,
     },
     /// An item that gave no record, or whose record was opened already.
-    Failed(TaskError),
+    Failed { index: usize, error: TaskError },
     /// An item whose input is to be saved, unless the caller has it tried again.
     Unsaved(Failed),
     /// Items that were not done when the call ended.

@@ -191,7 +191,7 @@ impl Shared {
             _ => Retry::No,
         };
         let name = self.table.name(item.function);
-        let mut error = TaskError::new(name, item.first, Some(link.pid), kind)
+        let mut error = TaskError::new(name, item.known_index(), Some(link.pid), kind)
             .in_attempt(item.history.attempt)
             .under(circumstances(link, end));
         let ended_by = error.clone();
@@ -251,7 +251,9 @@ impl Shared {
         }
         if chunk.count == 0 {
             state.finish(chunk);
-        } else if !state.wants(chunk.call, chunk.first) || state.phase == Phase::Closed {
+        } else if state.phase == Phase::Closed
+            || !chunk.tasks && !state.wants(chunk.call, chunk.first)
+        {
             state.drop_chunk(chunk);
         } else {
             state.queue.push_front(chunk);

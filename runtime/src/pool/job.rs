@@ -1,5 +1,6 @@
 //! A call with settings of its own.
 
+use std::cell::Cell;
 use std::fmt;
 use std::marker::PhantomData;
 use std::time::Duration;
@@ -378,16 +379,36 @@ impl<F> Job<'_, F> {
     {
         let function = self.pool.find::<F>()?;
         let shared = self.pool.shared();
-        let mut payload = encode_single::<F, A, M>(shared.table.name(function), arguments)?;
-        payload.shrink();
+        let name = shared.table.name(function);
+        let payload = encode_single::<F, A, M>(name, arguments, take_scratch())?;
         let spec = CallSpec {
             rules: shared.rules(function, self.settings.rules)?,
             deadline: self.settings.deadline(),
-            single: true,
             ..CallSpec::of(landing::<F::Output>)
         };
-        let key = shared.submit_one(function, spec, self.settings.token.as_ref(), payload)?;
-        Ok(Task::new(shared, function, key))
+        let token = self.settings.token.as_ref();
+        let (key, buffer) = shared.submit_one(function, spec, token, payload)?;
+        keep_scratch(buffer);
+        Ok(Task::new(shared, key))
+    }
+}
+
+thread_local! {
+    /// For the arguments of the next task.
+    static SCRATCH: Cell<Vec<u8>> = const { Cell::new(Vec::new()) };
+}
+
+/// A larger buffer is not kept.
+const SCRATCH_BYTES: usize = 16 << 10;
+
+fn take_scratch() -> Vec<u8> {
+    // At the end of a thread it may be gone.
+    SCRATCH.try_with(Cell::take).unwrap_or_default()
+}
+
+fn keep_scratch(buffer: Vec<u8>) {
+    if buffer.capacity() <= SCRATCH_BYTES {
+        let _ = SCRATCH.try_with(|scratch| scratch.set(buffer));
     }
 }
 

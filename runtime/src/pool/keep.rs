@@ -69,7 +69,8 @@ impl Shared {
         }
         match failed.how {
             How::Died(error) => {
-                state.deliver(call, Delivery::Failed(error));
+                let index = failed.item.first;
+                state.deliver(call, Delivery::Failed { index, error });
                 state.give_back(failed.item);
             }
             How::Said { origin, record } => {
@@ -94,7 +95,8 @@ impl Shared {
                 let (item, error) = self.opened(failed);
                 let error = self.saved(error, &item);
                 state = self.lock();
-                state.deliver(item.call, Delivery::Failed(error));
+                let index = item.first;
+                state.deliver(item.call, Delivery::Failed { index, error });
                 state.finish(item);
                 state.ringer.ring();
             } else if state.phase == Phase::Closed {
@@ -114,7 +116,7 @@ impl Shared {
                 let name = self.table.name(item.function);
                 let record = Records(&record).next();
                 let record = record.map_or(&[][..], |(_, bytes)| bytes);
-                open_failure(name, item.first, origin, record)
+                open_failure(name, item.known_index(), origin, record)
             }
         };
         (item, error)
@@ -186,7 +188,11 @@ impl Shared {
                 Delivery::Unsaved(failed)
             } else {
                 let (item, error) = self.opened(failed);
-                Delivery::Failed(self.saved(error, &item))
+                let error = self.saved(error, &item);
+                Delivery::Failed {
+                    index: first,
+                    error,
+                }
             });
         }
         news

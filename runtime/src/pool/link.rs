@@ -14,6 +14,7 @@ use super::hooks::Progress;
 use super::keep::{Failed, How};
 use super::output::{Streams, Written};
 use super::process::OwnCall;
+use super::tasks::TaskKey;
 use super::watch::Doom;
 use crate::registry::Table;
 use crate::shm::{
@@ -359,9 +360,20 @@ impl Link {
         }
     }
 
-    /// True while the worker has a chunk of the call.
-    pub(super) fn has(&self, call: usize) -> bool {
-        self.in_flight.iter().any(|one| one.chunk.call == call)
+    /// True while the worker has the task, done or not.
+    pub(super) fn has_task(&self, key: TaskKey) -> bool {
+        self.in_flight.iter().any(|one| one.chunk.has(key))
+    }
+
+    /// True if the worker runs the task, as far as it says.
+    pub(super) fn runs(&self, key: TaskKey) -> bool {
+        let started = self.lane.worker.started.0.load(Ordering::Acquire);
+        let Some(front) = self.in_flight.front().filter(|one| one.chunk.has(key)) else {
+            return false;
+        };
+        let index = front.chunk.first as u64 + u64::from(front.done);
+        let running = started.checked_sub(self.items_done + 1);
+        running.is_some_and(|ahead| index.checked_add(ahead) == Some(key.index() as u64))
     }
 
     /// The number of a chunk of such calls that the worker still has, and whether it has begun it;

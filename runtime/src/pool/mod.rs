@@ -47,8 +47,10 @@ mod selectable;
 mod setup;
 mod shared;
 mod state;
+mod submit;
 mod supervisor;
 mod task;
+mod tasks;
 mod wait;
 mod watch;
 

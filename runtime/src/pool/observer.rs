@@ -1,6 +1,6 @@
 //! Who learns of a call's end without sleeping in the pool: wakers, selections and callbacks.
 //!
-//! Observers hang at their call until its first mail comes. Under the lock nothing of the user's is
+//! Observers hang at their task until it is done. Under the lock nothing of the user's is
 //! run: selections and callbacks are told in data of ours, and wakers are collected, to be called
 //! and dropped by the courier without the lock. For the same reason an observer that is taken from
 //! a call is given out, to be dropped by the caller when it holds no lock.
@@ -9,12 +9,11 @@ use std::sync::{Arc, Condvar};
 use std::task::Waker;
 
 use super::callbacks::{Callback, contain};
-use super::chunk::Delivery;
 use super::guard::StateGuard;
 use super::select::Selection;
 use super::shared::Shared;
 use super::state::{Courier, State};
-use crate::error::{Error, ErrorKind};
+use super::tasks::TaskKey;
 
 #[derive(Debug)]
 pub(super) enum Observer {
@@ -24,6 +23,8 @@ pub(super) enum Observer {
     Selection(Arc<Selection>, usize),
     /// It takes the result over.
     Callback(Callback),
+    /// A thread that sleeps in the pool, while another one leads.
+    Thread(Arc<Condvar>),
 }
 
 /// What the courier does for observers.
@@ -42,8 +43,8 @@ impl Observer {
         match self {
             Self::Waker(_) => true,
             Self::Selection(selection, _) => !selection.leads,
-            // The thread that calls it leads.
-            Self::Callback(_) => false,
+            // The thread that calls it leads, or follows.
+            Self::Callback(_) | Self::Thread(_) => false,
         }
     }
 }
@@ -66,60 +67,25 @@ impl State {
         self.outstanding > 0 || self.observers.are_waiting()
     }
 
-    /// True when the call has mail: its task is done.
-    pub(super) fn is_done(&self, key: usize) -> bool {
-        self.calls.get(key).is_none_or(|call| !call.mail.is_empty())
+    pub(super) fn count_observer(&mut self, observer: &Observer) {
+        self.observers.waiting += usize::from(observer.needs_courier());
     }
 
-    /// Takes the result of a call of one item, which is over with that.
-    pub(super) fn take_result(&mut self, key: usize) -> Delivery {
-        // A closed pool may have written behind the result.
-        let mail = self
-            .calls
-            .get_mut(key)
-            .map(|call| std::mem::take(&mut call.mail));
-        self.detach_call(key, true);
-        let first = mail.and_then(|mail| mail.into_iter().next());
-        first.unwrap_or_else(|| Delivery::Aborted(Error::new(ErrorKind::Closed)))
-    }
-
-    /// Has the observer told when mail comes for the call, which has none yet.
-    pub(super) fn observe(&mut self, key: usize, observer: Observer) {
-        if let Some(call) = self.calls.get_mut(key) {
-            self.observers.waiting += usize::from(observer.needs_courier());
-            call.observers.push(observer);
-        }
-    }
-
-    /// Takes the observers that `concerned` is true for from the call.
-    pub(super) fn unobserve(
-        &mut self,
-        key: usize,
-        mut concerned: impl FnMut(&Observer) -> bool,
-    ) -> Vec<Observer> {
-        let Some(call) = self.calls.get_mut(key) else {
-            return Vec::new();
-        };
-        let taken: Vec<_> = call
-            .observers
-            .extract_if(.., |one| concerned(one))
-            .collect();
-        let waited = taken.iter().filter(|one| one.needs_courier()).count();
+    /// These wait no more.
+    pub(super) fn forget_observers(&mut self, observers: &[Observer]) {
+        let waited = observers.iter().filter(|one| one.needs_courier()).count();
         self.observers.waiting -= waited;
-        taken
     }
 
-    /// Mail came for the call: tells its observers.
-    pub(super) fn tell(&mut self, key: usize) {
-        let Some(call) = self.calls.get_mut(key) else {
-            return;
-        };
-        for observer in std::mem::take(&mut call.observers) {
-            self.observers.waiting -= usize::from(observer.needs_courier());
+    /// The task is done: tells its observers.
+    pub(super) fn tell(&mut self, key: TaskKey, observers: Vec<Observer>) {
+        self.forget_observers(&observers);
+        for observer in observers {
             match observer {
                 Observer::Waker(waker) => self.wake_soon(waker),
                 Observer::Selection(selection, place) => selection.add(place),
                 Observer::Callback(callback) => self.call_back(callback, key),
+                Observer::Thread(condvar) => condvar.notify_one(),
             }
         }
     }

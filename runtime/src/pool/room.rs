@@ -6,12 +6,17 @@ use super::state::{Call, State};
 use crate::error::{Error, Result};
 use crate::wire::{NoMemory, made_room};
 
+/// What a caller is told who hands in more than there is memory for.
+pub(super) fn no_room(NoMemory: NoMemory) -> Error {
+    Error::os("no more work can be taken", io::ErrorKind::OutOfMemory)
+}
+
 impl State {
     /// Fails when there is no memory for a call and a chunk more.
     pub(super) fn make_room(&mut self) -> Result<()> {
         self.room_for_call()
             .and_then(|()| made_room(self.queue.try_reserve(1)))
-            .map_err(|NoMemory| Error::os("no more work can be taken", io::ErrorKind::OutOfMemory))
+            .map_err(no_room)
     }
 
     fn room_for_call(&self) -> Result<(), NoMemory> {

@@ -19,6 +19,9 @@ const DEEP_NANOS: f64 = 2_000_000.0;
 /// A larger chunk does not wait behind another one: it could fill the ring, and then it could not be
 /// taken back for a worker that is free.
 const WAITING_BYTES: usize = RING_BYTES / 2;
+/// Tasks that are given at once are meant to take this long: more than handing them over costs, and no
+/// time that anybody would notice.
+const TASKS_NANOS: f64 = 100_000.0;
 /// How long to spin for the next message while a core is free for it: about the time that waking a
 /// sleeping process takes.
 pub(super) const SPIN_NANOS: u32 = 50_000;
@@ -128,18 +131,19 @@ impl Shared {
             && !state.wants(next.call, next.first)
             && let Some(chunk) = state.queue.pop_front()
         {
-            state.drop_chunk(chunk);
+            // Of tasks others of the chunk may be wanted.
+            let wanted = self.portion(state, chunk);
+            debug_assert!(wanted.is_none());
         }
         while let Some(next) = state.queue.front()
             && let Some(index) = choose(state, &links, next, self.may_begin(&links))
             && let Some(chunk) = state.queue.pop_front()
         {
-            if state.wants(chunk.call, chunk.first) {
-                let chunk = self.fit(state, &links[index], chunk);
-                self.give(state, &mut links[index], chunk);
-            } else {
-                state.drop_chunk(chunk);
-            }
+            let Some(chunk) = self.portion(state, chunk) else {
+                continue;
+            };
+            let chunk = self.fit(state, &links[index], chunk);
+            self.give(state, &mut links[index], chunk);
         }
         // Nothing queued, but a worker idle: it takes what another one has not begun.
         while state.queue.is_empty()
@@ -171,13 +175,47 @@ impl Shared {
         working.count() < self.workers()
     }
 
+    /// The part of the first chunk of the queue that is given at once, if somebody wants it; the rest is
+    /// queued.
+    fn portion(&self, state: &mut State, chunk: Chunk) -> Option<Chunk> {
+        if !chunk.tasks {
+            if state.wants(chunk.call, chunk.first) {
+                return Some(chunk);
+            }
+            state.drop_chunk(chunk);
+            return None;
+        }
+        // Some of the tasks may have been ended.
+        let items = chunk.first..chunk.first + chunk.count as usize;
+        let mut wanted = items.map(|item| state.wants(chunk.call, item));
+        let first = wanted.next()?;
+        let same = 1 + wanted.take_while(|wanted| *wanted == first).count() as u32;
+        if !first {
+            let dropped = self.first_items(state, chunk, same);
+            state.drop_chunk(dropped);
+            return None;
+        }
+        let share = match state.cost(chunk.function) {
+            Some(cost) => (TASKS_NANOS / cost.max(1.0)) as u32,
+            None => 1,
+        };
+        let count = same.min(share.max(1));
+        Some(self.first_items(state, chunk, count))
+    }
+
     /// The part of a chunk that a worker can still take; the rest is queued.
-    fn fit(&self, state: &mut State, link: &Link, mut chunk: Chunk) -> Chunk {
-        if link.quota >= chunk.count.into() {
+    fn fit(&self, state: &mut State, link: &Link, chunk: Chunk) -> Chunk {
+        let room = link.quota.try_into().unwrap_or(u32::MAX);
+        self.first_items(state, chunk, room)
+    }
+
+    /// The first `count` items of a chunk; the rest is queued before all others.
+    fn first_items(&self, state: &mut State, mut chunk: Chunk, count: u32) -> Chunk {
+        if count >= chunk.count {
             return chunk;
         }
         let arguments = self.table.arguments(chunk.function);
-        let part = chunk.take_items(link.quota as u32, arguments);
+        let part = chunk.take_items(count, arguments);
         state.count_out(chunk.call);
         state.queue.push_front(chunk);
         part

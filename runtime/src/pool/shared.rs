@@ -5,18 +5,17 @@ use std::sync::{Arc, Condvar, Mutex};
 use std::time::Duration;
 
 use super::cancel::CancelToken;
-use super::chunk::{Chunk, Ending, Origin};
+use super::chunk::Ending;
 use super::guard::StateGuard;
 use super::hooks::Hooks;
 use super::output::Relay;
-use super::rules::{History, Retry, Rules};
+use super::rules::Rules;
 use super::setup::Setup;
-use super::state::{CallSpec, State, Submitted};
+use super::state::{CallSpec, State};
 use crate::error::{Error, ErrorKind, Result};
 use crate::registry::{FunctionId, Table};
 use crate::shm::PoolSide;
-use crate::sys::{Notify, Segment, forks, nanos_of, now_nanos};
-use crate::wire::Payload;
+use crate::sys::{Notify, Segment, forks};
 
 #[derive(Debug)]
 pub(super) struct Shared {
@@ -129,124 +128,6 @@ impl Shared {
             self.alarm(state, at);
         }
         Ok(key)
-    }
-
-    /// Hands in a chunk of an open call.
-    ///
-    /// Fails when the pool was closed meanwhile.
-    pub(super) fn submit(&self, chunk: Chunk) -> Result<Submitted> {
-        if self.is_inline() {
-            return self.run_inline(chunk);
-        }
-        let (key, function) = (chunk.call, chunk.function);
-        let mut state = self.lock();
-        state.check_alive()?;
-        state.make_room()?;
-        self.enqueue(&mut state, chunk);
-        Ok(state.submitted(key, function))
-    }
-
-    /// Hands in an item that was tried before; gives the number of chunks that are out.
-    pub(super) fn submit_again(&self, item: Chunk) -> Result<usize> {
-        if self.is_inline() {
-            return Ok(self.run_inline(item)?.outstanding);
-        }
-        let mut state = self.lock();
-        state.check_alive()?;
-        let (key, function) = (item.call, item.function);
-        let rules = state.rules_of(&item);
-        let before = History {
-            attempt: item.history.attempt - 1,
-            ..item.history
-        };
-        match rules.map(|rules| rules.retry(before)) {
-            Some(Retry::After(pause)) if state.wants(key, item.first) => {
-                self.delay(&mut state, item, pause);
-            }
-            _ => self.enqueue(&mut state, item),
-        }
-        Ok(state.submitted(key, function).outstanding)
-    }
-
-    /// Has an item run after a pause.
-    pub(super) fn delay(&self, state: &mut State, item: Chunk, pause: Duration) {
-        let at = now_nanos().saturating_add(nanos_of(pause));
-        state.count_out(item.call);
-        state.delayed.push((at, item));
-        self.alarm(state, at);
-    }
-
-    /// Opens a call of a single item and hands that in; gives the call's key.
-    ///
-    /// Fails when the pool takes no more work.
-    pub(super) fn submit_one(
-        self: &Arc<Self>,
-        function: FunctionId,
-        spec: CallSpec,
-        token: Option<&CancelToken>,
-        payload: Payload,
-    ) -> Result<usize> {
-        let chunk = |call| Chunk::single(call, function, payload);
-        if token.is_some() || self.is_inline() {
-            let call = self.open_call(spec, token)?;
-            if let Err(error) = self.submit(chunk(call)) {
-                self.lock().detach_call(call, false);
-                return Err(error);
-            }
-            self.arm_courier(&mut self.lock());
-            return Ok(call);
-        }
-        // Most tasks: everything under one lock.
-        self.check_fork()?;
-        let mut state = self.lock();
-        let call = self.open_call_under(&mut state, spec)?;
-        self.enqueue(&mut state, chunk(call));
-        self.arm_courier(&mut state);
-        Ok(call)
-    }
-
-    fn enqueue(&self, state: &mut State, chunk: Chunk) {
-        state.count_out(chunk.call);
-        if state.wants(chunk.call, chunk.first) {
-            state.queue.push_back(chunk);
-            self.feed(state);
-        } else {
-            state.drop_chunk(chunk);
-        }
-    }
-
-    fn run_inline(&self, mut chunk: Chunk) -> Result<Submitted> {
-        let mut state = self.lock();
-        state.check_open()?;
-        // There is no supervisor that looks at the clock.
-        let deadline = state.calls.get(chunk.call).and_then(|call| call.deadline);
-        if let Some((_, limit)) = deadline.filter(|(at, _)| *at <= now_nanos()) {
-            self.end_call(&mut state, chunk.call, Ending::TimedOut(limit));
-        }
-        if !state.wants(chunk.call, chunk.first) {
-            let (key, function) = (chunk.call, chunk.function);
-            state.count_out(key);
-            state.drop_chunk(chunk);
-            return Ok(state.submitted(key, function));
-        }
-        let named = if state.is_retained(chunk.call) {
-            Vec::new()
-        } else {
-            chunk.payload.take_objects()
-        };
-        drop(state);
-        let attempt = chunk.history.attempt;
-        let (key, function) = (chunk.call, chunk.function);
-        // Not under the lock: the function is the user's, and may use this very pool.
-        let records = super::inline::run(self.table, &chunk, named);
-        let origin = Origin { pid: None, attempt };
-        let news = self.news_of(&chunk, origin, records);
-        let mut state = self.lock();
-        for one in news {
-            state.deliver(key, one);
-        }
-        state.give_back(chunk);
-        Ok(state.submitted(key, function))
     }
 
     /// What an item of the function took lately, in nanoseconds.

@@ -1,6 +1,7 @@
 //! What the lock of a pool guards.
 
 use std::collections::{BTreeSet, VecDeque};
+use std::ptr::fn_addr_eq;
 use std::sync::{Arc, Condvar};
 use std::time::Duration;
 
@@ -14,10 +15,11 @@ use super::gauge::Gauge;
 use super::hooks::INIT;
 use super::keep::Failed;
 use super::link::{Link, News};
-use super::observer::{Observer, Observers};
+use super::observer::Observers;
 use super::output::Written;
 use super::process::Start;
 use super::rules::Rules;
+use super::tasks::{TaskKey, Tasks};
 use crate::error::{Error, ErrorKind, Result};
 use crate::object::Object;
 use crate::registry::FunctionId;
@@ -61,6 +63,8 @@ pub(super) struct State {
     /// Workers are killed also if they are idle.
     pub(super) killed: bool,
     pub(super) calls: Slab<Call>,
+    /// For each function the call that its next task shares.
+    pub(super) sharing: Vec<Option<usize>>,
     /// Chunks that no worker has.
     pub(super) queue: VecDeque<Chunk>,
     /// Items that wait until they are tried again, with the time in nanoseconds.
@@ -84,7 +88,7 @@ pub(super) struct State {
     pub(super) starts: VecDeque<Start>,
     /// Workers that the supervisor shall kill.
     pub(super) condemned: Vec<u64>,
-    /// Workers whose chunk of this number nobody wants any more, and how long they have to end it.
+    /// Workers that have something which nobody wants any more, and how long they have to end it.
     pub(super) graces: Vec<Grace>,
     /// Workers that items ended.
     pub(super) crashes: u32,
@@ -125,9 +129,17 @@ pub(super) struct State {
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Grace {
     pub(super) link: u64,
-    pub(super) number: u64,
+    pub(super) whose: Whose,
     /// In nanoseconds.
     pub(super) until: u64,
+}
+
+/// What a worker is to end.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Whose {
+    /// The chunk with this number.
+    Chunk(u64),
+    Task(TaskKey),
 }
 
 /// What a caller learns when it hands in a chunk.
@@ -152,8 +164,6 @@ pub(super) struct CallSpec {
     pub(super) rules: Option<Arc<Rules>>,
     pub(super) deadline: Option<(u64, Duration)>,
     pub(super) retained: bool,
-    /// It has one item.
-    pub(super) single: bool,
     /// What its items write goes into reports, if it is captured.
     pub(super) reported: bool,
 }
@@ -167,7 +177,6 @@ impl CallSpec {
             rules: None,
             deadline: None,
             retained: false,
-            single: false,
             reported: false,
         }
     }
@@ -186,10 +195,8 @@ pub(super) struct Call {
     pub(super) serial: u64,
     /// Items from this one on are not wanted any more.
     end: usize,
-    /// It has one item.
-    pub(super) single: bool,
-    /// The caller was told that it was ended; a chunk of it may still be queued.
-    told: bool,
+    /// Its items, if they are tasks.
+    pub(super) tasks: Option<Box<Tasks>>,
     /// Why, if the call was ended from outside.
     pub(super) ending: Option<Ending>,
     /// What its items may do; none if they may do anything.
@@ -206,10 +213,20 @@ pub(super) struct Call {
     pub(super) whole: bool,
     /// The thread that waits for the mail, while another one leads.
     pub(super) waiter: Option<Arc<Condvar>>,
-    /// Who else is told when the first mail comes.
-    pub(super) observers: Vec<Observer>,
     /// Makes room for a large result.
     pub(super) landing: fn(usize) -> Option<Box<dyn Landing>>,
+}
+
+impl Call {
+    /// True when tasks of such a call can share this one.
+    pub(super) fn agrees(&self, spec: &CallSpec) -> bool {
+        let same = match (&self.rules, &spec.rules) {
+            (None, None) => true,
+            (Some(ours), Some(theirs)) => Arc::ptr_eq(ours, theirs) || ours == theirs,
+            _ => false,
+        };
+        same && fn_addr_eq(self.landing, spec.landing)
+    }
 }
 
 impl State {
@@ -224,6 +241,7 @@ impl State {
             silent: false,
             killed: false,
             calls: Slab::new(),
+            sharing: vec![None; functions],
             queue: VecDeque::new(),
             delayed: Vec::new(),
             failed: VecDeque::new(),
@@ -285,7 +303,6 @@ impl State {
             rules,
             deadline,
             retained,
-            single,
             reported,
         } = spec;
         self.maps += usize::from(whole);
@@ -298,22 +315,20 @@ impl State {
             serial: self.clock,
             end: usize::MAX,
             ending: None,
-            single,
-            told: false,
+            tasks: None,
             rules,
             deadline,
             retained,
             reported,
             written: Vec::new(),
             waiter: None,
-            observers: Vec::new(),
             landing,
         });
         self.deadlines.extend(deadline.map(|(at, _)| (at, key)));
         key
     }
 
-    fn remove_call(&mut self, key: usize) {
+    pub(super) fn remove_call(&mut self, key: usize) {
         let call = self.calls.remove(key);
         if let Some((at, _)) = call.deadline {
             self.deadlines.remove(&(at, key));
@@ -385,29 +400,21 @@ impl State {
 
     /// What such workers have not begun is queued again, before all others.
     pub(super) fn take_back(&mut self, concerned: impl Fn(&Link) -> bool) {
+        self.take_back_if(concerned, |_| true);
+    }
+
+    /// Such chunks are queued again, before all others, unless a worker has begun them.
+    pub(super) fn take_back_chunks(&mut self, concerned: impl Fn(&Chunk) -> bool) {
+        self.take_back_if(|_| true, concerned);
+    }
+
+    fn take_back_if(&mut self, of: impl Fn(&Link) -> bool, concerned: impl Fn(&Chunk) -> bool) {
         let mut back = Vec::new();
-        for link in self.links.iter_mut().filter(|link| concerned(link)) {
-            link.revoke_if(|_| true, &mut back);
+        for link in self.links.iter_mut().filter(|link| of(link)) {
+            link.revoke_if(&concerned, &mut back);
         }
         for chunk in back.into_iter().rev() {
             self.queue.push_front(chunk);
-        }
-    }
-
-    /// Ends a task whose only chunk is queued, and will be dropped when its turn comes.
-    pub(super) fn end_waiting_task(&mut self, key: usize) {
-        let Some(call) = self.calls.get_mut(key) else {
-            return;
-        };
-        call.end = 0;
-        call.told = true;
-        if let Some(ending) = call.ending {
-            let delivery = Delivery::Ended {
-                first: 0,
-                count: 1,
-                ending,
-            };
-            self.deliver(key, delivery);
         }
     }
 
@@ -421,8 +428,10 @@ impl State {
 
     /// A chunk is not run; if its call was ended from outside, the caller is told so.
     pub(super) fn drop_chunk(&mut self, chunk: Chunk) {
-        let call = self.calls.get(chunk.call).filter(|call| !call.told);
-        if let Some(ending) = call.and_then(|call| call.ending) {
+        let call = self.calls.get(chunk.call);
+        if chunk.tasks {
+            self.tell_ended(&chunk);
+        } else if let Some(ending) = call.and_then(|call| call.ending) {
             let delivery = Delivery::Ended {
                 first: chunk.first,
                 count: chunk.count as usize,
@@ -450,7 +459,8 @@ impl State {
 
     /// True when somebody still wants the item.
     pub(super) fn wants(&self, key: usize, item: usize) -> bool {
-        self.calls.get(key).is_some_and(|call| item < call.end)
+        let call = self.calls.get(key).filter(|call| item < call.end);
+        call.is_some_and(|call| call.tasks.as_ref().is_none_or(|tasks| tasks.wants(item)))
     }
 
     /// A chunk is done with, in whatever way.
@@ -473,6 +483,8 @@ impl State {
                 }
                 if call.detached {
                     self.remove_call(key);
+                } else if call.tasks.is_some() {
+                    self.tidy_tasks(key);
                 }
             }
         }
@@ -501,7 +513,7 @@ impl State {
     }
 
     /// Drops news that nobody wants.
-    fn discard(&mut self, news: impl IntoIterator<Item = Delivery>) {
+    pub(super) fn discard(&mut self, news: impl IntoIterator<Item = Delivery>) {
         for mut delivery in news {
             self.put_out(delivery.take_objects());
         }
@@ -527,12 +539,13 @@ impl State {
             self.discard([delivery]);
             return;
         };
+        if call.tasks.is_some() {
+            self.deliver_to_tasks(key, delivery);
+            return;
+        }
         call.mail.push(delivery);
         if let Some(waiter) = &call.waiter {
             waiter.notify_one();
-        }
-        if !call.observers.is_empty() {
-            self.tell(key);
         }
     }
 
@@ -546,6 +559,7 @@ impl State {
 
     /// Ends every call with `error`.
     pub(super) fn abort_calls(&mut self, error: &Error) {
+        self.seal_tasks();
         for chunk in std::mem::take(&mut self.queue) {
             self.finish(chunk);
         }

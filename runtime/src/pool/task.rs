@@ -15,9 +15,10 @@ use super::results::{open_large, open_record};
 use super::select::Selection;
 use super::shared::Shared;
 use super::state::CallSpec;
+use super::tasks::TaskKey;
 use crate::error::{Error, ErrorKind, Failure, Result, Step, TaskError};
-use crate::registry::FunctionId;
-use crate::wire::{Output, Records, landing};
+use crate::registry::{FunctionId, NO_FUNCTION};
+use crate::wire::{NoMemory, Output, Records, landing};
 
 /// A task that runs in a worker, from [`Pool::spawn`](crate::Pool::spawn).
 ///
@@ -63,20 +64,23 @@ use crate::wire::{Output, Records, landing};
 #[must_use = "dropping a task detaches it: it runs, and its result is lost"]
 pub struct Task<R> {
     shared: Arc<Shared>,
-    function: FunctionId,
-    key: usize,
-    /// The result was handed out, or is for a callback: the call is over, or not ours any more.
-    joined: bool,
+    ticket: Ticket,
     marker: PhantomData<fn() -> R>,
 }
 
+/// What a handle knows of its task.
+#[derive(Debug, Clone, Copy)]
+enum Ticket {
+    Open(TaskKey),
+    /// The result was handed out, or is for a callback.
+    Joined(FunctionId),
+}
+
 impl<R: Output> Task<R> {
-    pub(super) fn new(shared: &Arc<Shared>, function: FunctionId, key: usize) -> Self {
+    pub(super) fn new(shared: &Arc<Shared>, key: TaskKey) -> Self {
         Self {
             shared: Arc::clone(shared),
-            function,
-            key,
-            joined: false,
+            ticket: Ticket::Open(key),
             marker: PhantomData,
         }
     }
@@ -84,13 +88,19 @@ impl<R: Output> Task<R> {
     /// A task that has failed before it was handed in.
     pub(super) fn failed(shared: &Arc<Shared>, function: FunctionId, error: Error) -> Self {
         let mut state = shared.lock();
-        let key = state.open_call(CallSpec {
-            single: true,
-            ..CallSpec::of(landing::<R>)
-        });
-        state.deliver(key, Delivery::Aborted(error));
+        let ticket = match state.open_task(function, CallSpec::of(landing::<R>), true) {
+            Ok(key) => {
+                state.deliver(key.call(), Delivery::Aborted(error));
+                Ticket::Open(key)
+            }
+            Err(NoMemory) => Ticket::Joined(function),
+        };
         drop(state);
-        Self::new(shared, function, key)
+        Self {
+            shared: Arc::clone(shared),
+            ticket,
+            marker: PhantomData,
+        }
     }
 
     /// Waits for the task's end and gives its result.
@@ -116,10 +126,9 @@ impl<R: Output> Task<R> {
     /// [`join`](Task::join) then gives an error for which [`Error::is_cancelled`] is true, once the worker is
     /// gone; or the result, if that was there already.
     pub fn cancel(&self) {
-        if !self.joined && self.shared.check_fork().is_ok() {
+        if let Ok(key) = self.open_key() {
             let mut state = self.shared.lock();
-            self.shared
-                .end_call(&mut state, self.key, Ending::Cancelled);
+            self.shared.end_task(&mut state, key, Ending::Cancelled);
         }
     }
 
@@ -146,7 +155,7 @@ impl<R: Output> Task<R> {
     /// # Errors
     /// As for `join`. A result is given out once: later calls are errors.
     pub fn try_join(&mut self) -> Result<Option<R>> {
-        self.check()?;
+        self.open_key()?;
         if self.is_finished() {
             self.wait(None).map(Some)
         } else {
@@ -157,14 +166,14 @@ impl<R: Output> Task<R> {
     /// True once the result, or the failure, is there: [`join`](Task::join) will not wait.
     #[must_use]
     pub fn is_finished(&self) -> bool {
-        if self.check().is_err() {
+        let Ok(key) = self.open_key() else {
             return true;
-        }
+        };
         let mut state = self.shared.lock();
-        if !state.led && !state.is_done(self.key) {
+        if !state.led && !state.is_done(key) {
             self.shared.pump(&mut state);
         }
-        state.is_done(self.key)
+        state.is_done(key)
     }
 
     /// Has `callback` called with the task's result, or its failure, once that is there.
@@ -203,7 +212,8 @@ impl<R: Output> Task<R> {
     /// called here. If the operating system refuses the pool a thread for callbacks, the task is
     /// waited for and `callback` called here too.
     pub fn on_done(mut self, callback: impl FnOnce(Result<R>) + Send + 'static) {
-        let name = self.name();
+        let function = self.function();
+        let name = self.shared.table.name(function);
         let in_actor = self.shared.setup.actor.is_some();
         let callback = Callback::new(move |delivery| {
             // Decoding runs code of the user's as well, and is not to cost the call.
@@ -217,25 +227,24 @@ impl<R: Output> Task<R> {
         let refused = if here {
             Err(callback)
         } else {
-            let call = self.check().map(|()| self.key);
-            self.shared.call_when_done(call, callback)
+            self.shared.call_when_done(self.open_key(), callback)
         };
         match refused {
-            Ok(()) => self.joined = true,
+            Ok(()) => self.ticket = Ticket::Joined(function),
             Err(callback) => callback.call(self.fetch(None)),
         }
     }
 
     /// Has the selection told of the task's end, as that of its task at `place`.
     pub(super) fn select(&self, selection: &Arc<Selection>, place: usize) {
-        if self.check().is_err() {
+        let Ok(key) = self.open_key() else {
             return selection.add(place);
-        }
+        };
         let mut state = self.shared.lock();
-        if state.is_done(self.key) {
+        if state.is_done(key) {
             selection.add(place);
         } else {
-            state.observe(self.key, Observer::Selection(Arc::clone(selection), place));
+            state.observe(key, Observer::Selection(Arc::clone(selection), place));
             if !selection.leads {
                 self.shared.summon_courier(&mut state);
             }
@@ -244,9 +253,9 @@ impl<R: Output> Task<R> {
 
     /// Takes the task out of the selection.
     pub(super) fn unselect(&self, selection: &Arc<Selection>) {
-        if self.check().is_ok() {
+        if let Ok(key) = self.open_key() {
             let mut state = self.shared.lock();
-            state.unobserve(self.key, |observer| {
+            state.unobserve(key, |observer| {
                 matches!(observer, Observer::Selection(one, _) if Arc::ptr_eq(one, selection))
             });
         }
@@ -254,34 +263,30 @@ impl<R: Output> Task<R> {
 
     /// Waits until the result is there; says whether that was in time.
     pub(super) fn wait_until_done(&self, deadline: Option<Instant>) -> bool {
-        self.check().is_err() || {
+        self.open_key().map_or(true, |key| {
             let state = self.shared.lock();
-            self.shared.wait_for_mail(state, self.key, deadline).1
-        }
+            self.shared.wait_for_task(state, key, deadline).1
+        })
     }
 
     /// True when the result was handed out.
     pub(super) fn is_joined(&self) -> bool {
-        self.joined
+        matches!(self.ticket, Ticket::Joined(_))
     }
 
     pub(super) fn shared(&self) -> &Arc<Shared> {
         &self.shared
     }
 
-    fn name(&self) -> &'static str {
-        self.shared.table.name(self.function)
-    }
-
-    /// Fails when there is no result to wait for.
-    fn check(&self) -> Result<()> {
+    /// The key of a task whose result was not handed out; fails when there is nothing to wait for.
+    fn open_key(&self) -> Result<TaskKey> {
         self.shared.check_fork()?;
-        if self.joined {
-            return Err(Error::new(ErrorKind::AlreadyJoined {
-                function: self.name().to_owned(),
-            }));
+        match self.ticket {
+            Ticket::Open(key) => Ok(key),
+            Ticket::Joined(function) => Err(Error::new(ErrorKind::AlreadyJoined {
+                function: self.shared.table.name(function).to_owned(),
+            })),
         }
-        Ok(())
     }
 
     fn wait(&mut self, deadline: Option<Instant>) -> Result<R> {
@@ -291,18 +296,21 @@ impl<R: Output> Task<R> {
 
     /// Waits for the result, or gives the reason why there is none.
     fn fetch(&mut self, deadline: Option<Instant>) -> Delivery {
-        if let Err(error) = self.check() {
-            return Delivery::Aborted(error);
-        }
+        let key = match self.open_key() {
+            Ok(key) => key,
+            Err(error) => return Delivery::Aborted(error),
+        };
         let state = self.shared.lock();
-        let (mut state, come) = self.shared.wait_for_mail(state, self.key, deadline);
+        let (mut state, come) = self.shared.wait_for_task(state, key, deadline);
         if !come {
+            drop(state);
             let what = format!("the task of `{}`", self.name());
             return Delivery::Aborted(Error::new(ErrorKind::TimedOut { what }));
         }
-        let delivery = state.take_result(self.key);
+        let function = state.function_of(key).unwrap_or(NO_FUNCTION);
+        let delivery = state.take_result(key);
         drop(state);
-        self.joined = true;
+        self.ticket = Ticket::Joined(function);
         delivery
     }
 }
@@ -335,7 +343,7 @@ pub(super) fn open<R: Output>(name: &'static str, delivery: Delivery) -> Result<
             objects: _named,
             ..
         } => Ok(open_large(name, 0, origin, landing)?),
-        Delivery::Failed(error) => Err(error.into()),
+        Delivery::Failed { error, .. } => Err(error.into()),
         Delivery::Ended { ending, .. } => Err(ending.error(name, 0).into()),
         Delivery::Aborted(error) => Err(error),
         Delivery::Returned(_) | Delivery::Unsaved(_) => Err(Error::new(ErrorKind::Closed)),
@@ -352,13 +360,16 @@ impl<R: Output> Future for Task<R> {
             }
             // Cloned and dropped without the lock: what a waker does is not ours.
             let waker = context.waker().clone();
+            let key = match self.open_key() {
+                Ok(key) => key,
+                Err(error) => return Poll::Ready(Err(error)),
+            };
             let mut state = self.shared.lock();
-            if state.is_done(self.key) {
+            if state.is_done(key) {
                 continue;
             }
-            let before =
-                state.unobserve(self.key, |observer| matches!(observer, Observer::Waker(_)));
-            state.observe(self.key, Observer::Waker(waker));
+            let before = state.unobserve(key, |observer| matches!(observer, Observer::Waker(_)));
+            state.observe(key, Observer::Waker(waker));
             self.shared.summon_courier(&mut state);
             drop(state);
             drop(before);
@@ -369,20 +380,36 @@ impl<R: Output> Future for Task<R> {
 
 impl<R> Drop for Task<R> {
     fn drop(&mut self) {
-        if !self.joined && self.shared.check_fork().is_ok() {
-            let mut state = self.shared.lock();
-            let observers = state.unobserve(self.key, |_| true);
-            state.detach_call(self.key, true);
-            drop(state);
+        if let Ticket::Open(key) = self.ticket
+            && self.shared.check_fork().is_ok()
+        {
+            let observers = self.shared.lock().detach_task(key);
             // What dropping a waker does is not ours.
             drop(observers);
         }
     }
 }
 
+impl<R> Task<R> {
+    fn function(&self) -> FunctionId {
+        match self.ticket {
+            Ticket::Joined(function) => function,
+            Ticket::Open(_) if self.shared.check_fork().is_err() => NO_FUNCTION,
+            Ticket::Open(key) => {
+                let function = self.shared.lock().function_of(key);
+                function.unwrap_or(NO_FUNCTION)
+            }
+        }
+    }
+
+    fn name(&self) -> &'static str {
+        self.shared.table.name(self.function())
+    }
+}
+
 impl<R> fmt::Debug for Task<R> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let name = self.shared.table.name(self.function);
+        let name = self.shared.table.name(self.function());
         f.debug_struct("Task")
             .field("function", &name)
             .finish_non_exhaustive()

@@ -83,6 +83,7 @@ impl Stage {
                 first: 3 * chunk,
                 count: 3,
                 payload,
+                tasks: false,
                 history: History::FIRST,
             };
             state.count_out(call);
@@ -257,7 +258,7 @@ proptest! {
         let queued: usize = state.queue.iter().chain(waiting).map(|chunk| chunk.count as usize).sum();
         let told: usize = state.calls[stage.call].mail.iter().map(|delivery| match delivery {
             Delivery::Records { count, .. } => *count,
-            Delivery::Large { .. } | Delivery::Failed(_) => 1,
+            Delivery::Large { .. } | Delivery::Failed { .. } => 1,
             Delivery::Ended { count, .. } => *count,
             Delivery::Unsaved(_) | Delivery::Returned(_) | Delivery::Aborted(_) => 0,
         }).sum();
@@ -292,7 +293,9 @@ fn results_are_kept_and_only_the_running_item_is_lost() {
         "{mail:?}"
     );
     match &mail[1] {
-        Delivery::Failed(error) => assert_eq!((error.index(), error.signal()), (1, Some(11))),
+        Delivery::Failed { index, error } => {
+            assert_eq!((*index, error.index(), error.signal()), (1, 1, Some(11)));
+        }
         other => panic!("{other:?}"),
     }
     let queued: Vec<_> = state
@@ -326,7 +329,7 @@ fn an_impossible_position_is_noticed() {
     assert_eq!(stage.results.room(), Ok(crate::shm::RING_BYTES));
     let state = stage.die();
     assert!(
-        matches!(&state.calls[stage.call].mail[..], [Delivery::Failed(error)] if error.is_crash())
+        matches!(&state.calls[stage.call].mail[..], [Delivery::Failed { error, .. }] if error.is_crash())
     );
 }
 

@@ -11,10 +11,12 @@ use std::time::{Duration, Instant};
 
 use super::guard::StateGuard;
 use super::link::Link;
+use super::observer::Observer;
 use super::schedule::SPIN_NANOS;
 use super::select::Selection;
 use super::shared::Shared;
 use super::state::{Courier, State};
+use super::tasks::TaskKey;
 
 /// How often to look for news before the lock is given to others, which is after about 1 µs.
 const LOOKS: u32 = 96;
@@ -25,6 +27,8 @@ pub(super) enum Interest<'a> {
     Nothing,
     /// Mail of the call, and the end of its last chunk.
     Call(usize),
+    /// The end of the task.
+    Task(TaskKey),
     /// The end of a task of the selection.
     Selection(&'a Selection),
     /// A callback to be called.
@@ -32,14 +36,14 @@ pub(super) enum Interest<'a> {
 }
 
 impl Shared {
-    /// Waits for mail of the call, or until `deadline`; says whether there is any.
-    pub(super) fn wait_for_mail<'a>(
+    /// Waits for the end of the task, or until `deadline`; says whether it is done.
+    pub(super) fn wait_for_task<'a>(
         &'a self,
         state: StateGuard<'a>,
-        key: usize,
+        key: TaskKey,
         deadline: Option<Instant>,
     ) -> (StateGuard<'a>, bool) {
-        self.wait_for(state, Interest::Call(key), deadline, |state| {
+        self.wait_for(state, Interest::Task(key), deadline, |state| {
             state.is_done(key)
         })
     }
@@ -101,12 +105,12 @@ impl Shared {
     ) -> StateGuard<'a> {
         let condvar = Arc::new(Condvar::new());
         state.followers.push(Arc::clone(&condvar));
-        interest.set_waiter(&mut state, Some(&condvar));
+        interest.set_waiter(&mut state, &condvar, true);
         state = match left {
             None => state.wait(&condvar),
             Some(left) => state.wait_timeout(&condvar, left),
         };
-        interest.set_waiter(&mut state, None);
+        interest.set_waiter(&mut state, &condvar, false);
         state
             .followers
             .retain(|follower| !Arc::ptr_eq(follower, &condvar));
@@ -181,8 +185,9 @@ impl Shared {
 }
 
 impl Interest<'_> {
-    fn set_waiter(self, state: &mut State, waiter: Option<&Arc<Condvar>>) {
-        let waiter = waiter.map(Arc::clone);
+    /// Has the thread that sleeps on `condvar` woken from now on, or no more.
+    fn set_waiter(self, state: &mut State, condvar: &Arc<Condvar>, waits: bool) {
+        let waiter = waits.then(|| Arc::clone(condvar));
         match self {
             Self::Nothing => {}
             Self::Call(key) => {
@@ -190,6 +195,13 @@ impl Interest<'_> {
                     call.waiter = waiter;
                 }
             }
+            Self::Task(key) => match waiter {
+                Some(waiter) => state.observe(key, Observer::Thread(waiter)),
+                None => drop(state.unobserve(
+                    key,
+                    |one| matches!(one, Observer::Thread(other) if Arc::ptr_eq(other, condvar)),
+                )),
+            },
             Self::Selection(selection) => selection.set_waiter(waiter),
             Self::Callbacks => state.callbacks.waiter = waiter,
         }

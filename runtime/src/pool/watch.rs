@@ -12,7 +12,7 @@ use std::time::Duration;
 use super::chunk::Ending;
 use super::link::Link;
 use super::shared::Shared;
-use super::state::{Phase, State};
+use super::state::{Phase, State, Whose};
 use crate::sys::now_nanos;
 
 /// So much longer than an item may run is a worker left alone that shows no progress but claims to
@@ -99,10 +99,17 @@ impl Shared {
             self.pump(state);
         }
         for grace in over {
+            let number = match grace.whose {
+                Whose::Chunk(number) => number,
+                Whose::Task(key) => {
+                    self.end_running_task(state, grace.link, key);
+                    continue;
+                }
+            };
             let link = state.links.iter().find(|link| link.id == grace.link);
-            match link.and_then(|link| link.position(grace.number)) {
+            match link.and_then(|link| link.position(number)) {
                 Some(0) => self.doom(state, grace.link, Doom::Unwanted),
-                Some(_) => self.grace(state, grace.link, grace.number),
+                Some(_) => self.grace(state, grace.link, number),
                 None => {}
             }
         }

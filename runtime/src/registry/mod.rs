@@ -16,4 +16,4 @@ pub use function::{Encoder, Function};
 pub use info::{FunctionInfo, functions};
 pub(crate) use limits::Limits;
 pub use registration::{Identity, Registration, identity};
-pub(crate) use table::{FunctionId, Table, table};
+pub(crate) use table::{FunctionId, NO_FUNCTION, Table, table};

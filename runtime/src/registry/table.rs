@@ -11,6 +11,9 @@ use crate::error::{Error, ErrorKind, Result};
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct FunctionId(pub(crate) u32);
 
+/// Stands for a function that the table does not have.
+pub(crate) const NO_FUNCTION: FunctionId = FunctionId(u32::MAX);
+
 #[derive(Debug)]
 pub(crate) struct Table {
     entries: Vec<&'static Registration>,

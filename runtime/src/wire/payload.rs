@@ -4,6 +4,7 @@ use std::borrow::Cow;
 use std::sync::Arc;
 
 use super::plain::Block;
+use super::room::append;
 use super::varint;
 use crate::object::Object;
 
@@ -94,6 +95,13 @@ impl Payload {
     /// The buffer, to be used again.
     pub(crate) fn into_buffer(self) -> Vec<u8> {
         self.bytes
+    }
+
+    /// Takes the arguments of `other` in behind its own, if they name nothing and are all bytes; says
+    /// whether it did.
+    pub(crate) fn absorb(&mut self, other: &Self) -> bool {
+        let plain = |payload: &Self| payload.objects.is_empty() && payload.held.is_empty();
+        plain(self) && plain(other) && append(&mut self.bytes, &other.bytes).is_ok()
     }
 
     /// Gives up unused memory: the chunk will wait for long.

@@ -5,9 +5,10 @@ use serde::Serialize;
 use super::super::Task;
 use super::super::rules::Rules;
 use super::super::state::CallSpec;
+use super::super::tasks::TaskKey;
 use super::host::ActorPool;
 use crate::error::{Error, ErrorKind, Failure, Result, TaskError};
-use crate::registry::{FunctionId, Table, table};
+use crate::registry::{FunctionId, NO_FUNCTION, Table, table};
 use crate::wire::{Output, Payload, encode_argument, landing};
 
 /// The function of a call and its arguments, as far as they are there.
@@ -16,9 +17,6 @@ pub(crate) struct ActorCall {
     function: Result<FunctionId>,
     payload: Result<Payload, Failure>,
 }
-
-/// What stands for a function that the table does not have.
-const NO_FUNCTION: FunctionId = FunctionId(u32::MAX);
 
 impl ActorCall {
     /// A call of the function that is registered under `F`.
@@ -56,22 +54,21 @@ impl ActorPool {
         let function = *call.function.as_ref().unwrap_or(&NO_FUNCTION);
         let shared = self.pool().shared();
         match self.try_submit::<R>(call) {
-            Ok(key) => Task::new(shared, function, key),
+            Ok(key) => Task::new(shared, key),
             Err(error) => Task::failed(shared, function, error),
         }
     }
 
-    fn try_submit<R: Output>(&self, call: ActorCall) -> Result<usize> {
+    fn try_submit<R: Output>(&self, call: ActorCall) -> Result<TaskKey> {
         let shared = self.pool().shared();
-        let (function, mut payload) = call.into_parts()?;
-        payload.shrink();
+        let (function, payload) = call.into_parts()?;
         let spec = CallSpec {
             rules: shared.rules(function, Rules::default())?,
-            single: true,
             ..CallSpec::of(landing::<R>)
         };
-        let key = shared.submit_one(function, spec, None, payload);
-        key.map_err(|error| self.in_words_of_actors(error))
+        let submitted = shared.submit_one(function, spec, None, payload);
+        let (key, _) = submitted.map_err(|error| self.in_words_of_actors(error))?;
+        Ok(key)
     }
 
     /// What an error about a pool means for an actor.

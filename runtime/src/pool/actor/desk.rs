@@ -2,13 +2,15 @@
 
 use std::sync::{Mutex, PoisonError};
 
+use super::super::room::no_room;
 use super::super::setup::Setup;
 use super::super::state::CallSpec;
+use super::super::tasks::TaskKey;
 use super::super::{Pool, Task};
 use super::forward::Outcome;
 use super::setup::ActorSetup;
 use crate::error::{Error, Result};
-use crate::registry::FunctionId;
+use crate::registry::{FunctionId, NO_FUNCTION};
 use crate::wire::{Output, landing};
 
 /// A pool without workers.
@@ -19,7 +21,7 @@ pub(crate) struct Desk(&'static Pool);
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Ticket {
     desk: Desk,
-    key: usize,
+    task: TaskKey,
     /// Keys are used again; this is not.
     serial: u64,
 }
@@ -46,37 +48,37 @@ impl Desk {
     }
 
     /// A task for a call of `function`, and what its result is handed in with.
-    pub(crate) fn wait_for<R: Output>(self, function: FunctionId) -> (Task<R>, Ticket) {
+    pub(crate) fn wait_for<R: Output>(self, function: FunctionId) -> Result<(Task<R>, Ticket)> {
         let shared = self.0.shared();
         let mut state = shared.lock();
-        let key = state.open_call(CallSpec {
-            single: true,
-            ..CallSpec::of(landing::<R>)
-        });
-        state.count_out(key);
+        // What comes of one call is to be told to that one only.
+        let task = state
+            .open_task(function, CallSpec::of(landing::<R>), true)
+            .map_err(no_room)?;
+        state.count_out(task.call());
         let ticket = Ticket {
             desk: self,
-            key,
-            serial: state.calls[key].serial,
+            task,
+            serial: state.calls[task.call()].serial,
         };
         drop(state);
-        (Task::new(shared, function, key), ticket)
+        Ok((Task::new(shared, task), ticket))
     }
 
     /// A task that has failed already.
     pub(crate) fn failed<R: Output>(self, error: Error) -> Task<R> {
-        Task::failed(self.0.shared(), FunctionId(u32::MAX), error)
+        Task::failed(self.0.shared(), NO_FUNCTION, error)
     }
 }
 
 impl Ticket {
     /// Hands in what came of the call.
     pub(crate) fn hand_in(self, outcome: Outcome) {
-        let Self { desk, key, serial } = self;
+        let Self { desk, task, serial } = self;
         let mut state = desk.0.shared().lock();
-        if state.has_call(key, serial) {
-            state.deliver(key, outcome.into_delivery());
-            state.count_in(key);
+        if state.has_call(task.call(), serial) {
+            state.deliver(task.call(), outcome.into_delivery(task.index()));
+            state.count_in(task.call());
             // Who leads sleeps until somebody rings.
             state.ringer.ring();
         }

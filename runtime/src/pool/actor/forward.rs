@@ -6,6 +6,7 @@ use super::super::callbacks::Callback;
 use super::super::chunk::{Delivery, Origin};
 use super::super::rules::Rules;
 use super::super::state::CallSpec;
+use super::super::tasks::TaskKey;
 use super::host::ActorPool;
 use crate::error::{Error, ErrorKind, Result, TaskError};
 use crate::object::Object;
@@ -58,7 +59,7 @@ impl Outcome {
                 let bytes = landing.bytes_mut().to_vec();
                 Self::Large(value(bytes, origin, objects))
             }
-            Delivery::Failed(error) => Self::Failed(error.in_process("an actor")),
+            Delivery::Failed { error, .. } => Self::Failed(error.in_process("an actor")),
             Delivery::Ended { ending, .. } => Self::Failed(ending.error("", 0)),
             Delivery::Aborted(error) => Self::Refused(error),
             Delivery::Returned(_) | Delivery::Unsaved(_) => {
@@ -67,26 +68,27 @@ impl Outcome {
         }
     }
 
-    pub(super) fn into_delivery(self) -> Delivery {
+    /// The outcome as news of the task at `index` of its call.
+    pub(super) fn into_delivery(self, index: usize) -> Delivery {
         let origin = |value: &Value| Origin {
             pid: value.pid,
             attempt: value.attempt,
         };
         match self {
             Self::Record(value) => Delivery::Records {
-                first: 0,
+                first: index,
                 count: 1,
                 origin: origin(&value),
                 bytes: value.bytes,
                 objects: value.objects,
             },
             Self::Large(value) => Delivery::Large {
-                index: 0,
+                index,
                 origin: origin(&value),
                 objects: value.objects,
                 landing: Box::new(value.bytes),
             },
-            Self::Failed(error) => Delivery::Failed(error),
+            Self::Failed(error) => Delivery::Failed { index, error },
             Self::Refused(error) => Delivery::Aborted(error),
         }
     }
@@ -108,20 +110,19 @@ impl ActorPool {
         answer: impl FnOnce(Outcome) + Send + 'static,
     ) {
         let shared = self.pool().shared();
-        let submit = || -> Result<usize> {
+        let submit = || -> Result<TaskKey> {
             let spec = CallSpec {
                 rules: shared.rules(function, Rules::default())?,
-                single: true,
                 // Nobody here knows the type: bytes.
                 ..CallSpec::of(landing::<Vec<u8>>)
             };
-            shared.submit_one(function, spec, None, payload)
+            Ok(shared.submit_one(function, spec, None, payload)?.0)
         };
         match submit() {
             Ok(key) => {
                 let callback = Callback::new(|delivery| answer(Outcome::of(delivery)));
                 if let Err(callback) = shared.call_when_done(Ok(key), callback) {
-                    shared.lock().detach_call(key, false);
+                    shared.give_up(key);
                     callback.call(Delivery::Aborted(nobody("no thread waits for its result")));
                 }
             }

@@ -193,7 +193,7 @@ where
 {
     let table = table()?;
     let function = table.find::<F>()?;
-    let payload = encode_single::<F, A, M>(table.name(function), arguments)?;
+    let payload = encode_single::<F, A, M>(table.name(function), arguments, Vec::new())?;
     Ok((function, payload))
 }
 

@@ -1,0 +1,200 @@
+//! Handing in work: chunks of a call, single tasks, and items that are tried once more.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::cancel::CancelToken;
+use super::chunk::{Chunk, Ending, Origin};
+use super::room::no_room;
+use super::rules::{History, Retry};
+use super::shared::Shared;
+use super::state::{CallSpec, State, Submitted};
+use super::tasks::TaskKey;
+use crate::error::Result;
+use crate::registry::FunctionId;
+use crate::sys::{nanos_of, now_nanos};
+use crate::wire::Payload;
+
+/// While one thread hands in so many small tasks that they wait together, it looks for results after as
+/// many.
+const LOOK_EVERY: u32 = 64;
+
+impl Shared {
+    /// Hands in a chunk of an open call.
+    ///
+    /// Fails when the pool was closed meanwhile.
+    pub(super) fn submit(&self, chunk: Chunk) -> Result<Submitted> {
+        if self.is_inline() {
+            return self.run_inline(chunk);
+        }
+        let (key, function) = (chunk.call, chunk.function);
+        let mut state = self.lock();
+        state.check_alive()?;
+        state.make_room()?;
+        self.enqueue(&mut state, chunk);
+        Ok(state.submitted(key, function))
+    }
+
+    /// Hands in an item that was tried before; gives the number of chunks that are out.
+    pub(super) fn submit_again(&self, item: Chunk) -> Result<usize> {
+        if self.is_inline() {
+            return Ok(self.run_inline(item)?.outstanding);
+        }
+        let mut state = self.lock();
+        state.check_alive()?;
+        let (key, function) = (item.call, item.function);
+        let rules = state.rules_of(&item);
+        let before = History {
+            attempt: item.history.attempt - 1,
+            ..item.history
+        };
+        match rules.map(|rules| rules.retry(before)) {
+            Some(Retry::After(pause)) if state.wants(key, item.first) => {
+                self.delay(&mut state, item, pause);
+            }
+            _ => self.enqueue(&mut state, item),
+        }
+        Ok(state.submitted(key, function).outstanding)
+    }
+
+    /// Has an item run after a pause.
+    pub(super) fn delay(&self, state: &mut State, item: Chunk, pause: Duration) {
+        let at = now_nanos().saturating_add(nanos_of(pause));
+        state.count_out(item.call);
+        state.delayed.push((at, item));
+        self.alarm(state, at);
+    }
+
+    /// Hands in a task; gives its key, and a buffer for the arguments of the next one.
+    ///
+    /// Fails when the pool takes no more work.
+    pub(super) fn submit_one(
+        self: &Arc<Self>,
+        function: FunctionId,
+        spec: CallSpec,
+        token: Option<&CancelToken>,
+        payload: Payload,
+    ) -> Result<(TaskKey, Vec<u8>)> {
+        self.check_fork()?;
+        if self.is_inline() {
+            self.lock().check_open()?;
+            self.init_inline()?;
+        }
+        // What is ended as a call shares it with nobody.
+        let alone = token.is_some() || spec.deadline.is_some();
+        let deadline = spec.deadline;
+        let mut state = self.lock();
+        state.check_open()?;
+        state.make_room()?;
+        let key = state.open_task(function, spec, alone).map_err(no_room)?;
+        if let Some((at, _)) = deadline {
+            self.alarm(&mut state, at);
+        }
+        if let Some(token) = token {
+            let serial = state.calls[key.call()].serial;
+            // Not under our lock: cancelling takes the two locks the other way round.
+            drop(state);
+            if !token.watch(self, key.call(), serial) {
+                self.end_call_with_serial(key.call(), serial, Ending::Cancelled);
+            }
+            state = self.lock();
+            if let Err(error) = state.check_alive() {
+                drop(state);
+                self.give_up(key);
+                return Err(error);
+            }
+        }
+        let task = Chunk::task(key, function, payload);
+        if self.is_inline() {
+            drop(state);
+            let ran = self.run_inline(task);
+            return match ran {
+                Ok(submitted) => Ok((key, submitted.buffer)),
+                Err(error) => {
+                    self.give_up(key);
+                    Err(error)
+                }
+            };
+        }
+        let buffer = self.enqueue_task(&mut state, task);
+        self.arm_courier(&mut state);
+        Ok((key, buffer))
+    }
+
+    /// Nobody will ask for the task, and it need not run.
+    pub(super) fn give_up(&self, key: TaskKey) {
+        let mut state = self.lock();
+        self.end_task(&mut state, key, Ending::Cancelled);
+        let observers = state.detach_task(key);
+        drop(state);
+        drop(observers);
+    }
+
+    /// Queues a task: together with the ones before it if these wait, and all workers have something to
+    /// do.
+    fn enqueue_task(&self, state: &mut State, task: Chunk) -> Vec<u8> {
+        if state.queue.len() >= self.workers()
+            && let Some(last) = state.queue.back_mut()
+            && last.absorb(&task)
+        {
+            // Whatever makes a worker take more has the queue looked at.
+            let looks = last.count.is_multiple_of(LOOK_EVERY) && !state.led;
+            if looks {
+                self.pump(state);
+            }
+            return task.payload.into_buffer();
+        }
+        self.enqueue(state, task);
+        state.buffer()
+    }
+
+    fn enqueue(&self, state: &mut State, chunk: Chunk) {
+        state.count_out(chunk.call);
+        if state.wants(chunk.call, chunk.first) {
+            state.queue.push_back(chunk);
+            self.feed(state);
+            if state.queue.len() > self.workers()
+                && let Some(last) = state.queue.back_mut()
+            {
+                // It will wait.
+                last.payload.shrink();
+            }
+        } else {
+            state.drop_chunk(chunk);
+        }
+    }
+
+    fn run_inline(&self, mut chunk: Chunk) -> Result<Submitted> {
+        let mut state = self.lock();
+        state.check_open()?;
+        // There is no supervisor that looks at the clock.
+        let deadline = state.calls.get(chunk.call).and_then(|call| call.deadline);
+        if let Some((_, limit)) = deadline.filter(|(at, _)| *at <= now_nanos()) {
+            self.end_call(&mut state, chunk.call, Ending::TimedOut(limit));
+        }
+        if !state.wants(chunk.call, chunk.first) {
+            let (key, function) = (chunk.call, chunk.function);
+            state.count_out(key);
+            state.drop_chunk(chunk);
+            return Ok(state.submitted(key, function));
+        }
+        let named = if state.is_retained(chunk.call) {
+            Vec::new()
+        } else {
+            chunk.payload.take_objects()
+        };
+        drop(state);
+        let attempt = chunk.history.attempt;
+        let (key, function) = (chunk.call, chunk.function);
+        // Not under the lock: the function is the user's, and may use this very pool.
+        let records = super::inline::run(self.table, &chunk, named);
+        let origin = Origin { pid: None, attempt };
+        let news = self.news_of(&chunk, origin, records);
+        let mut state = self.lock();
+        for one in news {
+            state.deliver(key, one);
+        }
+        state.give_back(chunk);
+        Ok(state.submitted(key, function))
+    }
+}
