@@ -199,6 +199,31 @@ fn a_task_that_runs_is_cancelled_without_those_around_it() {
 }
 
 #[test]
+fn a_task_waits_for_no_other_while_a_worker_is_free() {
+    in_time(|| {
+        let mut pool = warm(pool(2));
+        for first in [100, 211, 322, 433] {
+            let pair = Meeting::new();
+            // The first of two does not end before the second has come.
+            let acts = |number| match number {
+                _ if number == first || number == first + 1 => Act::Meet(pair.name().to_owned()),
+                _ => Act::Return,
+            };
+            let (tasks, guests) = crowd(&pool, &Meeting::new(), "", acts);
+            drop(guests);
+            let guests = [pair.wait(), pair.wait()];
+            assert_ne!(guests[0].word, guests[1].word);
+            drop(guests);
+            for (number, task) in tasks.into_iter().enumerate() {
+                assert_eq!(task.join().unwrap(), number);
+            }
+            // How long the two have waited is not what the function takes.
+            pool = warm(pool);
+        }
+    });
+}
+
+#[test]
 fn who_waits_for_a_task_is_told_of_that_one() {
     in_time(|| {
         let notes = Tally::new();

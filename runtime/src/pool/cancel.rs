@@ -170,7 +170,7 @@ impl Shared {
             return;
         }
         if state.links.iter().any(|link| link.has_task(key)) {
-            state.take_back_chunks(|chunk| chunk.has(key));
+            self.take_back_from(state, key);
         }
         let holder = state.links.iter().find(|link| link.has_task(key));
         match holder.map(|link| link.id) {

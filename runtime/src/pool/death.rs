@@ -14,7 +14,7 @@ use super::watch::Doom;
 use crate::error::{
     Circumstances, Error, ErrorKind, Fault, MemoryExceeded, PanicReport, TaskError, TaskErrorKind,
 };
-use crate::shm::READY;
+use crate::shm::{READY, begun};
 use crate::sys::{Exit, Usage, now_nanos};
 
 /// Workers that ended one after the other before they had begun an item, and starts that failed.
@@ -86,7 +86,7 @@ impl Shared {
         let written = link.written_at_last();
         end.stderr.clone_from(&written.tail);
         let words = &link.lane.worker;
-        let begun = words.started.0.load(Ordering::Acquire);
+        let begun = begun(&words.started.0, Ordering::Acquire);
         // Whatever ends a process ends its call.
         let own = link.process.is_some();
         // It cannot have begun fewer items than it has done.

@@ -18,8 +18,8 @@ use super::tasks::TaskKey;
 use super::watch::Doom;
 use crate::registry::Table;
 use crate::shm::{
-    CLAIMS, Claim, Consumer, Corrupt, Lane, Producer, ResultRing, Ringer, TaskRing, WorkerPark,
-    claim_word,
+    CLAIMS, Claim, Consumer, Corrupt, Lane, Producer, READY, ResultRing, Ringer, TaskRing,
+    WorkerPark, begun, claim_word, cut,
 };
 use crate::sys::{advise_huge, now_nanos};
 use crate::wire::{FrameHeader, Header, Landing, Place, Spans, Status, parse_header};
@@ -73,6 +73,9 @@ pub(super) struct Link {
     pub(super) doom: Option<Doom>,
     /// Its progress when it was last looked at for being overdue, and when that was first seen.
     pub(super) seen: (u64, u64),
+    /// The chunk that it ran and how many items it had begun when it was last looked at for standing
+    /// still, and when that was first seen.
+    still: ((u64, u64), u64),
     pub(super) init: Progress,
     /// It is there for one call only, if it is that of a process.
     pub(super) process: Option<OwnCall>,
@@ -89,6 +92,9 @@ pub(super) struct InFlight {
     cut: bool,
     /// It was given to a worker that had nothing to do, for good.
     granted: bool,
+    /// What is not begun of it can be taken back, and was.
+    divisible: bool,
+    divided: bool,
     /// Somebody may wait for another process through what it names, or named before it began.
     waits: bool,
     /// Items whose arguments were passed to find those of failed ones, and where they end.
@@ -162,6 +168,7 @@ impl Link {
             used: 0,
             doom: None,
             seen: (0, 0),
+            still: ((0, 0), now),
             process: None,
             init: Progress::Done,
         }
@@ -209,13 +216,19 @@ impl Link {
         if !front.chunk.payload.waits() {
             return None;
         }
-        let started = self.lane.worker.started.0.load(Ordering::Acquire);
+        let started = begun(&self.lane.worker.started.0, Ordering::Acquire);
         (started > self.items_done).then_some(&mut front.chunk)
     }
 
-    /// True when a chunk waits behind another one, or for room in the ring.
+    /// True when a chunk waits behind another one, or for room in the ring, or an item behind another
+    /// one.
     pub(super) fn has_waiting(&self) -> bool {
-        self.in_flight.len() > 1 || self.writing.is_some()
+        self.in_flight.len() > 1 || self.writing.is_some() || self.behind() > 0
+    }
+
+    /// True once it can serve.
+    pub(super) fn is_ready(&self) -> bool {
+        self.greeted || self.lane.worker.ready.load(Ordering::Acquire) == READY
     }
 
     /// True when another chunk can be given to it.
@@ -230,9 +243,14 @@ impl Link {
         room && self.stays() && self.init.is_done() && self.process.is_none()
     }
 
-    /// Gives the worker a chunk; if `clocked`, it tells when it begins each item. [`ring`](Self::ring)
-    /// tells it.
-    pub(super) fn give(&mut self, chunk: Chunk, clocked: bool) -> Result<(), Corrupt> {
+    /// Gives the worker a chunk; if `clocked`, it tells when it begins each item; if `divisible`, what it
+    /// has not begun can be [taken back](Self::take_rest). [`ring`](Self::ring) tells it.
+    pub(super) fn give(
+        &mut self,
+        chunk: Chunk,
+        clocked: bool,
+        divisible: bool,
+    ) -> Result<(), Corrupt> {
         let number = self.next_number;
         self.next_number += 1;
         if !chunk.is_hook() {
@@ -257,6 +275,7 @@ impl Link {
             bytes: chunk.payload.len() as u64,
             granted,
             clocked,
+            divisible,
         };
         self.writing = Some(Writing {
             header: header.to_bytes(),
@@ -270,6 +289,8 @@ impl Link {
             done: 0,
             cut: false,
             granted,
+            divisible,
+            divided: false,
             passed: (0, Place::default()),
         });
         self.write_on().map(drop)
@@ -340,6 +361,63 @@ impl Link {
         taken
     }
 
+    /// The numbers of begun items with which something of the chunk that the worker runs is not begun.
+    fn within_front(&self) -> Option<Range<u64>> {
+        let front = self.in_flight.front().filter(|_| !self.is_unwritten(0))?;
+        let left = u64::from(front.chunk.count - front.done);
+        // One whose result is coming in was begun, whatever the word says.
+        let least = self.items_done + u64::from(self.receiving.is_some());
+        let whole = !front.divided && !front.cut && !self.corrupt;
+        (front.divisible && whole).then(|| least..self.items_done + left)
+    }
+
+    /// How many items it has not begun of the chunk that it runs, as far as they can be taken back.
+    pub(super) fn rest(&self) -> u64 {
+        let Some(within) = self.within_front() else {
+            return 0;
+        };
+        let begun = begun(&self.lane.worker.started.0, Ordering::Acquire);
+        if within.contains(&begun) {
+            within.end - begun
+        } else {
+            0
+        }
+    }
+
+    /// How many of these stand behind another one.
+    pub(super) fn behind(&self) -> u64 {
+        let rest = self.rest();
+        let front = self.in_flight.front();
+        let next = front.is_some_and(|front| rest == u64::from(front.chunk.count - front.done));
+        rest - u64::from(next && rest > 0)
+    }
+
+    /// True when it has not begun another item for so many nanoseconds, as far as is known from this and
+    /// the last time that it was asked.
+    pub(super) fn stands_still(&mut self, now: u64, nanos: u64) -> bool {
+        let begun = begun(&self.lane.worker.started.0, Ordering::Acquire);
+        let number = self.in_flight.front().map_or(0, |front| front.number);
+        if self.still.0 != (number, begun) {
+            self.still = ((number, begun), now);
+        }
+        now.saturating_sub(self.still.1) >= nanos
+    }
+
+    /// Takes back what the worker has not begun of the chunk that it runs. What it has begun remains
+    /// there as a chunk, of no items if it has begun none. `split` takes so many first items out of one.
+    pub(super) fn take_rest(&mut self, split: impl Fn(&mut Chunk, u32) -> Chunk) -> Option<Chunk> {
+        let begun = cut(&self.lane.worker.started.0, self.within_front()?)?;
+        let front = self.in_flight.front_mut()?;
+        let kept = split(
+            &mut front.chunk,
+            front.done + (begun - self.items_done) as u32,
+        );
+        let rest = std::mem::replace(&mut front.chunk, kept);
+        front.divided = true;
+        self.took_back(Some(&rest));
+        Some(rest)
+    }
+
     fn took_back(&mut self, chunk: Option<&Chunk>) {
         let items = chunk.map_or(0, |chunk| chunk.count.into());
         self.quota = self.quota.saturating_add(items);
@@ -349,6 +427,8 @@ impl Link {
     /// the chunk and the number of its items that are done.
     pub(super) fn cut(&mut self, concerned: impl Fn(&Chunk, usize) -> bool) {
         if let Some(front) = self.in_flight.front_mut()
+            // One that was divided ends after the current item anyway.
+            && !front.divided
             && concerned(&front.chunk, front.done as usize)
         {
             front.cut = true;
@@ -367,7 +447,7 @@ impl Link {
 
     /// True if the worker runs the task, as far as it says.
     pub(super) fn runs(&self, key: TaskKey) -> bool {
-        let started = self.lane.worker.started.0.load(Ordering::Acquire);
+        let started = begun(&self.lane.worker.started.0, Ordering::Acquire);
         let Some(front) = self.in_flight.front().filter(|one| one.chunk.has(key)) else {
             return false;
         };
@@ -380,7 +460,9 @@ impl Link {
     /// right after such chunks were revoked.
     pub(super) fn holds(&self, concerned: impl Fn(usize) -> bool) -> Option<(u64, bool)> {
         let mut chunks = self.in_flight.iter().enumerate();
-        let (index, one) = chunks.find(|(_, one)| concerned(one.chunk.call))?;
+        // One whose items are done is as good as over.
+        let left = |one: &InFlight| one.done < one.chunk.count;
+        let (index, one) = chunks.find(|(_, one)| concerned(one.chunk.call) && left(one))?;
         Some((one.number, index == 0 || !self.is_unwritten(index)))
     }
 
@@ -399,7 +481,8 @@ impl Link {
         let number = self.in_flight[index].number;
         let claim = &self.lane.worker.claims[number as usize % CLAIMS];
         // A chunk with results was begun, whatever its word says.
-        let begun = self.in_flight[index].granted || self.in_flight[index].done > 0;
+        let one = &self.in_flight[index];
+        let begun = one.granted || one.divided || one.done > 0;
         !unwritten && !begun && Claim::Revoked.swap(claim, number)
     }
 

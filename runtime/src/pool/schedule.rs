@@ -1,6 +1,7 @@
 //! Which worker gets which chunk, and reading what workers wrote.
 
 use std::sync::atomic::Ordering;
+use std::time::Duration;
 
 use super::chunk::Chunk;
 use super::death::Barren;
@@ -9,6 +10,7 @@ use super::link::{Link, News};
 use super::rules::Retry;
 use super::shared::Shared;
 use super::state::{Phase, State};
+use super::tasks::TaskKey;
 use crate::shm::{Corrupt, RING_BYTES};
 use crate::sys::now_nanos;
 
@@ -22,6 +24,13 @@ const WAITING_BYTES: usize = RING_BYTES / 2;
 /// Tasks that are given at once are meant to take this long: more than handing them over costs, and no
 /// time that anybody would notice.
 const TASKS_NANOS: f64 = 100_000.0;
+/// An item of a chunk that can be divided takes 7 ns more: of one that takes so many nanoseconds it is
+/// not worth it.
+const WORTH_DIVIDING: f64 = 300.0;
+/// What a worker will be done with in this time is left to it: another one would have to be woken.
+const WORTH_TAKING: f64 = 100_000.0;
+/// Unless it is not done with an item for so long.
+const STANDS_STILL: u64 = 100_000;
 /// How long to spin for the next message while a core is free for it: about the time that waking a
 /// sleeping process takes.
 pub(super) const SPIN_NANOS: u32 = 50_000;
@@ -70,12 +79,13 @@ impl Shared {
                 }
                 News::Done(mut chunk, done, nanos) => {
                     state.barren = Barren::default();
-                    state.learn_cost(chunk.function, nanos as f64 / f64::from(done.max(1)));
+                    if done > 0 {
+                        state.learn_cost(chunk.function, nanos as f64 / f64::from(done));
+                    }
                     self.limit_end(state, link, chunk.call);
                     if done < chunk.count {
                         // It was cut: nobody wants the rest.
-                        let arguments = self.table.arguments(chunk.function);
-                        let ran = chunk.take_items(done, arguments);
+                        let ran = self.split(&mut chunk, done);
                         state.give_back(ran);
                         state.drop_chunk(chunk);
                     } else {
@@ -135,26 +145,20 @@ impl Shared {
             let wanted = self.portion(state, chunk);
             debug_assert!(wanted.is_none());
         }
-        while let Some(next) = state.queue.front()
-            && let Some(index) = choose(state, &links, next, self.may_begin(&links))
-            && let Some(chunk) = state.queue.pop_front()
-        {
-            let Some(chunk) = self.portion(state, chunk) else {
-                continue;
-            };
-            let chunk = self.fit(state, &links[index], chunk);
-            self.give(state, &mut links[index], chunk);
-        }
-        // Nothing queued, but a worker idle: it takes what another one has not begun.
-        while state.queue.is_empty()
-            && self.may_begin(&links)
-            && let Some(idle) = links
-                .iter()
-                .position(|link| link.idle() && link.takes_more())
-            && let Some(chunk) = steal(&mut links)
-        {
-            let chunk = self.fit(state, &links[idle], chunk);
-            self.give(state, &mut links[idle], chunk);
+        loop {
+            while let Some(next) = state.queue.front()
+                && let Some(index) = choose(state, &links, next, self.may_begin(&links))
+                && let Some(chunk) = state.queue.pop_front()
+            {
+                let Some(chunk) = self.portion(state, chunk) else {
+                    continue;
+                };
+                let chunk = self.fit(state, &links[index], chunk);
+                self.give(state, &mut links[index], chunk);
+            }
+            if !self.take_back_for_idle(state, &mut links) {
+                break;
+            }
         }
         for link in links.iter_mut().filter(|link| link.is_leaving()) {
             self.dismiss(state, link);
@@ -167,6 +171,99 @@ impl Shared {
         self.pool.words.spin.0.store(spin, Ordering::Relaxed);
         state.links = links;
         self.want_workers(state);
+    }
+
+    /// With nothing queued and a worker idle, queues what another one has not begun: a chunk that waits,
+    /// or parts of the one that it runs. Says whether there was such.
+    fn take_back_for_idle(&self, state: &mut State, links: &mut [Link]) -> bool {
+        let idle = self.idle(links);
+        if idle == 0 || !state.queue.is_empty() {
+            return false;
+        }
+        if let Some(chunk) = steal(links) {
+            state.queue.push_back(chunk);
+            return true;
+        }
+        let Some(mut rest) = self.steal_rest(state, links) else {
+            return false;
+        };
+        // One part is for the worker itself, or whoever is done first.
+        for parts in (1..=idle as u32 + 1).rev() {
+            let count = rest.count.div_ceil(parts);
+            if count == rest.count {
+                break;
+            }
+            let part = self.split(&mut rest, count);
+            state.count_out(part.call);
+            state.queue.push_back(part);
+        }
+        state.count_out(rest.call);
+        state.queue.push_back(rest);
+        true
+    }
+
+    /// How many idle workers can be given something.
+    fn idle(&self, links: &[Link]) -> usize {
+        if !self.may_begin(links) {
+            return 0;
+        }
+        let idle = links.iter().filter(|link| link.idle() && link.takes_more());
+        idle.count()
+    }
+
+    /// What the worker with the longest rest has not begun of the chunk that it runs, if an idle worker
+    /// does better to begin it now.
+    fn steal_rest(&self, state: &State, links: &mut [Link]) -> Option<Chunk> {
+        let mut longest: Option<(f64, &mut Link)> = None;
+        for link in links {
+            let rest = link.rest();
+            if rest == 0 {
+                continue;
+            }
+            let cost = link.in_flight.front().map(|front| front.chunk.function);
+            let cost = cost.and_then(|function| state.cost(function));
+            let nanos = cost.map_or(0.0, |cost| cost * rest as f64);
+            let soon = nanos < WORTH_TAKING && link.is_ready();
+            if soon && !link.stands_still(now_nanos(), STANDS_STILL) {
+                continue;
+            }
+            if longest.as_ref().is_none_or(|(most, _)| nanos > *most) {
+                longest = Some((nanos, link));
+            }
+        }
+        longest?
+            .1
+            .take_rest(|chunk, count| self.split(chunk, count))
+    }
+
+    /// When to look again whether what a worker has not begun is to be taken back.
+    pub(super) fn next_look_at_rests(&self, state: &State) -> Option<Duration> {
+        let waits = self.idle(&state.links) > 0 && state.links.iter().any(|link| link.rest() > 0);
+        waits.then_some(Duration::from_nanos(STANDS_STILL))
+    }
+
+    /// What a worker has not begun of the chunk that has the task is queued, before all others.
+    pub(super) fn take_back_from(&self, state: &mut State, key: TaskKey) {
+        let front_has = |link: &Link| {
+            let front = link.in_flight.front();
+            front.is_some_and(|front| front.chunk.has(key))
+        };
+        let Some(index) = state.links.iter().position(front_has) else {
+            return state.take_back_chunks(|chunk| chunk.has(key));
+        };
+        // All of it, so that the order stays: the worker may be killed.
+        let id = state.links[index].id;
+        state.take_back(|link| link.id == id);
+        let rest = state.links[index].take_rest(|chunk, count| self.split(chunk, count));
+        if let Some(rest) = rest {
+            state.count_out(rest.call);
+            state.queue.push_front(rest);
+        }
+    }
+
+    /// Takes the first items of a chunk out.
+    fn split(&self, chunk: &mut Chunk, count: u32) -> Chunk {
+        chunk.take_items(count, self.table.arguments(chunk.function))
     }
 
     /// True when an idle worker may be given something: spare ones are more than may work at once.
@@ -214,8 +311,7 @@ impl Shared {
         if count >= chunk.count {
             return chunk;
         }
-        let arguments = self.table.arguments(chunk.function);
-        let part = chunk.take_items(count, arguments);
+        let part = self.split(&mut chunk, count);
         state.count_out(chunk.call);
         state.queue.push_front(chunk);
         part
@@ -238,13 +334,32 @@ impl Shared {
         if let Some(timeout) = timeout {
             self.alarm(state, now_nanos().saturating_add(timeout));
         }
-        match link.give(chunk, watched) {
+        let divisible = self.is_divisible(state, link, &chunk);
+        match link.give(chunk, watched, divisible) {
             Ok(()) => link.ring(),
             Err(Corrupt) => self.condemn(state, link),
         }
     }
 
-    /// As many workers as there are chunks, up to the pool's size, and the spare ones.
+    /// True if the items of a chunk are worth what it takes to have them back one by one.
+    fn is_divisible(&self, state: &State, link: &Link, chunk: &Chunk) -> bool {
+        let alone = link.process.is_some() || self.setup.actor.is_some();
+        if alone || !link.init.is_done() || chunk.payload.waits() {
+            return false;
+        }
+        if chunk.count == 1 {
+            // It waits for the worker's start only.
+            return !link.is_ready();
+        }
+        // Tasks need not come one after the other, and cost more than that anyway.
+        chunk.tasks
+            || state
+                .cost(chunk.function)
+                .is_none_or(|cost| cost >= WORTH_DIVIDING)
+    }
+
+    /// As many workers as there are chunks and items behind others, up to the pool's size, and the spare
+    /// ones.
     fn want_workers(&self, state: &mut State) {
         // What waits to be tried again needs nobody yet.
         let work = state.outstanding - state.delayed.len();
@@ -255,7 +370,11 @@ impl Shared {
         let staying = |link: &&Link| link.stays() || !link.init.is_done();
         let staying = state.links.iter().filter(staying).count();
         let have = staying + state.starting + state.wanted;
-        let useful = self.workers().min(work) + self.setup.spares;
+        if have >= self.workers() + self.setup.spares {
+            return;
+        }
+        let behind: u64 = state.links.iter().map(Link::behind).sum();
+        let useful = self.workers().min(work + behind as usize) + self.setup.spares;
         if useful > have {
             state.wanted += useful - have;
             self.notify.notify();

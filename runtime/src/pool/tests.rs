@@ -87,7 +87,7 @@ impl Stage {
                 history: History::FIRST,
             };
             state.count_out(call);
-            link.give(chunk, false).unwrap();
+            link.give(chunk, false, true).unwrap();
         }
         state.links.push(link);
         drop(state);

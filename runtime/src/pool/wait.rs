@@ -180,7 +180,11 @@ impl Shared {
         const LOOK_EVERY: Duration = Duration::from_millis(5);
         let mut running = state.links.iter().filter_map(|link| link.in_flight.front());
         let partial = running.any(|front| state.has_partial_news(&front.chunk));
-        partial.then_some(LOOK_EVERY)
+        let partial = partial.then_some(LOOK_EVERY);
+        partial
+            .into_iter()
+            .chain(self.next_look_at_rests(state))
+            .min()
     }
 }
 

@@ -13,6 +13,7 @@ use super::chunk::Ending;
 use super::link::Link;
 use super::shared::Shared;
 use super::state::{Phase, State, Whose};
+use crate::shm::begun;
 use crate::sys::now_nanos;
 
 /// So much longer than an item may run is a worker left alone that shows no progress but claims to
@@ -173,7 +174,7 @@ fn time_of(state: &State, link: &mut Link, now: u64) -> Option<(u64, u64)> {
         .saturating_add(limit)
         .saturating_add(STALL_NANOS);
     let words = &link.lane.worker;
-    let running = words.started.0.load(Ordering::Acquire) > link.items_done;
+    let running = begun(&words.started.0, Ordering::Acquire) > link.items_done;
     let began = words.began.load(Ordering::Relaxed);
     // 0 also while it waits for us, in the middle of a large argument or result.
     let end = if running && began != 0 {

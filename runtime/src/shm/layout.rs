@@ -78,8 +78,8 @@ pub(crate) struct WorkerWords {
     pub(crate) result_tail: Line<AtomicU64>,
     /// Rule 1 of the worker's bell.
     pub(crate) asleep: Line<AtomicU32>,
-    /// How many items the worker ever began (release); read after its death to see whether it was
-    /// between two items.
+    /// How many items the worker ever began; read after its death to see whether it was between two
+    /// items. See [`begin`](super::begin) for how the parent takes back those not begun.
     pub(crate) started: Line<AtomicU64>,
     /// When it began the one that it is running, in nanoseconds of the monotonic clock; 0 between
     /// chunks, and while it waits for its parent (relaxed). For runs of tiny items it is refreshed now and then only, unless the chunk's

@@ -13,6 +13,8 @@ use crate::sys::Mapping;
 pub(crate) trait Word {
     fn load(&self, order: Ordering) -> u64;
     fn store(&self, value: u64, order: Ordering);
+    /// Stores `new` if the word is `current` (acquire and release), or gives what it is (acquire).
+    fn swap_if(&self, current: u64, new: u64) -> Result<(), u64>;
 }
 
 impl Word for AtomicU64 {
@@ -22,6 +24,11 @@ impl Word for AtomicU64 {
 
     fn store(&self, value: u64, order: Ordering) {
         AtomicU64::store(self, value, order);
+    }
+
+    fn swap_if(&self, current: u64, new: u64) -> Result<(), u64> {
+        self.compare_exchange(current, new, Ordering::AcqRel, Ordering::Acquire)
+            .map(drop)
     }
 }
 

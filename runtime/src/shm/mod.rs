@@ -21,6 +21,7 @@
 //! What a worker wrote is untrusted: the parent keeps its own positions in its own memory, checks
 //! every word that it reads, and copies bytes out before it looks at them.
 
+mod begun;
 mod bell;
 mod claim;
 mod groups;
@@ -28,6 +29,7 @@ mod layout;
 mod memory;
 mod ring;
 
+pub(crate) use begun::{begin, begun, cut};
 pub(crate) use bell::{Park, Ringer, Sleeper};
 pub(crate) use claim::{Claim, claim_word};
 pub(crate) use groups::{GROUPS, GROUPS_BYTES, Groups, Leader};

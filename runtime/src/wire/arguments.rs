@@ -90,6 +90,14 @@ impl<'a> Arguments<'a> {
         self.left = count;
     }
 
+    /// Drops `items` items with so many arguments each.
+    pub(crate) fn skip(&mut self, items: u32, arguments: usize) {
+        for _ in 0..items {
+            self.begin(arguments);
+            self.finish();
+        }
+    }
+
     /// Drops what the current item did not take.
     pub(crate) fn finish(&mut self) {
         while self.left > 0 {

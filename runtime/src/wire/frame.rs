@@ -19,12 +19,15 @@ pub(crate) struct FrameHeader {
     pub(crate) carries: bool,
     /// The parent wants to know at once when the worker begins it.
     pub(crate) told: bool,
+    /// The parent may take back the items that are not begun.
+    pub(crate) divisible: bool,
 }
 
 const GRANTED: u32 = 1;
 const CLOCKED: u32 = 2;
 const CARRIES: u32 = 4;
 const TOLD: u32 = 8;
+const DIVISIBLE: u32 = 16;
 
 impl FrameHeader {
     pub(crate) const BYTES: usize = 28;
@@ -40,6 +43,7 @@ impl FrameHeader {
             (self.clocked, CLOCKED),
             (self.carries, CARRIES),
             (self.told, TOLD),
+            (self.divisible, DIVISIBLE),
         ];
         let set = flags.iter().filter(|(set, _)| *set);
         let flags = set.fold(0, |flags, (_, flag)| flags | flag);
@@ -67,6 +71,7 @@ impl FrameHeader {
             clocked: half(24) & CLOCKED != 0,
             carries: half(24) & CARRIES != 0,
             told: half(24) & TOLD != 0,
+            divisible: half(24) & DIVISIBLE != 0,
         }
     }
 }

@@ -244,6 +244,7 @@ fn a_frame_header_is_read_as_it_was_written() {
         clocked: false,
         carries: true,
         told: false,
+        divisible: true,
     };
     assert_eq!(FrameHeader::from_bytes(&header.to_bytes()), header);
     let other = FrameHeader {

@@ -11,7 +11,7 @@ use super::carriage::{Carriage, Unneeded};
 use crate::object::Object;
 use crate::shm::{
     CLAIMS, Claim, Consumer, Corrupt, Lane, POOL_BYTES, PoolPark, PoolSide, Producer, ResultRing,
-    Ringer, SEGMENT_BYTES, Sleeper, TaskRing, WorkerPark,
+    Ringer, SEGMENT_BYTES, Sleeper, TaskRing, WorkerPark, begin, begun,
 };
 use crate::sys::{Segment, end_at_once, is_copy, now_nanos};
 use crate::wire::{FrameHeader, LONGEST_HEADER, Sink, Status, Stream, write_header};
@@ -125,6 +125,18 @@ impl Link {
     /// True when the parent wants no more of the chunk.
     pub(super) fn is_cut(&self, number: u64) -> bool {
         self.lane.parent.cut.0.load(Ordering::Relaxed) == number
+    }
+
+    /// Begins the item with this number, counted from 1, of the chunk; false if the parent has taken it
+    /// back.
+    pub(super) fn begin(&self, number: u64, divisible: bool) -> bool {
+        let started = &self.lane.worker.started.0;
+        if divisible {
+            trusted(begin(started, number))
+        } else {
+            started.store(number, Ordering::Release);
+            true
+        }
     }
 
     fn moved(&mut self, len: usize) {
@@ -269,7 +281,7 @@ impl Sink for Link {
         self.results.publish();
         self.tell_parent();
         let words = &self.lane.worker;
-        let item = words.started.0.load(Ordering::Relaxed);
+        let item = begun(&words.started.0, Ordering::Relaxed);
         let sent = || {
             words.carried.fetch_add(1, Ordering::Relaxed);
         };

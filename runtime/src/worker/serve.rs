@@ -225,11 +225,7 @@ impl<'a> Server<'a> {
             let mut link = self.link.borrow_mut();
             if link.is_cut(header.number) {
                 drop(link);
-                for _ in item..header.count {
-                    arguments.begin(function.arguments);
-                    arguments.finish();
-                }
-                return;
+                return arguments.skip(header.count - item, function.arguments);
             }
             if item == next_look {
                 let now = if item == 0 { begin } else { now_nanos() };
@@ -245,12 +241,11 @@ impl<'a> Server<'a> {
                     link.tell_parent();
                 }
             }
+            if !link.begin(self.started + 1, header.divisible) {
+                drop(link);
+                return arguments.skip(header.count - item, function.arguments);
+            }
             self.started += 1;
-            link.lane
-                .worker
-                .started
-                .0
-                .store(self.started, Ordering::Release);
             // The last record is published together with the end of the chunk: who has the result
             // of a task finds its worker free.
             link.hold_back(item + 1 == header.count);

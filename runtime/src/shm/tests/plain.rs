@@ -14,6 +14,15 @@ impl Word for Cell<u64> {
     fn store(&self, value: u64, _order: Ordering) {
         self.set(value);
     }
+
+    fn swap_if(&self, current: u64, new: u64) -> Result<(), u64> {
+        let found = self.get();
+        if found != current {
+            return Err(found);
+        }
+        self.set(new);
+        Ok(())
+    }
 }
 
 #[derive(Debug, Clone)]

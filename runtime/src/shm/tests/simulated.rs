@@ -25,6 +25,12 @@ pub(super) fn check(preemptions: usize, model: impl Fn() + Sync + Send + 'static
 
 pub(super) struct LoomWord(AtomicU64);
 
+impl LoomWord {
+    pub(super) fn new() -> Self {
+        Self(AtomicU64::new(0))
+    }
+}
+
 impl Word for LoomWord {
     fn load(&self, order: Ordering) -> u64 {
         self.0.load(order)
@@ -32,6 +38,12 @@ impl Word for LoomWord {
 
     fn store(&self, value: u64, order: Ordering) {
         self.0.store(value, order);
+    }
+
+    fn swap_if(&self, current: u64, new: u64) -> Result<(), u64> {
+        self.0
+            .compare_exchange(current, new, Ordering::AcqRel, Ordering::Acquire)
+            .map(drop)
     }
 }
 
@@ -49,8 +61,8 @@ impl LoomRing {
     pub(super) fn new(capacity: usize) -> Self {
         Self(Rc::new(Shared {
             bytes: (0..capacity).map(|_| UnsafeCell::new(0)).collect(),
-            tail: LoomWord(AtomicU64::new(0)),
-            head: LoomWord(AtomicU64::new(0)),
+            tail: LoomWord::new(),
+            head: LoomWord::new(),
         }))
     }
 }
