@@ -1,17 +1,17 @@
 //! The parent's end of one worker: chunks are written, records are read and told apart.
 
+mod records;
 mod written;
 
 use std::collections::VecDeque;
-use std::ops::Range;
 use std::os::fd::OwnedFd;
 use std::sync::Arc;
-use std::sync::atomic::{Ordering, fence};
+use std::sync::atomic::Ordering;
 
 use super::carriage::Carriage;
-use super::chunk::{Chunk, Delivery, Origin};
+use super::chunk::{Chunk, Delivery};
 use super::hooks::Progress;
-use super::keep::{Failed, How};
+use super::keep::Failed;
 use super::output::{Streams, Written};
 use super::process::OwnCall;
 use super::tasks::TaskKey;
@@ -21,11 +21,9 @@ use crate::shm::{
     CLAIMS, Claim, Consumer, Corrupt, Lane, Producer, READY, ResultRing, Ringer, TaskRing,
     WorkerPark, begun, claim_word, cut,
 };
-use crate::sys::{advise_huge, now_nanos};
-use crate::wire::{FrameHeader, Header, Landing, Place, Spans, Status, parse_header};
-
-/// Values from this size on are received into memory of their own.
-const LARGE: u64 = 64 << 10;
+use crate::sys::now_nanos;
+use crate::wire::{FrameHeader, Place};
+use records::Receiving;
 
 #[derive(Debug)]
 pub(super) struct Link {
@@ -107,21 +105,6 @@ struct Writing {
     /// 0 is the header, then the pieces of the payload.
     piece: usize,
     offset: usize,
-}
-
-#[derive(Debug)]
-struct Receiving {
-    landing: Box<dyn Landing>,
-    filled: usize,
-}
-
-/// Whole records of the first chunk at the beginning of `pending`, not yet delivered.
-#[derive(Debug, Default)]
-struct Sorted {
-    bytes: usize,
-    items: u32,
-    /// Where in these bytes other records are, which go no further.
-    gaps: Vec<Range<usize>>,
 }
 
 /// What was found while reading.
@@ -484,242 +467,5 @@ impl Link {
         let one = &self.in_flight[index];
         let begun = one.granted || one.divided || one.done > 0;
         !unwritten && !begun && Claim::Revoked.swap(claim, number)
-    }
-
-    /// Reads what came, into `news`. `landing` makes room for a large result of a call.
-    pub(super) fn read(
-        &mut self,
-        landing: impl Fn(usize, usize) -> Option<Box<dyn Landing>>,
-        spare: &mut Vec<Vec<u8>>,
-        news: &mut Vec<News>,
-    ) -> Result<(), Corrupt> {
-        self.look_at_objects();
-        let before = self.results.position();
-        let outcome = self.read_all(&landing, spare, news);
-        if self.results.position() != before {
-            fence(Ordering::SeqCst);
-            if self.lane.worker.wants_room.load(Ordering::Relaxed) != 0 {
-                self.worker.ring();
-            }
-        }
-        outcome
-    }
-
-    /// Takes the objects that came for items which the worker has.
-    fn look_at_objects(&mut self) {
-        let left = |one: &InFlight| u64::from(one.chunk.count - one.done);
-        let left: u64 = self.in_flight.iter().map(left).sum();
-        self.carriage
-            .look(self.items_done + 1..=self.items_done + left);
-    }
-
-    fn read_all(
-        &mut self,
-        landing: &impl Fn(usize, usize) -> Option<Box<dyn Landing>>,
-        spare: &mut Vec<Vec<u8>>,
-        news: &mut Vec<News>,
-    ) -> Result<(), Corrupt> {
-        loop {
-            if let Some(receiving) = &mut self.receiving {
-                let rest = &mut receiving.landing.bytes_mut()[receiving.filled..];
-                let missing = rest.len();
-                let len = self.results.read(rest)?;
-                receiving.filled += len;
-                if len < missing {
-                    return Ok(());
-                }
-                self.look_at_objects();
-                self.land(news)?;
-            }
-            let available = self.results.available()?;
-            if available == 0 {
-                return Ok(());
-            }
-            self.results.append(available, &mut self.pending)?;
-            // What the records name was sent before they were published.
-            self.look_at_objects();
-            self.sort(landing, spare, news)?;
-        }
-    }
-
-    /// A large value is there.
-    fn land(&mut self, news: &mut Vec<News>) -> Result<(), Corrupt> {
-        let (Some(receiving), Some(front)) = (self.receiving.take(), self.in_flight.front_mut())
-        else {
-            return Err(Corrupt);
-        };
-        let index = front.chunk.first + front.done as usize;
-        front.done += 1;
-        self.items_done += 1;
-        let call = front.chunk.call;
-        let delivery = Delivery::Large {
-            objects: self.carriage.take(self.items_done),
-            index,
-            origin: Origin {
-                pid: Some(self.pid),
-                attempt: front.chunk.history.attempt,
-            },
-            landing: receiving.landing,
-        };
-        self.tell_written(news);
-        news.push(News::Mail(call, delivery));
-        Ok(())
-    }
-
-    /// Tells the records in `pending` apart; what is no whole record stays there.
-    fn sort(
-        &mut self,
-        landing: &impl Fn(usize, usize) -> Option<Box<dyn Landing>>,
-        spare: &mut Vec<Vec<u8>>,
-        news: &mut Vec<News>,
-    ) -> Result<(), Corrupt> {
-        let mut sorted = Sorted::default();
-        let outcome = self.sort_on(&mut sorted, landing, spare, news);
-        // What was whole before something impossible came counts.
-        self.mail(&mut sorted, 0, spare, news);
-        outcome
-    }
-
-    fn sort_on(
-        &mut self,
-        sorted: &mut Sorted,
-        landing: &impl Fn(usize, usize) -> Option<Box<dyn Landing>>,
-        spare: &mut Vec<Vec<u8>>,
-        news: &mut Vec<News>,
-    ) -> Result<(), Corrupt> {
-        loop {
-            let (status, len, taken) = match parse_header(&self.pending[sorted.bytes..]) {
-                Header::Whole(status, len, taken) => (status, len, taken),
-                Header::Short => return Ok(()),
-                Header::Bad => return Err(Corrupt),
-            };
-            let value = sorted.bytes + taken;
-            let large = len >= LARGE;
-            if large && status != Status::Value {
-                return Err(Corrupt);
-            }
-            if !large && ((self.pending.len() - value) as u64) < len {
-                return Ok(());
-            }
-            let front = self.in_flight.front_mut().ok_or(Corrupt)?;
-            let over = front.done == front.chunk.count;
-            let in_place = if status == Status::End {
-                over || front.cut
-            } else {
-                !over
-            };
-            if !in_place {
-                return Err(Corrupt);
-            }
-            if status == Status::Value && !large {
-                front.done += 1;
-                self.items_done += 1;
-                sorted.items += 1;
-                sorted.bytes = value + len as usize;
-            } else if status == Status::End {
-                let nanos = &self.pending[value..value + len as usize];
-                let nanos = u64::from_ne_bytes(nanos.try_into().map_err(|_| Corrupt)?);
-                self.mail(sorted, taken + len as usize, spare, news);
-                let done = self.in_flight.pop_front().ok_or(Corrupt)?;
-                news.push(News::Done(done.chunk, done.done, nanos));
-            } else if large {
-                let len = usize::try_from(len).map_err(|_| Corrupt)?;
-                let mut landing = landing(front.chunk.call, len).ok_or(Corrupt)?;
-                // A fault on each fresh page would cost ten times the copying.
-                advise_huge(landing.bytes_mut());
-                self.mail(sorted, taken, spare, news);
-                let filled = self.pending.len().min(len);
-                landing.bytes_mut()[..filled].copy_from_slice(&self.pending[..filled]);
-                self.pending.drain(..filled);
-                self.receiving = Some(Receiving { landing, filled });
-                if filled < len {
-                    return Ok(());
-                }
-                self.land(news)?;
-            } else if status == Status::Output {
-                let end = value + len as usize;
-                let spans = Spans::from_bytes(&self.pending[value..end]).ok_or(Corrupt)?;
-                let start = std::mem::replace(&mut sorted.bytes, end);
-                sorted.gaps.push(start..end);
-                self.tell_written(news);
-                let streams = self.streams.as_ref().ok_or(Corrupt)?;
-                self.written = Some((self.items_done, streams.item(spans)));
-            } else {
-                let end = value + len as usize;
-                let table = self.keeps.filter(|_| !front.chunk.is_hook());
-                let end = self.complete_failure(sorted.bytes, value, end);
-                if let Some(table) = table {
-                    let record = self.pending[sorted.bytes..end].to_vec();
-                    self.mail(sorted, record.len(), spare, news);
-                    self.fail(table, record, news);
-                } else if let Some(front) = self.in_flight.front_mut() {
-                    front.done += 1;
-                    self.items_done += 1;
-                    sorted.items += 1;
-                    sorted.bytes = end;
-                }
-            }
-        }
-    }
-
-    /// The next item failed, and its worker lives.
-    fn fail(&mut self, table: &Table, record: Vec<u8>, news: &mut Vec<News>) {
-        let Some(front) = self.in_flight.front_mut() else {
-            return;
-        };
-        let chunk = &front.chunk;
-        let arguments = table.arguments(chunk.function);
-        let (passed, mut place) = front.passed;
-        let between = (front.done - passed) as usize;
-        chunk.payload.pass(&mut place, between * arguments);
-        let origin = Origin {
-            pid: Some(self.pid),
-            attempt: chunk.history.attempt,
-        };
-        let index = chunk.first + front.done as usize;
-        let item = chunk.copy_item(index, &mut place, arguments);
-        let how = How::Said { origin, record };
-        front.done += 1;
-        self.items_done += 1;
-        front.passed = (front.done, place);
-        self.tell_written(news);
-        news.push(News::Failed(Failed { item, how }));
-    }
-
-    /// Makes mail of the sorted records, and drops the `skip` bytes behind them.
-    fn mail(
-        &mut self,
-        sorted: &mut Sorted,
-        skip: usize,
-        spare: &mut Vec<Vec<u8>>,
-        news: &mut Vec<News>,
-    ) {
-        let Sorted {
-            bytes: end,
-            items,
-            gaps,
-        } = std::mem::take(sorted);
-        self.tell_written(news);
-        let Some(front) = self.in_flight.front().filter(|_| items > 0) else {
-            self.pending.drain(..end + skip);
-            return;
-        };
-        let mut remainder = spare.pop().unwrap_or_default();
-        remainder.extend_from_slice(&self.pending[end + skip..]);
-        let mut bytes = std::mem::replace(&mut self.pending, remainder);
-        bytes.truncate(end);
-        written::close(&mut bytes, &gaps);
-        let first = front.chunk.first + (front.done - items) as usize;
-        let delivery = Delivery::Records {
-            objects: self.carriage.take(self.items_done),
-            first,
-            count: items as usize,
-            origin: Origin {
-                pid: Some(self.pid),
-                attempt: front.chunk.history.attempt,
-            },
-            bytes,
-        };
-        news.push(News::Mail(front.chunk.call, delivery));
     }
 }
