@@ -117,7 +117,7 @@ impl Carriage {
     /// Takes what the worker has sent, if it says that it has sent something: it may wait for room. What is not
     /// for an item that it may run is of no use to anybody.
     pub(super) fn look(&mut self, items: RangeInclusive<u64>) {
-        let carried = self.line.worker.carried.load(Ordering::Relaxed);
+        let carried = self.line.worker.results.0.carried.load(Ordering::Relaxed);
         if carried != self.carried {
             self.carried = carried;
             self.receive(&items);

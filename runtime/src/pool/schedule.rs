@@ -168,7 +168,11 @@ impl Shared {
         } else {
             0
         };
-        self.pool.words.spin.0.store(spin, Ordering::Relaxed);
+        let word = &self.pool.words.spin.0;
+        // A store would take the line from all the workers that look at it.
+        if word.load(Ordering::Relaxed) != spin {
+            word.store(spin, Ordering::Relaxed);
+        }
         state.links = links;
         self.want_workers(state);
     }

@@ -222,7 +222,7 @@ proptest! {
                     let taken = write_header(Status::Value, len as usize, &mut header);
                     stage.write(&header[..taken]);
                 }
-                Deed::Tail(value) => words.result_tail.0.store(value, Ordering::Release),
+                Deed::Tail(value) => words.results.0.tail.store(value, Ordering::Release),
                 Deed::TaskHead(value) => words.task_head.0.store(value, Ordering::Release),
                 Deed::Started(value) => words.started.0.store(value, Ordering::Release),
                 Deed::PanicText(len, text) => {
@@ -237,7 +237,7 @@ proptest! {
                     }
                 }
                 Deed::Began(time) => words.began.store(time, Ordering::Relaxed),
-                Deed::WantsRoom(value) => words.wants_room.store(value, Ordering::Relaxed),
+                Deed::WantsRoom(value) => words.sleep.0.wants_room.store(value, Ordering::Relaxed),
                 Deed::Ready(ready, table) => {
                     words.fingerprint.store(table, Ordering::Relaxed);
                     words.ready.store(ready, Ordering::Release);
@@ -322,8 +322,9 @@ fn an_impossible_position_is_noticed() {
     stage
         .worker
         .worker
-        .result_tail
+        .results
         .0
+        .tail
         .store(u64::MAX, Ordering::Release);
     assert!(!stage.read());
     assert_eq!(stage.results.room(), Ok(crate::shm::RING_BYTES));

@@ -74,10 +74,8 @@ pub(crate) struct ParentWords {
 pub(crate) struct WorkerWords {
     /// Rule 2 of the task ring.
     pub(crate) task_head: Line<AtomicU64>,
-    /// Rule 1 of the result ring.
-    pub(crate) result_tail: Line<AtomicU64>,
-    /// Rule 1 of the worker's bell.
-    pub(crate) asleep: Line<AtomicU32>,
+    pub(crate) results: Line<ResultWords>,
+    pub(crate) sleep: Line<SleepWords>,
     /// How many items the worker ever began; read after its death to see whether it was between two
     /// items. See [`begin`](super::begin) for how the parent takes back those not begun.
     pub(crate) started: Line<AtomicU64>,
@@ -101,13 +99,6 @@ pub(crate) struct WorkerWords {
     /// Grows whenever it could not take in something that was sent (relaxed: it is read when a failed
     /// chunk has ended).
     pub(crate) lost: AtomicU32,
-    /// How many messages with what results name it has sent; stored before the results are published,
-    /// and so seen with them (relaxed).
-    pub(crate) carried: AtomicU64,
-    /// 1 while it waits for room in the result ring, and not for tasks. Stored before it announces
-    /// its sleep, and read by the parent after a fence that follows its store of `result_head`:
-    /// by the argument of the bell the parent sees it, or the worker sees the room.
-    pub(crate) wants_room: AtomicU32,
     /// [`READY`] once the worker can serve, [`REFUSED`] when it cannot and has left the reason as its
     /// text (release, acquire).
     pub(crate) ready: AtomicU32,
@@ -119,6 +110,30 @@ pub(crate) struct WorkerWords {
     /// Who takes the chunk with number `n`: word `n % CLAIMS`, changed by compare-and-swap on both
     /// sides. See [`Claim`](super::Claim).
     pub(crate) claims: [AtomicU64; CLAIMS],
+}
+
+/// What the parent looks at whenever it looks for results. What the worker writes with each item is on other
+/// lines: these would travel as often.
+#[derive(Debug)]
+#[repr(C)]
+pub(crate) struct ResultWords {
+    /// Rule 1 of the result ring.
+    pub(crate) tail: AtomicU64,
+    /// How many messages with what results name it has sent; stored before the results are published,
+    /// and so seen with them (relaxed).
+    pub(crate) carried: AtomicU64,
+}
+
+/// What the worker writes when it goes to sleep.
+#[derive(Debug)]
+#[repr(C)]
+pub(crate) struct SleepWords {
+    /// Rule 1 of the worker's bell.
+    pub(super) asleep: AtomicU32,
+    /// 1 while it waits for room in the result ring, and not for tasks. Stored before it announces
+    /// its sleep, and read by the parent after a fence that follows its store of `result_head`:
+    /// by the argument of the bell the parent sees it, or the worker sees the room.
+    pub(crate) wants_room: AtomicU32,
 }
 
 /// The bell of a pool: rung by its workers, written by all of them.
@@ -252,7 +267,7 @@ impl Lane {
     }
 
     pub(crate) fn results(&self) -> ResultRing {
-        let tail: fn(&WorkerWords) -> &AtomicU64 = |words| &words.result_tail.0;
+        let tail: fn(&WorkerWords) -> &AtomicU64 = |words| &words.results.0.tail;
         let head: fn(&ParentWords) -> &AtomicU64 = |words| &words.result_head.0;
         let (tail, head) = ((self.worker.clone(), tail), (self.parent.clone(), head));
         RingMemory::new(&self.worker_part, PART, RING_BYTES, tail, head)
@@ -262,7 +277,7 @@ impl Lane {
     pub(crate) fn park(&self) -> WorkerPark {
         WordPark {
             bell: (self.parent.clone(), |words| &words.bell.0),
-            asleep: (self.worker.clone(), |words| &words.asleep.0),
+            asleep: (self.worker.clone(), |words| &words.sleep.0.asleep),
         }
     }
 

@@ -167,9 +167,9 @@ impl Link {
             if !bytes.is_empty() {
                 self.results.publish();
                 self.tell_parent();
-                self.lane.worker.wants_room.store(1, Ordering::Relaxed);
+                self.lane.worker.sleep.0.wants_room.store(1, Ordering::Relaxed);
                 self.wait_for_parent(|link| Ok(link.results.room()? > 0));
-                self.lane.worker.wants_room.store(0, Ordering::Relaxed);
+                self.lane.worker.sleep.0.wants_room.store(0, Ordering::Relaxed);
             }
         }
     }
@@ -283,7 +283,7 @@ impl Sink for Link {
         let words = &self.lane.worker;
         let item = begun(&words.started.0, Ordering::Relaxed);
         let sent = || {
-            words.carried.fetch_add(1, Ordering::Relaxed);
+            words.results.0.carried.fetch_add(1, Ordering::Relaxed);
         };
         let parent = &mut self.parent;
         self.carriage.send(item, &objects, sent, || parent.ring())

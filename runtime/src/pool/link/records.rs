@@ -42,7 +42,7 @@ impl Link {
         let outcome = self.read_all(&landing, spare, news);
         if self.results.position() != before {
             fence(Ordering::SeqCst);
-            if self.lane.worker.wants_room.load(Ordering::Relaxed) != 0 {
+            if self.lane.worker.sleep.0.wants_room.load(Ordering::Relaxed) != 0 {
                 self.worker.ring();
             }
         }

@@ -280,7 +280,7 @@ fn a_parent_survives_a_worker_that_scribbles_while_it_works() {
                 (tail.saturating_sub(distance), head + distance)
             };
             written.task_head.0.store(head, Ordering::Release);
-            written.result_tail.0.store(tail, Ordering::Release);
+            written.results.0.tail.store(tail, Ordering::Release);
         }
     });
 }

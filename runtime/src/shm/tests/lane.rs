@@ -301,7 +301,7 @@ fn a_full_text_and_full_rings_touch_no_word_and_not_each_other() {
         assert_eq!(word.load(Ordering::Relaxed), 0);
     }
     assert_eq!(words.claims.len(), CLAIMS);
-    assert_eq!(words.asleep.0.load(Ordering::Relaxed), 0);
+    assert_eq!(words.sleep.0.asleep.load(Ordering::Relaxed), 0);
     assert_eq!(words.ready.load(Ordering::Relaxed), 0);
     let words = &worker.lane.parent;
     assert_eq!(words.result_head.0.load(Ordering::Relaxed), 0);
