@@ -2,7 +2,7 @@
 
 use std::fmt;
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::atomic::AtomicUsize;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::thread::JoinHandle;
 
@@ -47,6 +47,8 @@ pub struct Pool {
     shared: Arc<Shared>,
     /// Started with the first work: making a pool that is not used costs next to nothing.
     pub(super) threads: Mutex<Vec<JoinHandle<()>>>,
+    /// All of them were started.
+    ready: AtomicBool,
 }
 
 impl Pool {
@@ -97,6 +99,7 @@ impl Pool {
         Ok(Self {
             shared: Arc::new(shared),
             threads: Mutex::default(),
+            ready: AtomicBool::new(false),
         })
     }
 
@@ -406,6 +409,9 @@ impl Pool {
     }
 
     pub(super) fn start_threads(&self) -> Result<()> {
+        if self.ready.load(Ordering::Acquire) {
+            return Ok(());
+        }
         type Life = fn(&Shared);
         const THREADS: [(&str, Life); 3] = [
             ("parproc-supervisor", Shared::supervise),
@@ -431,6 +437,7 @@ impl Pool {
                 thread.map_err(|error| Error::os("a pool's thread could not be started", error))?,
             );
         }
+        self.ready.store(true, Ordering::Release);
         Ok(())
     }
 }

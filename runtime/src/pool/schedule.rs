@@ -43,8 +43,11 @@ impl Shared {
         for link in &mut links {
             came |= self.read(state, link);
         }
+        let waiting = !state.queue.is_empty() || links.iter().any(Link::has_waiting);
         state.links = links;
-        self.feed(state);
+        if came || waiting {
+            self.feed(state);
+        }
         came
     }
 

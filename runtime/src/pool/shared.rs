@@ -13,7 +13,7 @@ use super::rules::Rules;
 use super::setup::Setup;
 use super::state::{CallSpec, State};
 use crate::error::{Error, ErrorKind, Result};
-use crate::registry::{FunctionId, Table};
+use crate::registry::{FunctionId, Limits, Table};
 use crate::shm::PoolSide;
 use crate::sys::{Notify, Segment, forks};
 
@@ -83,6 +83,9 @@ impl Shared {
     /// Fails when a setting is out of range.
     pub(super) fn rules(&self, function: FunctionId, job: Rules) -> Result<Option<Arc<Rules>>> {
         let limits = self.table.limits(function);
+        if limits == Limits::default() && job == Rules::default() {
+            return Ok(self.usual_rules.clone());
+        }
         let own = job.or(Rules {
             timeout: limits.timeout_nanos.map(Duration::from_nanos),
             memory: limits.memory,

@@ -2,6 +2,7 @@
 
 use std::any::{TypeId, type_name};
 use std::collections::HashMap;
+use std::hash::{BuildHasherDefault, Hasher};
 use std::sync::OnceLock;
 
 use super::{Limits, Registration};
@@ -17,8 +18,28 @@ pub(crate) const NO_FUNCTION: FunctionId = FunctionId(u32::MAX);
 #[derive(Debug)]
 pub(crate) struct Table {
     entries: Vec<&'static Registration>,
-    by_type: HashMap<TypeId, FunctionId>,
+    by_type: HashMap<TypeId, FunctionId, BuildHasherDefault<AsItIs>>,
     fingerprint: u64,
+}
+
+/// What is hashed is a hash already.
+#[derive(Debug, Default)]
+struct AsItIs(u64);
+
+impl Hasher for AsItIs {
+    fn write(&mut self, bytes: &[u8]) {
+        for byte in bytes {
+            self.0 = self.0.rotate_left(8) ^ u64::from(*byte);
+        }
+    }
+
+    fn write_u64(&mut self, hash: u64) {
+        self.0 = hash;
+    }
+
+    fn finish(&self) -> u64 {
+        self.0
+    }
 }
 
 /// The table of this program, made at the first call.
