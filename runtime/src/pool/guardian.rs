@@ -27,8 +27,8 @@ const TRIES: u32 = 8;
 /// - for workers beyond the first [`GROUPS`], and where no further process can be started.
 #[derive(Debug)]
 pub(super) struct Guardian {
-    /// Leaders of groups, by slot.
-    leaders: Vec<Option<Leader>>,
+    /// Ids of the leaders of groups, by slot.
+    leaders: Vec<Option<u32>>,
     /// When to start it; none while it runs or is not needed.
     due: Option<Instant>,
     tries: u32,
@@ -58,14 +58,13 @@ impl Guardian {
     pub(super) fn watch(&mut self, id: u32) {
         let free = self.leaders.iter().position(Option::is_none);
         let slot = free.unwrap_or(self.leaders.len());
-        // Without /proc the guardian could not tell the child from another one either.
-        let Some(started) = started(id).filter(|_| slot < GROUPS) else {
+        if slot == GROUPS {
             return;
-        };
+        }
         if slot == self.leaders.len() {
             self.leaders.push(None);
         }
-        self.set(slot, Some(Leader { id, started }));
+        self.set(slot, Some(id));
         if self.process.is_none() && self.tries == 0 {
             self.due.get_or_insert_with(|| Instant::now() + DELAY);
         }
@@ -73,16 +72,15 @@ impl Guardian {
 
     /// The child has ended and was reaped.
     pub(super) fn forget(&mut self, id: u32) {
-        let is_it = |leader: &Option<Leader>| leader.is_some_and(|leader| leader.id == id);
-        if let Some(slot) = self.leaders.iter().position(is_it) {
+        if let Some(slot) = self.leaders.iter().position(|leader| *leader == Some(id)) {
             self.set(slot, None);
         }
     }
 
-    fn set(&mut self, slot: usize, leader: Option<Leader>) {
+    fn set(&mut self, slot: usize, leader: Option<u32>) {
         self.leaders[slot] = leader;
         if let Some(process) = &self.process {
-            process.groups.set(slot, leader);
+            process.groups.set(slot, leader.and_then(known));
         }
     }
 
@@ -122,7 +120,7 @@ impl Guardian {
         let segment = Segment::new(GROUPS_BYTES)?;
         let groups = Groups::map(&segment, true)?;
         for (slot, leader) in self.leaders.iter().enumerate() {
-            groups.set(slot, *leader);
+            groups.set(slot, leader.and_then(known));
         }
         let program = open_self()?;
         let (reader, writer) = pipe()?;
@@ -143,4 +141,11 @@ impl Guardian {
             _pipe: writer,
         })
     }
+}
+
+/// A child that has not been reaped, as the guardian will know it. Short programs, which have no guardian,
+/// are not delayed by asking.
+fn known(id: u32) -> Option<Leader> {
+    // Without /proc the guardian could not tell the child from another one either.
+    started(id).map(|started| Leader { id, started })
 }

@@ -33,6 +33,7 @@ mod lifespan;
 mod link;
 mod map;
 mod observer;
+mod oom;
 mod order;
 mod output;
 mod parts;

@@ -16,6 +16,7 @@ use super::gauge::Gauge;
 use super::guardian::Guardian;
 use super::lifespan::END_LIMIT;
 use super::link::Link;
+use super::oom::OomKills;
 use super::output::Streams;
 use super::process::{Start, Teller};
 use super::shared::Shared;
@@ -24,7 +25,7 @@ use super::watch::Doom;
 use crate::family::Place;
 use crate::shm::{Lane, READY, REFUSED, SEGMENT_BYTES};
 use crate::sys::{
-    Child, ChildSpec, Exit, Segment, Standard, environment_with, is_readable, now_nanos, oom_kills,
+    Child, ChildSpec, Exit, Segment, Standard, environment_with, is_readable, now_nanos,
     socket_pair, wait_readable,
 };
 use crate::worker::{Attach, Orders};
@@ -79,7 +80,7 @@ impl Shared {
         let mut wards: Vec<Ward> = Vec::new();
         let mut guardian = Guardian::new();
         let mut next_id = 0;
-        let mut oom_kills_before = None;
+        let mut oom_kills = OomKills::default();
         // When the next worker may be started, after one could not.
         let mut retry = None;
         loop {
@@ -107,7 +108,7 @@ impl Shared {
             self.greet(&mut wards);
             guardian.tend();
             self.look_at_inits();
-            if self.reap(&mut wards, &mut guardian, &mut oom_kills_before) {
+            if self.reap(&mut wards, &mut guardian, &mut oom_kills) {
                 retry = retry.or(self.pause());
             }
             let look = self.watch();
@@ -116,7 +117,7 @@ impl Shared {
             }
             if let Some(start) = self.take_process() {
                 next_id += 1;
-                oom_kills_before = oom_kills();
+                oom_kills.worker_starts();
                 let before = wards.len();
                 self.start_process(next_id, start, &mut wards);
                 for ward in &wards[before..] {
@@ -124,14 +125,16 @@ impl Shared {
                 }
             } else if retry.is_none() && self.take_start() {
                 next_id += 1;
-                // What the kernel killed before then was none of this worker.
-                oom_kills_before = oom_kills();
+                oom_kills.worker_starts();
                 retry = self.start_one(next_id, &mut wards, &mut guardian);
             } else {
+                // Nothing waits for what was left until now.
+                oom_kills.catch_up();
+                Child::settle(wards.iter_mut().map(|ward| &mut ward.child));
                 self.wait_for_news(&wards, &guardian, retry, look);
             }
         }
-        self.end(wards, guardian, oom_kills_before);
+        self.end(wards, guardian, oom_kills);
     }
 
     /// True when a worker is to be started, which counts as being started then.
@@ -329,7 +332,7 @@ impl Shared {
         &self,
         wards: &mut Vec<Ward>,
         guardian: &mut Guardian,
-        oom_kills_before: &mut Option<u64>,
+        oom_kills: &mut OomKills,
     ) -> bool {
         let before = wards.len();
         let mut index = 0;
@@ -345,12 +348,7 @@ impl Shared {
             if let Some(streams) = &ward.streams {
                 streams.end();
             }
-            let mut out_of_memory = false;
-            if exit == Exit::KILLED {
-                let kills = oom_kills();
-                out_of_memory = kills > *oom_kills_before;
-                *oom_kills_before = kills;
-            }
+            let out_of_memory = exit == Exit::KILLED && oom_kills.happened();
             let mut state = self.lock();
             let link = state.links.iter().find(|link| link.id == ward.id);
             let refusal = link.and_then(refusal);
@@ -376,22 +374,17 @@ impl Shared {
     }
 
     /// Waits until all workers have ended, for a limited time.
-    fn see_off(
-        &self,
-        wards: &mut Vec<Ward>,
-        guardian: &mut Guardian,
-        oom_kills_before: &mut Option<u64>,
-    ) {
+    fn see_off(&self, wards: &mut Vec<Ward>, guardian: &mut Guardian, oom_kills: &mut OomKills) {
         let limit = Instant::now() + END_LIMIT;
         while !wards.is_empty() && Instant::now() < limit {
             let fds: Vec<_> = wards.iter().map(|ward| ward.child.as_fd()).collect();
             let _ = wait_readable(&fds, Some(limit.saturating_duration_since(Instant::now())));
-            self.reap(wards, guardian, oom_kills_before);
+            self.reap(wards, guardian, oom_kills);
         }
     }
 
     /// Ends all workers: idle ones by asking, busy ones by force.
-    fn end(&self, mut wards: Vec<Ward>, mut guardian: Guardian, mut oom_kills_before: Option<u64>) {
+    fn end(&self, mut wards: Vec<Ward>, mut guardian: Guardian, mut oom_kills: OomKills) {
         {
             let mut state = self.lock();
             let killed = state.killed;
@@ -406,11 +399,11 @@ impl Shared {
             }
             state.links = links;
         }
-        self.see_off(&mut wards, &mut guardian, &mut oom_kills_before);
+        self.see_off(&mut wards, &mut guardian, &mut oom_kills);
         for ward in &wards {
             ward.child.kill();
         }
-        self.see_off(&mut wards, &mut guardian, &mut oom_kills_before);
+        self.see_off(&mut wards, &mut guardian, &mut oom_kills);
         // Dropping a child that was killed reaps it.
         drop(wards);
         let mut state = self.lock();

@@ -74,8 +74,8 @@ pub(crate) struct Usage {
 pub(crate) struct Child {
     pid: Pid,
     pidfd: Arc<OwnedFd>,
-    /// What the peak is counted from.
-    inherited_peak: u64,
+    /// What the peak is counted from, once that is known.
+    inherited_peak: Option<u64>,
     /// Its peak when it was killed.
     seen_peak: AtomicU64,
     end: Option<(Exit, Usage)>,
@@ -88,10 +88,22 @@ impl Child {
         Ok(Self {
             pid,
             pidfd: Arc::new(pidfd),
-            inherited_peak: peak_memory(std::process::id()).unwrap_or(u64::MAX),
+            inherited_peak: None,
             seen_peak: AtomicU64::new(0),
             end: None,
         })
+    }
+
+    /// Finds out what the peak of each of these children is counted from, where that is not known.
+    ///
+    /// It takes as long as some tens of system calls, so it is done when nothing else is to be done; a
+    /// child that ends before has no known peak.
+    pub(crate) fn settle<'a>(children: impl Iterator<Item = &'a mut Self>) {
+        let mut peak = None;
+        for child in children.filter(|child| child.inherited_peak.is_none()) {
+            let peak = *peak.get_or_insert_with(|| peak_memory(std::process::id()));
+            child.inherited_peak = Some(peak.unwrap_or(u64::MAX));
+        }
     }
 
     pub(crate) fn pid(&self) -> u32 {
@@ -176,7 +188,10 @@ impl Child {
         // SAFETY: all zeros is a valid value of this plain C struct, and so is what the kernel wrote.
         let usage = unsafe { usage.assume_init() };
         let peak = (usage.ru_maxrss.unsigned_abs()).saturating_mul(1024);
-        let own = if peak > self.inherited_peak { peak } else { 0 };
+        let known = self
+            .inherited_peak
+            .is_some_and(|inherited| peak > inherited);
+        let own = if known { peak } else { 0 };
         Some(Usage {
             cpu: duration(usage.ru_utime) + duration(usage.ru_stime),
             peak: own.max(self.seen_peak.load(Ordering::Relaxed)),

@@ -2,19 +2,34 @@
 
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::sync::{Mutex, PoisonError};
+
+use super::proc::short;
+
+/// Where the kills are counted for a process with these control groups. What is mounted is long, and
+/// hardly ever changes.
+static KNOWN: Mutex<Option<(String, PathBuf)>> = Mutex::new(None);
 
 /// How many processes the kernel has killed for lack of memory so far: of this process's control
 /// group, or of the whole machine where groups do not count them.
 ///
 /// It says that something was killed between two looks, not what. None if nothing counts it.
 pub(crate) fn oom_kills() -> Option<u64> {
-    let groups = fs::read_to_string("/proc/self/cgroup").unwrap_or_default();
+    let read = |file: &Path| count(&short(file).ok()?);
+    let groups = short("/proc/self/cgroup".as_ref()).unwrap_or_default();
+    let mut known = KNOWN.lock().unwrap_or_else(PoisonError::into_inner);
+    let found = known.as_ref().filter(|(of, _)| *of == groups);
+    if let Some(kills) = found.and_then(|(_, file)| read(file)) {
+        return Some(kills);
+    }
     let mounts = fs::read_to_string("/proc/self/mountinfo").unwrap_or_default();
-    let counted = counters(&groups, &mounts).into_iter().find_map(|file| {
-        let text = fs::read_to_string(file).ok()?;
-        count(&text)
-    });
-    counted.or_else(|| count(&fs::read_to_string("/proc/vmstat").ok()?))
+    let mut files = counters(&groups, &mounts).into_iter();
+    let counted = files.find_map(|file| Some((read(&file)?, file)));
+    if let Some((kills, file)) = counted {
+        *known = Some((groups, file));
+        return Some(kills);
+    }
+    count(&fs::read_to_string("/proc/vmstat").ok()?)
 }
 
 /// The files that may count for this process, given its control groups and what is mounted.

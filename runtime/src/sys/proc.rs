@@ -6,6 +6,7 @@
 use std::fs;
 use std::io;
 use std::io::Read;
+use std::path::Path;
 
 use rustix::io::Errno;
 use rustix::process::{Pid, test_kill_process};
@@ -13,8 +14,8 @@ use rustix::process::{Pid, test_kill_process};
 /// The files of a process that are read whole are shorter than this.
 const SHORT: usize = 4096;
 
-/// A file of `/proc` that is short, in few system calls.
-fn short(path: &str) -> io::Result<String> {
+/// A file of the kernel's that is short, in few system calls.
+pub(super) fn short(path: &Path) -> io::Result<String> {
     let mut bytes = vec![0; SHORT];
     let len = fs::File::open(path)?.read(&mut bytes)?;
     bytes.truncate(len);
@@ -46,7 +47,7 @@ pub(super) fn children(pid: u32) -> io::Result<Vec<u32>> {
 
 /// A field of `stat`, numbered as in the manual, which its state and later ones have from 3 on.
 fn stat(pid: u32, field: usize) -> Option<String> {
-    let stat = short(&format!("/proc/{pid}/stat")).ok()?;
+    let stat = short(format!("/proc/{pid}/stat").as_ref()).ok()?;
     stat_of(&stat, field).map(str::to_owned)
 }
 
@@ -87,7 +88,7 @@ pub(crate) fn is_running(pid: u32) -> bool {
 
 /// Bytes of memory that a process has at hand, files and shared memory included.
 pub(super) fn resident(pid: u32) -> Option<u64> {
-    let statm = short(&format!("/proc/{pid}/statm")).ok()?;
+    let statm = short(format!("/proc/{pid}/statm").as_ref()).ok()?;
     let pages: u64 = statm.split(' ').nth(1)?.parse().ok()?;
     Some(pages.saturating_mul(rustix::param::page_size() as u64))
 }
@@ -95,7 +96,9 @@ pub(super) fn resident(pid: u32) -> Option<u64> {
 /// Bytes that stand behind each of `names` in `status`, together.
 pub(super) fn status_bytes(pid: u32, names: &[&str]) -> Option<u64> {
     // Behind a list of groups that can be long.
-    let status = fs::read(format!("/proc/{pid}/status")).ok()?;
+    let mut status = Vec::with_capacity(SHORT);
+    let mut file = fs::File::open(format!("/proc/{pid}/status")).ok()?;
+    file.read_to_end(&mut status).ok()?;
     Some(sum(&String::from_utf8_lossy(&status), names))
 }
 
@@ -104,7 +107,7 @@ pub(super) fn status_bytes(pid: u32, names: &[&str]) -> Option<u64> {
 /// Its shares of memory that several processes have add up to what there is, but the kernel visits
 /// each page to find out.
 pub(super) fn rollup_bytes(pid: u32, names: &[&str]) -> Option<u64> {
-    let rollup = short(&format!("/proc/{pid}/smaps_rollup")).ok()?;
+    let rollup = short(format!("/proc/{pid}/smaps_rollup").as_ref()).ok()?;
     let known = names.iter().all(|name| rollup.contains(name));
     known.then(|| sum(&rollup, names))
 }

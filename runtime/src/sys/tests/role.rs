@@ -77,7 +77,8 @@ impl Actor {
             ..spec
         };
         spec.environment.push((MARK.into(), mark.clone().into()));
-        let child = Child::spawn(&spec).expect("a child");
+        let mut child = Child::spawn(&spec).expect("a child");
+        Child::settle(std::iter::once(&mut child));
         Self {
             child,
             lines: BufReader::new(reader),
