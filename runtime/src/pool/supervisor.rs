@@ -107,6 +107,9 @@ impl Shared {
             // Between two starts, which take their time, as well.
             self.greet(&mut wards);
             guardian.tend();
+            if oom_kills.tend() {
+                Child::settle(wards.iter_mut().map(|ward| &mut ward.child));
+            }
             self.look_at_inits();
             if self.reap(&mut wards, &mut guardian, &mut oom_kills) {
                 retry = retry.or(self.pause());
@@ -128,10 +131,8 @@ impl Shared {
                 oom_kills.worker_starts();
                 retry = self.start_one(next_id, &mut wards, &mut guardian);
             } else {
-                // Nothing waits for what was left until now.
-                oom_kills.catch_up();
-                Child::settle(wards.iter_mut().map(|ward| &mut ward.child));
-                self.wait_for_news(&wards, &guardian, retry, look);
+                let due = [retry, guardian.due(), oom_kills.due()];
+                self.wait_for_news(&wards, &guardian, due, look);
             }
         }
         self.end(wards, guardian, oom_kills);
@@ -208,17 +209,17 @@ impl Shared {
         Some(Instant::now() + FIRST_PAUSE * 2_u32.pow(doublings))
     }
 
-    /// Waits until something happens, but not beyond the time of the next start, or of the next look
-    /// at the clock in nanoseconds.
+    /// Waits until something happens, but not beyond the times at which something is due, or of the next
+    /// look at the clock in nanoseconds.
     fn wait_for_news(
         &self,
         wards: &[Ward],
         guardian: &Guardian,
-        retry: Option<Instant>,
+        due: [Option<Instant>; 3],
         look: u64,
     ) {
         let limits = wards.iter().filter_map(|ward| ward.birth);
-        let next = limits.chain(retry).chain(guardian.due()).min();
+        let next = limits.chain(due.into_iter().flatten()).min();
         let left = next.map(|time| time.saturating_duration_since(Instant::now()));
         let look =
             (look != u64::MAX).then(|| Duration::from_nanos(look.saturating_sub(now_nanos())));
@@ -385,6 +386,11 @@ impl Shared {
 
     /// Ends all workers: idle ones by asking, busy ones by force.
     fn end(&self, mut wards: Vec<Ward>, mut guardian: Guardian, mut oom_kills: OomKills) {
+        // Some may have become ready just now.
+        self.greet(&mut wards);
+        for ward in &mut wards {
+            ward.child.waive_peak();
+        }
         {
             let mut state = self.lock();
             let killed = state.killed;

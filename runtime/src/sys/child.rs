@@ -24,6 +24,9 @@ use super::signal_name;
 use super::spawn::{ChildSpec, spawn};
 use super::tree::{kill_group, kill_tree, send};
 
+/// Above all peaks.
+const NOBODY_ASKS: u64 = u64::MAX;
+
 /// How a process ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) enum Exit {
@@ -96,14 +99,19 @@ impl Child {
 
     /// Finds out what the peak of each of these children is counted from, where that is not known.
     ///
-    /// It takes as long as some tens of system calls, so it is done when nothing else is to be done; a
-    /// child that ends before has no known peak.
+    /// It takes as long as many system calls, so it is done when nothing else is to be done. For a child
+    /// that fails before it is done then, when this process may have grown.
     pub(crate) fn settle<'a>(children: impl Iterator<Item = &'a mut Self>) {
         let mut peak = None;
         for child in children.filter(|child| child.inherited_peak.is_none()) {
             let peak = *peak.get_or_insert_with(|| peak_memory(std::process::id()));
-            child.inherited_peak = Some(peak.unwrap_or(u64::MAX));
+            child.inherited_peak = Some(peak.unwrap_or(NOBODY_ASKS));
         }
+    }
+
+    /// Nobody will ask for its peak.
+    pub(crate) fn waive_peak(&mut self) {
+        self.inherited_peak = Some(NOBODY_ASKS);
     }
 
     pub(crate) fn pid(&self) -> u32 {
@@ -130,8 +138,10 @@ impl Child {
     /// What it cannot reach is told at the head of the module `tree`.
     pub(crate) fn kill(&self) {
         if self.end.is_none() {
-            let peak = peak_memory(self.pid()).unwrap_or(0);
-            self.seen_peak.fetch_max(peak, Ordering::Relaxed);
+            if self.inherited_peak != Some(NOBODY_ASKS) {
+                let peak = peak_memory(self.pid()).unwrap_or(0);
+                self.seen_peak.fetch_max(peak, Ordering::Relaxed);
+            }
             kill_tree(self.pid, self.pidfd.as_fd());
         }
     }
@@ -160,6 +170,9 @@ impl Child {
                     (None, None) => Exit::Unknown,
                 }
             });
+            if exit != Exit::Code(0) {
+                Self::settle(std::iter::once(&mut *self));
+            }
             let usage = status.and_then(|_| self.take_usage());
             self.end = Some((exit, usage.unwrap_or_default()));
         }

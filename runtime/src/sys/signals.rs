@@ -11,6 +11,7 @@ use std::mem::MaybeUninit;
 use std::ptr;
 use std::sync::atomic::{AtomicPtr, AtomicU64, Ordering};
 
+use rustix::mm::{MapFlags, ProtFlags};
 use rustix::process::{Pid, Signal, getppid, set_parent_process_death_signal};
 
 use super::is_copy;
@@ -44,6 +45,9 @@ pub(crate) fn end_with_parent(parent: u32) -> io::Result<()> {
     }
 }
 
+/// Bytes of the stack of the fault handler: its frame, with the largest vector state of today's processors.
+const FAULT_STACK: usize = 64 * 1024;
+
 static RECORD: AtomicPtr<FaultRecord> = AtomicPtr::new(ptr::null_mut());
 
 /// Sets up what Rust's own start code, which a worker never reaches, would have set up.
@@ -58,14 +62,23 @@ pub(crate) fn install_worker_signals(record: &'static FaultRecord) -> io::Result
     let ignore: extern "C" fn(c_int) = ignored;
     install(libc::SIGINT, ignore as libc::sighandler_t, libc::SA_RESTART)?;
 
-    // The size covers the handler's frame with the largest vector state of today's processors.
-    let stack = Box::leak(vec![0_u8; 64 * 1024].into_boxed_slice());
+    // Memory of its own, of which no page exists before there is a fault; that of the allocator would
+    // be filled with zeroes.
+    // SAFETY: a new mapping at an address of the kernel's choice replaces nothing.
+    let stack = unsafe {
+        rustix::mm::mmap_anonymous(
+            ptr::null_mut(),
+            FAULT_STACK,
+            ProtFlags::READ | ProtFlags::WRITE,
+            MapFlags::PRIVATE,
+        )
+    }?;
     let alternate = libc::stack_t {
-        ss_sp: stack.as_mut_ptr().cast(),
+        ss_sp: stack,
         ss_flags: 0,
-        ss_size: stack.len(),
+        ss_size: FAULT_STACK,
     };
-    // SAFETY: the stack was leaked, so it lives as long as the process.
+    // SAFETY: the stack is never unmapped, so it lives as long as the process.
     if unsafe { libc::sigaltstack(&raw const alternate, ptr::null_mut()) } != 0 {
         return Err(io::Error::last_os_error());
     }
