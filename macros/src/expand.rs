@@ -162,14 +162,14 @@ mod tests {
                         ::core::file!(),
                         ::core::line!(),
                         2usize,
-                        |__arguments, __reply| {
+                        |__items| __items.each(|__arguments, __reply| {
                             let __argument0 = ::parproc::__private::Arguments::take
                                 ::<::std::string::String>(__arguments)?;
                             let __argument1 = ::parproc::__private::Arguments::take(__arguments)?;
                             let __result = count(&__argument0, __argument1);
                             let __put = ::parproc::__private::Reply::put;
                             __put(__reply, __result)
-                        },
+                        }),
                     )
                 }
             };

@@ -112,24 +112,24 @@ impl Registration<'_> {
         quote!(::core::option::Option::Some(#name))
     }
 
-    /// The closure that decodes the arguments, calls the function and encodes its result.
+    /// The closure that, for each item, decodes the arguments, calls the function and encodes its result.
     ///
     /// It repeats no types, since the call infers them: so there is nothing to rewrite in them
     /// (`Self`, lifetimes, generics), and a type that does not exist is reported once. What asks
     /// for serde's traits has the place of the type, so that a missing one is reported there.
     fn call(&self) -> TokenStream {
         let Registration { krate, path, .. } = self;
-        let (arguments, reply) = (local("arguments"), local("reply"));
+        let (items, arguments, reply) = (local("items"), local("arguments"), local("reply"));
         let (result, put) = (local("result"), local("put"));
         let (takes, passed) = self.takes(&arguments);
         if let Role::Constructor { .. } = self.role {
             // The state of an actor need not be a value that travels; if it is, this is a function.
             return quote! {
-                |#arguments, #reply| {
+                |#items| #items.each(|#arguments, #reply| {
                     use #krate::__private::PutNothing as _;
                     #takes
                     #krate::__private::Made(#path(#(#passed),*)).put(#reply)
-                }
+                })
             };
         }
         // In two steps, since an error about a call's argument would be shown at the argument.
@@ -147,19 +147,19 @@ impl Registration<'_> {
             quote!(#path(#(#passed),*))
         };
         quote! {
-            |#arguments, #reply| {
+            |#items| #items.each(|#arguments, #reply| {
                 #takes
                 let #result = #call;
                 let #put = #put_path;
                 #put(#reply, #result)
-            }
+            })
         }
     }
 
     /// The closure that has a constructor make a state, and keeps that where it is.
     fn make(&self) -> TokenStream {
         let Registration { krate, path, .. } = self;
-        let (arguments, reply) = (local("arguments"), local("reply"));
+        let (items, arguments, reply) = (local("items"), local("arguments"), local("reply"));
         let (takes, passed) = self.takes(&arguments);
         let keep = match (self.role, &self.function.signature.output) {
             (Role::Constructor { fallible: true }, ReturnType::Type(_, ty)) => {
@@ -169,12 +169,12 @@ impl Registration<'_> {
         };
         let (made, kept) = (local("made"), local("keep"));
         quote! {
-            |#arguments, #reply| {
+            |#items| #items.each(|#arguments, #reply| {
                 #takes
                 let #made = #path(#(#passed),*);
                 let #kept = #keep;
                 #krate::__private::Reply::put(#reply, #kept(#made))
-            }
+            })
         }
     }
 

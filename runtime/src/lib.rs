@@ -257,7 +257,7 @@ pub mod __private {
         Encoder, Identity, Maker, Method, Registration, identity, maker, method,
     };
     pub use crate::shared::SharedPart;
-    pub use crate::wire::{Argument, Arguments, Output, Reply};
+    pub use crate::wire::{Argument, Arguments, Items, Output, Reply};
     pub use crate::worker::state::{keep, try_keep, with_state};
     pub use inventory;
     pub use serde;

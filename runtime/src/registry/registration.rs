@@ -4,8 +4,7 @@ use std::any::{TypeId, type_name};
 use std::fmt;
 
 use super::Limits;
-use crate::error::Failure;
-use crate::wire::{Arguments, Reply};
+use crate::wire::Items;
 
 /// One registered function, or one listed instance of a generic one.
 pub struct Registration {
@@ -15,7 +14,8 @@ pub struct Registration {
     pub(super) file: &'static str,
     pub(super) line: u32,
     pub(crate) arguments: usize,
-    pub(crate) call: fn(&mut Arguments<'_>, Reply<'_>) -> Result<(), Failure>,
+    /// Calls it with each of some items.
+    pub(crate) call: fn(&mut Items<'_, '_>),
     pub(super) limits: Limits,
     /// It is ours to call, and in no list for users.
     pub(super) hidden: bool,
@@ -48,7 +48,7 @@ impl Registration {
         file: &'static str,
         line: u32,
         arguments: usize,
-        call: fn(&mut Arguments<'_>, Reply<'_>) -> Result<(), Failure>,
+        call: fn(&mut Items<'_, '_>),
     ) -> Self {
         Self {
             name,

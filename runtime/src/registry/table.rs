@@ -155,7 +155,7 @@ mod tests {
         "a.rs",
         1,
         0,
-        |_, _| Ok(()),
+        |_| (),
     );
     static TWO: Registration = Registration::new(
         Some("f"),
@@ -164,7 +164,7 @@ mod tests {
         "b.rs",
         2,
         0,
-        |_, _| Ok(()),
+        |_| (),
     );
     static RENAMED: Registration = Registration::new(
         Some("e"),
@@ -173,7 +173,7 @@ mod tests {
         "b.rs",
         2,
         0,
-        |_, _| Ok(()),
+        |_| (),
     );
 
     #[test]

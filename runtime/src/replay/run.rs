@@ -2,9 +2,9 @@
 //!
 //! This is a mode that somebody asked for, to look at one call: so it prints, and it exits.
 
+use std::any::Any;
 use std::fmt;
 use std::io;
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -14,7 +14,7 @@ use crate::error::Failure;
 use crate::object::Object;
 use crate::registry::{Registration, table};
 use crate::sys::ignore_broken_pipes;
-use crate::wire::{Arguments, Reply, Sink, Status};
+use crate::wire::{Arguments, Host, Items, Sink, Status, Untracked, Window};
 
 /// Names the file of the call that is to be repeated.
 const FILE: &str = "PARPROC_REPLAY";
@@ -96,6 +96,7 @@ fn announce(input: &SavedInput, function: &Registration) {
 }
 
 /// How a call ended.
+#[derive(Debug)]
 enum Ending {
     Returned { bytes: usize, is_err: bool },
     Failed(Failure),
@@ -132,21 +133,22 @@ impl fmt::Display for Ending {
 }
 
 fn call(function: &Registration, bytes: &[u8]) -> Ending {
-    let mut arguments = Arguments::from_bytes(bytes);
-    arguments.begin(function.arguments);
+    let arguments = Arguments::from_bytes(bytes);
     let (mut last, mut scratch) = (Last::default(), Vec::new());
-    // The process ends behind a panic, so nothing that it broke is used again.
-    let outcome = catch_unwind(AssertUnwindSafe(|| {
-        (function.call)(&mut arguments, Reply::new(&mut last, &mut scratch))
-    }));
-    match outcome {
-        Ok(Ok(())) => Ending::Returned {
-            bytes: last.bytes,
-            is_err: last.is_err,
-        },
-        Ok(Err(failure)) => Ending::Failed(failure),
-        Err(_) => Ending::Panicked,
-    }
+    let (each, untracked) = (function.arguments, Untracked::default());
+    let track = untracked.track();
+    (function.call)(&mut Items::new(
+        arguments,
+        each,
+        track,
+        None,
+        &mut last,
+        &mut scratch,
+    ));
+    last.ending.unwrap_or(Ending::Returned {
+        bytes: last.bytes,
+        is_err: last.is_err,
+    })
 }
 
 /// What is told of the last record.
@@ -154,6 +156,24 @@ fn call(function: &Registration, bytes: &[u8]) -> Ending {
 struct Last {
     bytes: usize,
     is_err: bool,
+    /// If it did not return.
+    ending: Option<Ending>,
+}
+
+impl Host for Last {
+    fn look(&mut self, begun: u32, _window: &Window<'_>) -> u32 {
+        u32::from(begun == 0)
+    }
+
+    fn failed(&mut self, failure: Failure) {
+        self.ending = Some(Ending::Failed(failure));
+    }
+
+    fn panicked(&mut self, payload: Box<dyn Any + Send>) {
+        // The process ends behind a panic, so nothing that it broke is used again.
+        std::mem::forget(payload);
+        self.ending = Some(Ending::Panicked);
+    }
 }
 
 impl Sink for Last {

@@ -2,6 +2,7 @@
 
 #![expect(unsafe_code, reason = "bytes are copied into and out of shared memory")]
 
+use std::cell::Cell;
 use std::ops::Deref;
 use std::ptr::NonNull;
 use std::sync::Arc;
@@ -127,6 +128,18 @@ impl<T, H> RingMemory<T, H> {
             tail,
             head,
         }
+    }
+}
+
+impl<T, H> RingMemory<T, H> {
+    /// The bytes, for the producer to write to, and its position.
+    pub(crate) fn cells(&self) -> (&[Cell<u8>], &AtomicU64) {
+        let bytes = self.bytes.at(self.start, self.capacity);
+        let cells = NonNull::slice_from_raw_parts(bytes.cast::<Cell<u8>>(), self.capacity);
+        // SAFETY: `at` checked the bounds, and the mapping lives as long as `self`. Nobody writes to it but
+        // the producer, which no other thread has.
+        let cells = unsafe { cells.as_ref() };
+        (cells, self.tail())
     }
 }
 

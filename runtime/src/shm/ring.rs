@@ -83,6 +83,20 @@ impl<M: Memory> Producer<M> {
         Ok(len)
     }
 
+    /// Where at most `limit` bytes can be written in one piece, and how many.
+    pub(crate) fn part(&mut self, limit: usize) -> Result<(usize, usize), Corrupt> {
+        let capacity = self.memory.capacity();
+        let known = capacity - (self.tail - self.head) as usize;
+        let room = if known >= limit { known } else { self.room()? };
+        let offset = (self.tail & (capacity as u64 - 1)) as usize;
+        Ok((offset, room.min(limit).min(capacity - offset)))
+    }
+
+    /// So many bytes were written to that part, and published.
+    pub(crate) fn advance(&mut self, len: usize) {
+        self.tail += len as u64;
+    }
+
     /// Writes the first `len` of `bytes` if all `N` fit in one piece, and says whether they did.
     ///
     /// Copying a fixed number of bytes is cheaper than counting them; those after `len` are written

@@ -106,6 +106,12 @@ pub(crate) fn watch_forks() {
     ORIGINAL.store(forks(), Ordering::Relaxed);
 }
 
+/// What [`forks`] counts in, and what it holds in the process that called [`watch_forks`]; something else in
+/// its copies.
+pub(crate) fn forks_watched() -> (&'static AtomicU32, u32) {
+    (&FORKS, ORIGINAL.load(Ordering::Relaxed))
+}
+
 /// True in a copy of the process that called [`watch_forks`]. Allowed in a signal handler.
 #[inline]
 pub(crate) fn is_copy() -> bool {

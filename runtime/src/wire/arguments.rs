@@ -1,16 +1,12 @@
-//! What a registered function's entry works with: arguments to take, and a reply to put.
+//! What a registered function's entry takes: the arguments of its items.
 
-use std::any::type_name;
 use std::fmt;
 
-use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use super::decode::land;
-use super::encode::serialize;
-use super::{Sink, decode, landing, plain, varint};
+use super::{decode, landing, varint};
 use crate::error::{Failure, Step};
-use crate::object::collect;
 
 /// A type that an argument of a `#[parallel]` function can have; borrowed arguments are lent from
 /// their owned form.
@@ -22,16 +18,6 @@ use crate::object::collect;
 pub trait Argument: DeserializeOwned + 'static {}
 
 impl<T: DeserializeOwned + 'static> Argument for T {}
-
-/// A type that a `#[parallel]` function can return.
-#[diagnostic::on_unimplemented(
-    message = "`{Self}` cannot be the result of a `#[parallel]` function",
-    label = "a result travels to another process",
-    note = "put `#[derive(serde::Serialize, serde::Deserialize)]` on `{Self}`"
-)]
-pub trait Output: Serialize + DeserializeOwned + 'static {}
-
-impl<T: Serialize + DeserializeOwned + 'static> Output for T {}
 
 /// Bytes that arrive while they are read.
 pub(crate) trait Stream {
@@ -164,51 +150,5 @@ impl<'a> Arguments<'a> {
                 u64::MAX
             }
         }
-    }
-}
-
-/// Where the result of one item goes.
-pub struct Reply<'a> {
-    sink: &'a mut dyn Sink,
-    scratch: &'a mut Vec<u8>,
-}
-
-impl fmt::Debug for Reply<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Reply").finish_non_exhaustive()
-    }
-}
-
-impl<'a> Reply<'a> {
-    pub(crate) fn new(sink: &'a mut dyn Sink, scratch: &'a mut Vec<u8>) -> Self {
-        Self { sink, scratch }
-    }
-
-    /// Puts the result.
-    ///
-    /// # Errors
-    /// When it cannot be encoded; nothing was put then.
-    // Inlined, or the reply would be copied right after it was written: the processor waits for that.
-    #[inline]
-    pub fn put<R: Output>(self, value: R) -> Result<(), Failure> {
-        if let Some(bytes) = plain::bytes_of(&value) {
-            self.sink.value(type_name::<R>(), bytes);
-            return Ok(());
-        }
-        self.put_encoded(value)
-    }
-
-    fn put_encoded<R: Output>(self, value: R) -> Result<(), Failure> {
-        self.scratch.clear();
-        let refused = |reason| Failure::of::<R>(Step::EncodeResult, reason);
-        let (encoded, objects) = collect(|| serialize(&value, self.scratch));
-        encoded.map_err(refused)?;
-        if !objects.is_empty() {
-            let carried = self.sink.carry(objects);
-            carried
-                .map_err(|error| refused(format!("what it shares cannot come along: {error}")))?;
-        }
-        self.sink.value(type_name::<R>(), self.scratch);
-        Ok(())
     }
 }

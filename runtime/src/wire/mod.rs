@@ -16,24 +16,31 @@ mod arguments;
 mod decode;
 mod encode;
 mod frame;
+mod items;
 mod payload;
 mod plain;
 mod reason;
 mod record;
+mod reply;
 mod room;
 mod varint;
+mod window;
 
 pub(crate) use arguments::Stream;
-pub use arguments::{Argument, Arguments, Output, Reply};
+pub use arguments::{Argument, Arguments};
 pub(crate) use decode::{Landing, decode, land, landing};
 pub(crate) use encode::{append_value, encode_argument, plain_bytes};
 pub(crate) use frame::FrameHeader;
+pub use items::Items;
+pub(crate) use items::{Host, Track, Untracked};
 pub(crate) use payload::{Payload, Place};
 pub(crate) use record::{
     Gathered, Header, LONGEST_HEADER, Records, Sink, Spans, Status, TaskFailure, parse_header,
     write_header,
 };
+pub use reply::{Output, Reply};
 pub(crate) use room::{NoMemory, made_room};
+pub(crate) use window::Window;
 
 #[cfg(test)]
 mod tests;

@@ -1,11 +1,14 @@
 //! Properties of encoding and decoding.
 
+use std::any::Any;
 use std::collections::BTreeMap;
+use std::panic::resume_unwind;
 
 use proptest::prelude::*;
 use serde::{Deserialize, Serialize};
 
 use super::*;
+use crate::error::Failure;
 
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 enum Shape {
@@ -78,9 +81,34 @@ impl Stream for Replay<'_> {
     }
 }
 
+impl Host for Gathered {
+    fn look(&mut self, begun: u32, _window: &Window<'_>) -> u32 {
+        u32::from(begun == 0)
+    }
+
+    fn failed(&mut self, failure: Failure) {
+        panic!("{failure:?}");
+    }
+
+    fn panicked(&mut self, payload: Box<dyn Any + Send>) {
+        resume_unwind(payload);
+    }
+}
+
 fn pass_back<R: Output>(value: R) -> R {
-    let (mut sink, mut scratch) = (Gathered::default(), Vec::new());
-    Reply::new(&mut sink, &mut scratch).put(value).unwrap();
+    let (mut sink, mut scratch, untracked) =
+        (Gathered::default(), Vec::new(), Untracked::default());
+    let arguments = Arguments::from_bytes(&[]);
+    let mut items = Items::new(
+        arguments,
+        0,
+        untracked.track(),
+        None,
+        &mut sink,
+        &mut scratch,
+    );
+    let mut value = Some(value);
+    items.each(|_, reply| reply.put(value.take().unwrap()));
     let (status, bytes) = Records(&sink.bytes).next().unwrap();
     assert_eq!(status, Status::Value);
     let mut place = landing::<R>(bytes.len()).unwrap();

@@ -14,10 +14,13 @@ use crate::shm::{
     Ringer, SEGMENT_BYTES, Sleeper, TaskRing, WorkerPark, begin, begun,
 };
 use crate::sys::{Segment, end_at_once, is_copy, now_nanos};
-use crate::wire::{FrameHeader, LONGEST_HEADER, Sink, Status, Stream, write_header};
+use crate::wire::{FrameHeader, LONGEST_HEADER, Sink, Status, Stream, Window, write_header};
 
 /// The parent is told after so many bytes, at the latest.
 const TELL_AFTER: usize = crate::shm::RING_BYTES / 4;
+
+/// Results that are written without telling anybody.
+const WINDOW: usize = 64 << 10;
 
 /// How often to look for news between two looks at the clock.
 const LOOKS: u32 = 96;
@@ -122,9 +125,16 @@ impl Link {
         self.held_back = held_back;
     }
 
-    /// True when the parent wants no more of the chunk.
-    pub(super) fn is_cut(&self, number: u64) -> bool {
-        self.lane.parent.cut.0.load(Ordering::Relaxed) == number
+    /// Opens a window for results, if there is room.
+    pub(super) fn open(&mut self, window: &Window<'_>) {
+        let (offset, len) = trusted(self.results.part(WINDOW));
+        window.open(self.results.position(), offset, len);
+    }
+
+    /// So many bytes were written through the window, and published.
+    pub(super) fn wrote(&mut self, bytes: usize) {
+        self.results.advance(bytes);
+        self.moved(bytes);
     }
 
     /// Begins the item with this number, counted from 1, of the chunk; false if the parent has taken it

@@ -43,6 +43,7 @@
 mod attach;
 mod carriage;
 mod clock;
+mod course;
 pub(crate) mod gate;
 mod guard;
 mod link;
@@ -61,5 +62,5 @@ pub(crate) use gate::{can_start_workers, is_worker};
 pub(crate) use guard::{GuardAttach, NAME as GUARD_NAME};
 pub use local::{id, set_local, with_local};
 pub(crate) use orders::Orders;
-pub(crate) use panic::Recording;
-pub(crate) use run::run_item;
+pub(crate) use panic::{Recording, forget, panics};
+pub(crate) use run::{record_failure, record_panic};

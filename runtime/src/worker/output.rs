@@ -4,14 +4,11 @@
 //! is a system call, so it is asked only when the item before can have written something: when it took
 //! long enough, or when something was written lately.
 
-use std::cell::{Cell, RefCell};
-use std::io;
-use std::sync::Arc;
+use std::cell::Cell;
 use std::sync::atomic::{Ordering, fence};
 use std::time::{Duration, Instant};
 
 use super::link::Link;
-use crate::object::Object;
 use crate::shm::{Lane, ParentWords, Placed, WorkerWords};
 use crate::sys::{Standard, flush_streams, unread};
 use crate::wire::{Sink, Spans, Status};
@@ -136,7 +133,7 @@ impl Outputs {
     }
 
     /// Tells where the current item wrote: of captured streams, and of all if the item fails.
-    fn tell(&self, link: &mut Link, fails: bool) {
+    pub(super) fn tell(&self, link: &mut Link, fails: bool) {
         if self.is_capturing() {
             flush_streams();
         }
@@ -194,30 +191,4 @@ impl Outputs {
 /// What the parent has read, as its word says it.
 fn heard(parent: &ParentWords, standard: Standard) -> u64 {
     parent.heard.0[standard as usize].load(Ordering::Acquire)
-}
-
-/// Where records go: to the link, those of failures behind what tells where they wrote, and so all of
-/// them if items are captured.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct Outlet<'a, const CAPTURING: bool> {
-    pub(super) link: &'a RefCell<Link>,
-    pub(super) outputs: &'a Outputs,
-}
-
-impl<const CAPTURING: bool> Sink for Outlet<'_, CAPTURING> {
-    fn record(&mut self, status: Status, bytes: &[u8]) {
-        let mut link = self.link.borrow_mut();
-        if CAPTURING && status == Status::Value {
-            self.outputs.tell(&mut link, false);
-        }
-        link.record(status, bytes);
-    }
-
-    fn carry(&mut self, objects: Vec<Arc<Object>>) -> io::Result<()> {
-        self.link.borrow_mut().carry(objects)
-    }
-
-    fn fails(&mut self) {
-        self.outputs.tell(&mut self.link.borrow_mut(), true);
-    }
 }

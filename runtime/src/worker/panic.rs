@@ -3,6 +3,7 @@
 use std::any::Any;
 use std::cell::{Cell, RefCell};
 use std::panic::PanicHookInfo;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Once, OnceLock};
 
 use crate::error::{PanicReport, cut};
@@ -18,6 +19,9 @@ thread_local! {
     /// True once there is something to forget.
     static PANICKED: Cell<bool> = const { Cell::new(false) };
 }
+
+/// True once a panic was recorded.
+static PANICS: AtomicBool = AtomicBool::new(false);
 
 /// In a worker: where the parent finds the report of a panic that the worker did not survive.
 static TEXT: OnceLock<LastWords> = OnceLock::new();
@@ -55,8 +59,13 @@ pub(super) fn leave_reports_in(text: LastWords) {
     let _ = TEXT.set(text);
 }
 
+/// Holds true once there can be something to [`forget`].
+pub(crate) fn panics() -> &'static AtomicBool {
+    &PANICS
+}
+
 /// The item is over, and the process lives: its panics did not end it.
-pub(super) fn forget() {
+pub(crate) fn forget() {
     if PANICKED.replace(false) {
         REPORT.with_borrow_mut(|report| report.as_mut().map(std::mem::take));
         if let Some(text) = TEXT.get() {
@@ -96,6 +105,7 @@ fn install_hook() {
         }
         REPORT.set(Some(report));
         PANICKED.set(true);
+        PANICS.store(true, Ordering::Relaxed);
     }));
 }
 

@@ -1,11 +1,12 @@
-//! One item: its arguments are taken, the function is called, its result or failure is put.
+//! What comes of an item that gives no value: its panic, or why a value did not pass, becomes a record.
 
+use std::any::Any;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use super::clock::ItemClock;
 use super::panic::{forget, take_report};
-use crate::registry::Registration;
-use crate::wire::{Arguments, Reply, Sink, Status, TaskFailure};
+use crate::error::Failure;
+use crate::wire::{Sink, Status, TaskFailure};
 
 /// How the run of an item went.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -28,42 +29,24 @@ impl Outcome {
     }
 }
 
-/// Runs the function on the next item of `arguments`. Exactly one record goes to `sink`.
-///
-/// Also what a pool does that runs everything in its own process. Panics are reported in full while a
-/// [`Recording`](super::Recording) lives.
-pub(crate) fn run_item(
-    function: &Registration,
-    arguments: &mut Arguments<'_>,
-    sink: &mut dyn Sink,
-    scratch: &mut Vec<u8>,
-    clock: &ItemClock,
-) -> Outcome {
-    arguments.begin(function.arguments);
-    // A panicking task may leave its own state broken, as in a thread; none of ours is touched.
-    let outcome = catch_unwind(AssertUnwindSafe(|| {
-        (function.call)(arguments, Reply::new(&mut *sink, scratch))
-    }));
-    arguments.finish();
-    let (outcome, failure) = match outcome {
-        Ok(Ok(())) => {
-            forget();
-            return Outcome::Returned;
-        }
-        Ok(Err(failure)) => (Outcome::Failed, TaskFailure::Failed(failure)),
-        Err(payload) => {
-            let report = take_report(&*payload);
-            // The value of a panic is the user's, and can panic once more when it is dropped.
-            let _ = catch_unwind(AssertUnwindSafe(|| drop(payload)));
-            let failure = TaskFailure::Panicked(report, clock.circumstances());
-            (Outcome::Panicked, failure)
-        }
-    };
+/// The record of an item whose arguments or result did not pass.
+pub(crate) fn record_failure(failure: Failure, sink: &mut dyn Sink) {
+    put(TaskFailure::Failed(failure), sink);
+}
+
+/// The record of an item that panicked. It is in full while a [`Recording`](super::Recording) lives.
+pub(crate) fn record_panic(payload: Box<dyn Any + Send>, clock: &ItemClock, sink: &mut dyn Sink) {
+    let report = take_report(&*payload);
+    // The value of a panic is the user's, and can panic once more when it is dropped.
+    let _ = catch_unwind(AssertUnwindSafe(|| drop(payload)));
+    put(TaskFailure::Panicked(report, clock.circumstances()), sink);
+    forget();
+}
+
+fn put(failure: TaskFailure, sink: &mut dyn Sink) {
     sink.fails();
     sink.record(
         Status::Failed,
         &postcard::to_stdvec(&failure).unwrap_or_default(),
     );
-    forget();
-    outcome
 }

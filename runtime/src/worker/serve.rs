@@ -12,37 +12,29 @@ use rustix::io::FdFlags;
 use super::attach::Attach;
 use super::carriage::Carriage;
 use super::clock::ItemClock;
+use super::course::Course;
 use super::link::{Link, Shared};
 use super::local::drop_all;
 use super::orders::Orders;
-use super::output::{Outlet, Outputs};
-use super::panic::{Recording, leave_reports_in};
-use super::run::{Outcome, run_item};
+use super::output::Outputs;
+use super::panic::{Recording, leave_reports_in, panics};
+use super::run::Outcome;
 use crate::family;
 use crate::object::take_files;
 use crate::registry::{FunctionId, Table, table};
-use crate::shm::{READY, REFUSED};
+use crate::shm::{ParentWords, Placed, READY, REFUSED, ResultRing, WorkerWords};
 use crate::sys::{
-    Notify, install_worker_signals, name_after_program, name_process, now_nanos, reap_beyond,
-    watch_forks,
+    Notify, forks_watched, install_worker_signals, name_after_program, name_process, now_nanos,
+    reap_beyond, watch_forks,
 };
-use crate::wire::{Arguments, FrameHeader, Sink, Status};
+use crate::wire::{Arguments, FrameHeader, Items, Sink, Status, Track, Window};
 
 /// Larger chunks are not gathered before they are run, but read as they come.
 const GATHER: u64 = 256 << 10;
-/// From so many items on a chunk counts as one of tiny items: the clock is read now and then only.
-const TINY: u32 = 256;
-/// How often the clock is read then.
-const TINY_CLOCK: u32 = 64;
-/// A larger buffer is not kept for the next result.
-const KEPT: usize = 1 << 20;
 /// Processes that tasks left behind and that have ended are looked for as often, in nanoseconds, and
 /// so many are kept: tasks may still wait for their own.
 const REAP_EVERY: u64 = 1_000_000_000;
 const ENDED_KEPT: usize = 128;
-/// Results of slow items are announced one by one, but not more often than this.
-const TELL_EVERY: u64 = 2_000_000;
-
 /// Serves until the parent closes; then the process ends as after `main`.
 pub(super) fn serve(attach: &Attach) -> ! {
     // When the start fails the parent was told, or sees that the worker is gone.
@@ -129,10 +121,14 @@ struct Server<'a> {
     /// When it looked for ended processes last.
     reaped: u64,
     outputs: Outputs,
+    words: Placed<WorkerWords>,
+    parent: Placed<ParentWords>,
+    results: ResultRing,
 }
 
 impl<'a> Server<'a> {
     fn new(link: &'a RefCell<Link>, table: &'static Table) -> Self {
+        let lane = &link.borrow().lane;
         Self {
             link,
             table,
@@ -142,7 +138,10 @@ impl<'a> Server<'a> {
             clock: ItemClock::default(),
             outcome: Outcome::Returned,
             reaped: 0,
-            outputs: Outputs::new(&link.borrow().lane),
+            outputs: Outputs::new(lane),
+            words: lane.worker.clone(),
+            parent: lane.parent.clone(),
+            results: lane.results(),
         }
     }
 
@@ -172,11 +171,11 @@ impl<'a> Server<'a> {
             self.link
                 .borrow_mut()
                 .read_whole(header.bytes as usize, &mut chunk);
-            self.run_items(header, begin, &mut Arguments::from_bytes(&chunk));
+            self.run_items(header, begin, Arguments::from_bytes(&chunk));
             self.chunk = chunk;
         } else {
             let mut stream = Shared(self.link);
-            self.run_items(header, begin, &mut Arguments::from_stream(&mut stream));
+            self.run_items(header, begin, Arguments::from_stream(&mut stream));
         }
         if header.carries {
             put_down(self.link, header.number);
@@ -195,7 +194,7 @@ impl<'a> Server<'a> {
         link.tell_parent();
     }
 
-    fn run_items<'b>(&mut self, header: FrameHeader, begin: u64, arguments: &mut Arguments<'b>)
+    fn run_items<'b>(&mut self, header: FrameHeader, begin: u64, mut arguments: Arguments<'b>)
     where
         'a: 'b,
     {
@@ -203,61 +202,37 @@ impl<'a> Server<'a> {
         let Some(function) = self.table.get(FunctionId(header.function)) else {
             std::process::abort();
         };
-        let tiny = header.count >= TINY && !header.clocked;
-        let look_every = if tiny { TINY_CLOCK } else { 1 };
-        let (mut next_look, mut passed) = (0, 0);
-        let (link, outputs) = (self.link, &self.outputs);
-        let (mut plain, mut capturing) = (
-            Outlet::<false> { link, outputs },
-            Outlet::<true> { link, outputs },
-        );
-        let sink: &mut dyn Sink = if outputs.is_capturing() {
-            &mut capturing
-        } else {
-            &mut plain
-        };
-        let mut told = begin;
         if header.carries && header.count == 1 {
             // The task has what it names from then on, and can drop it.
+            let link = self.link;
             arguments.on_taken(move || put_down(link, header.number));
         }
-        for item in 0..header.count {
-            let mut link = self.link.borrow_mut();
-            if link.is_cut(header.number) {
-                drop(link);
-                return arguments.skip(header.count - item, function.arguments);
-            }
-            if item == next_look {
-                let now = if item == 0 { begin } else { now_nanos() };
-                let noisy = self.outputs.item_begins(now, passed);
-                passed = if noisy { 1 } else { look_every };
-                next_look = item + passed;
-                self.clock.begin(now);
-                let words = &link.lane.worker;
-                words.began.store(now, Ordering::Relaxed);
-                words.cpu.store(self.clock.cpu, Ordering::Relaxed);
-                if now.saturating_sub(told) > TELL_EVERY {
-                    told = now;
-                    link.tell_parent();
-                }
-            }
-            if !link.begin(self.started + 1, header.divisible) {
-                drop(link);
-                return arguments.skip(header.count - item, function.arguments);
-            }
-            self.started += 1;
-            // The last record is published together with the end of the chunk: who has the result
-            // of a task finds its worker free.
-            link.hold_back(item + 1 == header.count);
-            if header.told {
-                link.tell_parent();
-            }
-            drop(link);
-            self.outcome = run_item(function, arguments, sink, &mut self.scratch, &self.clock);
-            if self.scratch.capacity() > KEPT {
-                self.scratch = Vec::new();
-            }
-        }
+        let (forks, original) = forks_watched();
+        let track = Track {
+            started: &self.words.started.0,
+            before: self.started,
+            cut: &self.parent.cut.0,
+            number: header.number,
+            announced: header.divisible || header.told,
+            panics: panics(),
+            forks,
+            original,
+        };
+        let (ring, tail) = self.results.cells();
+        let mut course = Course::new(self.link, &self.outputs, header, &mut self.clock, begin);
+        let mut items = Items::new(
+            arguments,
+            function.arguments,
+            track,
+            Some(Window::new(ring, tail)),
+            &mut course,
+            &mut self.scratch,
+        );
+        (function.call)(&mut items);
+        // If it was cut, or the rest was taken back.
+        items.skip(header.count - items.begun());
+        self.started += u64::from(items.begun());
+        self.outcome = course.outcome;
     }
 }
 

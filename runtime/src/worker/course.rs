@@ -1,0 +1,158 @@
+//! The course of a chunk in a worker: what is done before its items, and where their results go.
+
+use std::any::Any;
+use std::cell::RefCell;
+use std::io;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+
+use super::clock::ItemClock;
+use super::link::Link;
+use super::output::Outputs;
+use super::panic::forget;
+use super::run::{Outcome, record_failure, record_panic};
+use crate::error::Failure;
+use crate::object::Object;
+use crate::sys::now_nanos;
+use crate::wire::{FrameHeader, Host, Sink, Status, Window};
+
+/// From so many items on a chunk counts as one of tiny items: the clock is read now and then only.
+const TINY: u32 = 256;
+/// How often the clock is read then.
+const TINY_CLOCK: u32 = 64;
+/// Results of slow items are announced one by one, but not more often than this.
+const TELL_EVERY: u64 = 2_000_000;
+
+#[derive(Debug)]
+pub(super) struct Course<'a> {
+    link: &'a RefCell<Link>,
+    outputs: &'a Outputs,
+    header: FrameHeader,
+    clock: &'a mut ItemClock,
+    /// When the chunk began, in nanoseconds.
+    begin: u64,
+    /// When the parent was told of results last.
+    told: u64,
+    /// The item before which the clock is looked at next, and how many it was not looked at for then.
+    next_look: u32,
+    passed: u32,
+    /// Of the last item.
+    pub(super) outcome: Outcome,
+}
+
+impl<'a> Course<'a> {
+    pub(super) fn new(
+        link: &'a RefCell<Link>,
+        outputs: &'a Outputs,
+        header: FrameHeader,
+        clock: &'a mut ItemClock,
+        begin: u64,
+    ) -> Self {
+        Self {
+            link,
+            outputs,
+            header,
+            clock,
+            begin,
+            told: begin,
+            next_look: 0,
+            passed: 0,
+            outcome: Outcome::Returned,
+        }
+    }
+
+    fn look_at_clock(&mut self, item: u32, link: &mut Link) {
+        let now = if item == 0 { self.begin } else { now_nanos() };
+        let noisy = self.outputs.item_begins(now, self.passed);
+        let tiny = self.header.count >= TINY && !self.header.clocked;
+        self.passed = if noisy || !tiny { 1 } else { TINY_CLOCK };
+        self.next_look = item + self.passed;
+        self.clock.begin(now);
+        let words = &link.lane.worker;
+        words.began.store(now, Ordering::Relaxed);
+        words.cpu.store(self.clock.cpu, Ordering::Relaxed);
+        if now.saturating_sub(self.told) > TELL_EVERY {
+            self.told = now;
+            link.tell_parent();
+        }
+    }
+}
+
+impl Host for Course<'_> {
+    fn look(&mut self, begun: u32, window: &Window<'_>) -> u32 {
+        let Some(left) = self
+            .header
+            .count
+            .checked_sub(begun)
+            .filter(|left| *left > 0)
+        else {
+            return 0;
+        };
+        let link = self.link;
+        let mut link = link.borrow_mut();
+        if begun == self.next_look {
+            self.look_at_clock(begun, &mut link);
+        }
+        self.outcome = Outcome::Returned;
+        // The last record is published together with the end of the chunk: who has the result of a task
+        // finds its worker free.
+        let last = left == 1;
+        link.hold_back(last);
+        if !last && !self.outputs.is_capturing() {
+            link.open(window);
+        }
+        if last {
+            1
+        } else {
+            (self.next_look - begun).min(left - 1)
+        }
+    }
+
+    fn begin(&mut self, number: u64) -> bool {
+        let mut link = self.link.borrow_mut();
+        let begun = link.begin(number, self.header.divisible);
+        if begun && self.header.told {
+            link.tell_parent();
+        }
+        begun
+    }
+
+    fn failed(&mut self, failure: Failure) {
+        self.outcome = Outcome::Failed;
+        record_failure(failure, self);
+    }
+
+    fn panicked(&mut self, payload: Box<dyn Any + Send>) {
+        self.outcome = Outcome::Panicked;
+        let clock = std::mem::take(self.clock);
+        record_panic(payload, &clock, self);
+        *self.clock = clock;
+    }
+
+    fn wrote(&mut self, bytes: usize) {
+        self.link.borrow_mut().wrote(bytes);
+    }
+
+    fn calm(&mut self) {
+        forget();
+    }
+}
+
+/// Records of failures go behind what tells where they wrote, and so all of them if items are captured.
+impl Sink for Course<'_> {
+    fn record(&mut self, status: Status, bytes: &[u8]) {
+        let mut link = self.link.borrow_mut();
+        if status == Status::Value && self.outputs.is_capturing() {
+            self.outputs.tell(&mut link, false);
+        }
+        link.record(status, bytes);
+    }
+
+    fn carry(&mut self, objects: Vec<Arc<Object>>) -> io::Result<()> {
+        self.link.borrow_mut().carry(objects)
+    }
+
+    fn fails(&mut self) {
+        self.outputs.tell(&mut self.link.borrow_mut(), true);
+    }
+}
