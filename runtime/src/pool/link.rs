@@ -19,12 +19,17 @@ use super::tasks::TaskKey;
 use super::watch::Doom;
 use crate::registry::Table;
 use crate::shm::{
-    CLAIMS, Claim, Consumer, Corrupt, Lane, Producer, READY, ResultRing, Ringer, TaskRing,
-    WorkerPark, begun, claim_word, cut,
+    CLAIMS, Claim, Consumer, Corrupt, Lane, Producer, READY, RING_BYTES, ResultRing, Ringer,
+    TaskRing, WorkerPark, begun, claim_word, cut,
 };
 use crate::sys::now_nanos;
 use crate::wire::{FrameHeader, Place};
 use records::Receiving;
+
+/// A side that may sleep is told after so many bytes, at the latest.
+const TELL_AFTER: usize = RING_BYTES / 4;
+/// Bytes that are moved before it is another worker's turn.
+const TURN: usize = RING_BYTES;
 
 #[derive(Debug)]
 pub(super) struct Link {
@@ -280,12 +285,14 @@ impl Link {
         self.write_on().map(drop)
     }
 
-    /// Writes as much of the newest chunk as there is room for; says whether that was anything.
+    /// Writes as much of the newest chunk as there is room for, but not so much that others wait for long;
+    /// says whether that was anything.
     pub(super) fn write_on(&mut self) -> Result<bool, Corrupt> {
         let (Some(writing), Some(newest)) = (&mut self.writing, self.in_flight.back()) else {
             return Ok(false);
         };
-        let mut wrote = false;
+        let mut wrote = 0;
+        let mut untold = 0;
         loop {
             let piece = match writing.piece.checked_sub(1) {
                 None => Some(&writing.header[..]),
@@ -296,19 +303,32 @@ impl Link {
                 break;
             };
             let rest = &piece[writing.offset..];
-            let len = self.tasks.write(rest)?;
-            wrote |= len > 0;
+            let part = &rest[..rest.len().min(TELL_AFTER)];
+            let len = if part.len() < rest.len() {
+                // The worker reads the beginning while the rest is written.
+                self.tasks.write_through(part)?
+            } else {
+                self.tasks.write(part)?
+            };
+            wrote += len;
+            untold += len;
             writing.offset += len;
-            if len < rest.len() {
+            if len < part.len() || wrote >= TURN {
                 break;
             }
-            writing.piece += 1;
-            writing.offset = 0;
+            if len < rest.len() && untold >= TELL_AFTER {
+                untold = 0;
+                self.worker.ring();
+            }
+            if len == rest.len() {
+                writing.piece += 1;
+                writing.offset = 0;
+            }
         }
-        if wrote {
+        if wrote > 0 {
             self.tasks.publish();
         }
-        Ok(wrote)
+        Ok(wrote > 0)
     }
 
     /// Grows with every byte that is given to the worker or taken from it, and is never 0 then.

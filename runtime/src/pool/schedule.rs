@@ -46,7 +46,7 @@ impl Shared {
         let waiting = !state.queue.is_empty() || links.iter().any(Link::has_waiting);
         state.links = links;
         if came || waiting {
-            self.feed(state);
+            came |= self.feed(state);
         }
         came
     }
@@ -62,7 +62,8 @@ impl Shared {
             Some(call) => (call.landing)(len),
             None => self.hooks.landing(call, len),
         };
-        if link.read(landing, &mut state.buffers, &mut news) == Err(Corrupt) {
+        let more = link.read(landing, &mut state.buffers, &mut news);
+        if more == Err(Corrupt) {
             self.condemn(state, link);
         }
         self.let_go(state, link);
@@ -102,7 +103,7 @@ impl Shared {
             self.note_life(state, link);
         }
         state.news = news;
-        came
+        came || more == Ok(true)
     }
 
     /// What a running item names is the worker's alone from when it has begun, so that its end, or its drop
@@ -127,15 +128,20 @@ impl Shared {
         self.notify.notify();
     }
 
-    /// Gives queued chunks to workers, and has more workers started if that pays.
-    pub(super) fn feed(&self, state: &mut State) {
+    /// Gives queued chunks to workers, and has more workers started if that pays. Says whether it wrote
+    /// more of a chunk that was begun before.
+    pub(super) fn feed(&self, state: &mut State) -> bool {
         if state.phase == Phase::Closed {
-            return;
+            return false;
         }
         let mut links = std::mem::take(&mut state.links);
+        let mut wrote = false;
         for link in &mut links {
             match link.write_on() {
-                Ok(true) => link.ring(),
+                Ok(true) => {
+                    wrote = true;
+                    link.ring();
+                }
                 Ok(false) => {}
                 Err(Corrupt) => self.condemn(state, link),
             }
@@ -178,6 +184,7 @@ impl Shared {
         }
         state.links = links;
         self.want_workers(state);
+        wrote
     }
 
     /// With nothing queued and a worker idle, queues what another one has not begun: a chunk that waits,

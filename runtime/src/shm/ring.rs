@@ -9,12 +9,17 @@
 //! 4. Each side loads the other's word (acquire) and checks that it did not go back, and that
 //!    `head <= tail <= head + capacity` with its own position: a violation is [`Corrupt`].
 //!
-//! Messages may be longer than the ring: both calls move as much as there is room or data for.
+//! Messages may be longer than the ring: both calls move as much as there is room or data for. What is
+//! long moves in pieces, each of which the other side sees at once: so both sides copy at the same time,
+//! and what the one copies in is still in the caches when the other copies it out.
 
 use std::fmt;
 use std::sync::atomic::Ordering;
 
 use super::{Memory, Word};
+
+/// Bytes that are copied between two looks at the other side's position.
+const PIECE: usize = 64 << 10;
 
 /// The other side wrote a position that cannot be.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -114,6 +119,16 @@ impl<M: Memory> Producer<M> {
         fits
     }
 
+    /// Writes the beginning of `bytes`, as much as fits, and lets the consumer see each piece of it.
+    pub(crate) fn write_through(&mut self, bytes: &[u8]) -> Result<usize, Corrupt> {
+        let len = bytes.len().min(self.room()?);
+        for piece in bytes[..len].chunks(PIECE) {
+            self.write(piece)?;
+            self.publish();
+        }
+        Ok(len)
+    }
+
     /// Lets the consumer see everything written so far.
     pub(crate) fn publish(&self) {
         self.memory.tail().store(self.tail, Ordering::Release);
@@ -163,12 +178,22 @@ impl<M: Memory> Consumer<M> {
 
     /// Reads as much as there is into the beginning of `bytes`, and says how much.
     pub(crate) fn read(&mut self, bytes: &mut [u8]) -> Result<usize, Corrupt> {
+        let (_, _, len) = self.take(bytes.len())?;
+        for piece in bytes[..len].chunks_mut(PIECE) {
+            self.peek(piece)?;
+            self.release(piece.len());
+        }
+        Ok(len)
+    }
+
+    /// Copies what comes next into the beginning of `bytes`, as much as there is, and says how much; it
+    /// comes again.
+    pub(crate) fn peek(&mut self, bytes: &mut [u8]) -> Result<usize, Corrupt> {
         let (offset, first, len) = self.take(bytes.len())?;
         self.memory.read(offset, &mut bytes[..first]);
         if first < len {
             self.memory.read(0, &mut bytes[first..len]);
         }
-        self.release(len);
         Ok(len)
     }
 

@@ -151,6 +151,10 @@ impl Link {
 
     fn moved(&mut self, len: usize) {
         self.untold += len;
+        self.tell_in_time();
+    }
+
+    fn tell_in_time(&mut self) {
         if self.untold >= TELL_AFTER {
             self.tell_parent();
         }
@@ -172,16 +176,39 @@ impl Link {
 
     fn write_all(&mut self, mut bytes: &[u8]) {
         while !bytes.is_empty() {
-            let written = trusted(self.results.write(bytes));
-            bytes = &bytes[written..];
-            if !bytes.is_empty() {
+            let part = &bytes[..bytes.len().min(TELL_AFTER)];
+            let written = trusted(if part.len() < bytes.len() {
+                // The parent reads the beginning while the rest is written.
+                self.results.write_through(part)
+            } else {
+                self.results.write(part)
+            });
+            self.untold += written;
+            if written < part.len() {
                 self.results.publish();
-                self.tell_parent();
-                self.lane.worker.sleep.0.wants_room.store(1, Ordering::Relaxed);
-                self.wait_for_parent(|link| Ok(link.results.room()? > 0));
-                self.lane.worker.sleep.0.wants_room.store(0, Ordering::Relaxed);
+                self.wait_for_room();
+            } else if part.len() < bytes.len() {
+                self.tell_in_time();
             }
+            bytes = &bytes[written..];
         }
+    }
+
+    fn wait_for_room(&mut self) {
+        self.tell_parent();
+        self.lane
+            .worker
+            .sleep
+            .0
+            .wants_room
+            .store(1, Ordering::Relaxed);
+        self.wait_for_parent(|link| Ok(link.results.room()? > 0));
+        self.lane
+            .worker
+            .sleep
+            .0
+            .wants_room
+            .store(0, Ordering::Relaxed);
     }
 
     /// Spins for a moment if the parent allows it, then sleeps until `ready`.
@@ -241,7 +268,9 @@ impl Stream for Link {
         end_if_copy();
         let mut filled = 0;
         while filled < bytes.len() {
-            let read = trusted(self.tasks.read(&mut bytes[filled..]));
+            // The parent writes on when it is told that there is room.
+            let end = bytes.len().min(filled + TELL_AFTER);
+            let read = trusted(self.tasks.read(&mut bytes[filled..end]));
             filled += read;
             self.moved(read);
             if read == 0 {
@@ -272,7 +301,9 @@ impl Sink for Link {
         if let Some(value) = bytes.first_chunk::<8>().filter(|_| bytes.len() == 8) {
             // A number: header and value are put together in a register and written in one.
             let record = u128::from(header[0]) | u128::from(u64::from_le_bytes(*value)) << 8;
-            if !self.results.write_padded(&record.to_le_bytes(), 9) {
+            if self.results.write_padded(&record.to_le_bytes(), 9) {
+                self.untold += 9;
+            } else {
                 self.write_all(&record.to_le_bytes()[..9]);
             }
         } else {
@@ -282,7 +313,7 @@ impl Sink for Link {
         if !self.held_back {
             self.results.publish();
         }
-        self.moved(len + bytes.len());
+        self.tell_in_time();
     }
 
     fn carry(&mut self, objects: Vec<Arc<Object>>) -> io::Result<()> {

@@ -3,13 +3,13 @@
 use std::ops::Range;
 use std::sync::atomic::{Ordering, fence};
 
-use super::{InFlight, Link, News, written};
+use super::{InFlight, Link, News, TELL_AFTER, TURN, written};
 use crate::pool::chunk::{Delivery, Origin};
 use crate::pool::keep::{Failed, How};
 use crate::registry::Table;
 use crate::shm::Corrupt;
 use crate::sys::advise_huge;
-use crate::wire::{Header, Landing, Spans, Status, parse_header};
+use crate::wire::{Header, LONGEST_HEADER, Landing, Spans, Status, parse_header};
 
 /// Values from this size on are received into memory of their own.
 const LARGE: u64 = 64 << 10;
@@ -30,23 +30,29 @@ struct Sorted {
 }
 
 impl Link {
-    /// Reads what came, into `news`. `landing` makes room for a large result of a call.
+    /// Reads what came, into `news`, but not so much that others wait for long; says whether there is more.
+    /// `landing` makes room for a large result of a call.
     pub(in crate::pool) fn read(
         &mut self,
-        landing: impl Fn(usize, usize) -> Option<Box<dyn Landing>>,
+        landing: impl FnMut(usize, usize) -> Option<Box<dyn Landing>>,
         spare: &mut Vec<Vec<u8>>,
         news: &mut Vec<News>,
-    ) -> Result<(), Corrupt> {
+    ) -> Result<bool, Corrupt> {
         self.look_at_objects();
         let before = self.results.position();
-        let outcome = self.read_all(&landing, spare, news);
+        let outcome = self.read_all(landing, spare, news);
         if self.results.position() != before {
-            fence(Ordering::SeqCst);
-            if self.lane.worker.sleep.0.wants_room.load(Ordering::Relaxed) != 0 {
-                self.worker.ring();
-            }
+            self.tell_of_room();
         }
         outcome
+    }
+
+    /// Wakes the worker if it waits for room in the ring.
+    fn tell_of_room(&mut self) {
+        fence(Ordering::SeqCst);
+        if self.lane.worker.sleep.0.wants_room.load(Ordering::Relaxed) != 0 {
+            self.worker.ring();
+        }
     }
 
     /// Takes the objects that came for items which the worker has.
@@ -59,31 +65,55 @@ impl Link {
 
     fn read_all(
         &mut self,
-        landing: &impl Fn(usize, usize) -> Option<Box<dyn Landing>>,
+        mut landing: impl FnMut(usize, usize) -> Option<Box<dyn Landing>>,
         spare: &mut Vec<Vec<u8>>,
         news: &mut Vec<News>,
-    ) -> Result<(), Corrupt> {
+    ) -> Result<bool, Corrupt> {
+        let turn = self.results.position() + TURN as u64;
         loop {
-            if let Some(receiving) = &mut self.receiving {
+            while let Some(receiving) = &mut self.receiving {
                 let rest = &mut receiving.landing.bytes_mut()[receiving.filled..];
                 let missing = rest.len();
-                let len = self.results.read(rest)?;
+                let part = &mut rest[..missing.min(TELL_AFTER)];
+                let wanted = part.len();
+                let len = self.results.read(part)?;
                 receiving.filled += len;
-                if len < missing {
-                    return Ok(());
+                if len == missing {
+                    self.look_at_objects();
+                    self.land(news)?;
+                } else if len < wanted {
+                    return Ok(false);
+                } else if self.results.position() >= turn {
+                    return Ok(true);
+                } else {
+                    self.tell_of_room();
                 }
-                self.look_at_objects();
-                self.land(news)?;
             }
             let available = self.results.available()?;
             if available == 0 {
-                return Ok(());
+                return Ok(false);
             }
-            self.results.append(available, &mut self.pending)?;
+            let begun = self.peek_large()?;
+            self.results
+                .append(begun.unwrap_or(available), &mut self.pending)?;
             // What the records name was sent before they were published.
             self.look_at_objects();
-            self.sort(landing, spare, news)?;
+            self.sort(&mut landing, spare, news)?;
         }
+    }
+
+    /// The length of the header of a large value, if that comes next: the value itself need not be copied
+    /// twice.
+    fn peek_large(&mut self) -> Result<Option<usize>, Corrupt> {
+        if !self.pending.is_empty() {
+            return Ok(None);
+        }
+        let mut header = [0; LONGEST_HEADER];
+        let len = self.results.peek(&mut header)?;
+        Ok(match parse_header(&header[..len]) {
+            Header::Whole(Status::Value, LARGE.., taken) => Some(taken),
+            _ => None,
+        })
     }
 
     /// A large value is there.
@@ -113,7 +143,7 @@ impl Link {
     /// Tells the records in `pending` apart; what is no whole record stays there.
     fn sort(
         &mut self,
-        landing: &impl Fn(usize, usize) -> Option<Box<dyn Landing>>,
+        landing: &mut impl FnMut(usize, usize) -> Option<Box<dyn Landing>>,
         spare: &mut Vec<Vec<u8>>,
         news: &mut Vec<News>,
     ) -> Result<(), Corrupt> {
@@ -127,7 +157,7 @@ impl Link {
     fn sort_on(
         &mut self,
         sorted: &mut Sorted,
-        landing: &impl Fn(usize, usize) -> Option<Box<dyn Landing>>,
+        landing: &mut impl FnMut(usize, usize) -> Option<Box<dyn Landing>>,
         spare: &mut Vec<Vec<u8>>,
         news: &mut Vec<News>,
     ) -> Result<(), Corrupt> {
