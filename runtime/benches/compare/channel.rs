@@ -9,9 +9,10 @@ use parproc::{Process, parallel};
 use rustix::process::Pid;
 
 use super::measure::{Outcome, Scale, Series, check, take_turns, time};
+use super::peers::work::step;
 use super::place::{Place, Placed};
 use super::raw::{FutexPingPong, PipeStream, SocketPingPong, Waiting};
-use super::round_trip::{Pace, step};
+use super::round_trip::Pace;
 use super::table::{Bar, Table, Unit};
 
 /// At least 1 M messages a second.

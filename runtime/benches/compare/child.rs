@@ -6,6 +6,9 @@ use std::process::{Child, Command, ExitCode, Stdio};
 use parproc::{Pool, parallel};
 
 use super::measure::Outcome;
+use super::peers::ipc;
+use super::raw::segfault;
+use super::{memory, queue, start};
 
 /// Ends at once.
 pub(crate) const EXIT: &str = "--exit";
@@ -13,6 +16,17 @@ pub(crate) const EXIT: &str = "--exit";
 pub(crate) const FIRST_RESULT: &str = "--first-result";
 /// Says that it is there, and waits until its standard input ends.
 pub(crate) const WAIT: &str = "--wait";
+
+/// One of the programs of the row `start`; its name follows.
+pub(crate) const START: &str = "--start";
+/// A worker of such a program by hand.
+pub(crate) const STEP_WORKER: &str = "--step-worker";
+/// Queues tasks; the peer and their number follow.
+pub(crate) const QUEUE: &str = "--queue";
+/// Has a pool, and does nothing with it.
+pub(crate) const IDLE: &str = "--idle";
+/// Answers, or crashes, as it is told.
+pub(crate) const CRASHER: &str = "--crasher";
 
 #[parallel]
 pub(crate) fn increment(x: u64) -> u64 {
@@ -25,6 +39,12 @@ pub(crate) fn play(mode: &str) -> Option<ExitCode> {
         EXIT => Ok(()),
         FIRST_RESULT => first_result(),
         WAIT => wait(),
+        START => argument(2).and_then(|key| start::play(&key)),
+        STEP_WORKER => start::serve_steps(),
+        QUEUE => queued(),
+        IDLE => memory::play_idle(),
+        CRASHER => crasher(),
+        ipc::WORKER => argument(2).and_then(|server| ipc::serve(&server)),
         _ => return None,
     };
     Some(match outcome {
@@ -46,6 +66,26 @@ fn first_result() -> Outcome<()> {
 fn wait() -> Outcome<()> {
     tell(0)?;
     io::stdin().read_to_end(&mut Vec::new())?;
+    Ok(())
+}
+
+fn argument(index: usize) -> Outcome<String> {
+    Ok(std::env::args().nth(index).ok_or("too few arguments")?)
+}
+
+fn queued() -> Outcome<()> {
+    queue::play(&argument(2)?, argument(3)?.parse()?)
+}
+
+fn crasher() -> Outcome<()> {
+    tell(0)?;
+    let mut order = [0];
+    while io::stdin().read(&mut order)? == 1 {
+        match order[0] {
+            0 => tell(42)?,
+            _ => segfault(),
+        }
+    }
     Ok(())
 }
 

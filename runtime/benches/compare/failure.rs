@@ -1,11 +1,19 @@
 //! How soon it is known that something went wrong, and how soon work goes on.
 
+use std::io::Write;
+use std::process::Child;
 use std::time::{Duration, Instant};
 
 use parproc::{Pool, parallel};
 
-use super::child::{EXIT, WAIT, finish, hear, increment, start};
+use super::child::{CRASHER, EXIT, WAIT, finish, hear, increment, start};
+use super::contest::{Contest, Who};
 use super::measure::{Outcome, Scale, Series, check, median, nanos, take_turns, time};
+use super::peers::farm::Farm;
+use super::peers::work::{Request, step};
+use super::peers::{ipc, procspawn, python};
+use super::raw::segfault;
+use super::row::{Limit, Row};
 use super::table::{Bar, Table, Unit};
 
 const LIMIT: Duration = Duration::from_millis(50);
@@ -29,6 +37,14 @@ fn hang() {
     loop {
         std::hint::spin_loop();
     }
+}
+
+#[parallel]
+fn fault_if(bad: bool) -> bool {
+    if bad {
+        segfault();
+    }
+    bad
 }
 
 #[parallel]
@@ -69,6 +85,7 @@ pub(crate) fn run(scale: Scale, table: &mut Table) -> Outcome<()> {
             &mut || repeat(&fresh_child),
         ],
     )?;
+    crash(scale, table)?;
     let kill = ("`kill` and `wait` of a bare process", kill);
     let fresh = ("start and end of a bare process", fresh);
     let mut add = |what, (name, ours): (&str, &Series), theirs, bar| {
@@ -93,6 +110,133 @@ pub(crate) fn run(scale: Scale, table: &mut Table) -> Outcome<()> {
     add("crash, no spare worker", (name, next), fresh, Bar::None);
     add("crash, a spare worker", (name, next_spared), fresh, AT_ONCE);
     Ok(())
+}
+
+/// From the call that crashes to its error, and on to the next result.
+fn crash(scale: Scale, table: &mut Table) -> Outcome<()> {
+    let repeats = scale.pick(15, 3);
+    for (what, next) in [
+        ("crash detected", false),
+        ("crash to the next result", true),
+    ] {
+        let repeat = |once: &mut dyn FnMut() -> Outcome<f64>| -> Outcome<f64> {
+            let times: Outcome<Vec<f64>> = (0..repeats).map(|_| once()).collect();
+            Ok(median(times?))
+        };
+        let pool = pool(0)?;
+        let spared = self::pool(1)?;
+        let mut farm = procspawn::farm(1)?;
+        let mut contest = Contest::new(scale);
+        contest.enter(Who::Ours, || repeat(&mut || of_ours(&pool, next)));
+        contest.enter(Who::Hand, || repeat(&mut || of_hand(next)));
+        contest.enter(Who::IpcChannel, || repeat(&mut || of_ipc_channel(next)));
+        contest.enter(Who::Procspawn, || {
+            repeat(&mut || of_procspawn(&mut farm, next))
+        });
+        contest.absent(
+            Who::PythonPool,
+            "it hangs for ever, for it loses the task of a worker that was killed",
+        );
+        python::enter_one(
+            &mut contest,
+            Who::PythonExecutor,
+            1,
+            &format!("crash {}", u8::from(next)),
+        );
+        if next {
+            contest.enter(Who::Other("parproc with a spare worker"), || {
+                repeat(&mut || of_ours(&spared, next))
+            });
+        }
+        let (bar, moonshot) = if next {
+            (Limit::Times(1.1, Who::Hand), Limit::Cost(1e6))
+        } else {
+            (Limit::None, Limit::None)
+        };
+        table.contest(
+            Row::of(what, Unit::Millis, contest)?
+                .note(
+                    "a segmentation fault; by hand: this program run again, over pipes, and `wait`",
+                )
+                .bars(bar, moonshot),
+        );
+    }
+    Ok(())
+}
+
+fn of_ours(pool: &Pool, next: bool) -> Outcome<f64> {
+    check(!pool.spawn(fault_if, false)?.join()?, "a good item")?;
+    // A spare worker has the time to get ready.
+    std::thread::sleep(Duration::from_millis(10));
+    let (joined, nanos) = time(|| -> Outcome<_> {
+        let failed = pool.spawn(fault_if, true)?.join().is_err();
+        Ok(failed && (!next || pool.spawn(increment, 41)?.join()? == 42))
+    });
+    check(joined?, "a crash")?;
+    Ok(nanos)
+}
+
+fn of_hand(next: bool) -> Outcome<f64> {
+    let mut child = ready()?;
+    let (replaced, nanos) = time(|| -> Outcome<_> {
+        order(&mut child, 1)?;
+        check(!child.wait()?.success(), "a crash")?;
+        if !next {
+            return Ok(None);
+        }
+        let mut child = ready()?;
+        order(&mut child, 0)?;
+        check(hear(&mut child)? == 42, "the next result")?;
+        Ok(Some(child))
+    });
+    replaced?.map_or(Ok(()), finish)?;
+    Ok(nanos)
+}
+
+fn ready() -> Outcome<Child> {
+    let mut child = start(CRASHER)?;
+    hear(&mut child)?;
+    Ok(child)
+}
+
+fn order(child: &mut Child, order: u8) -> Outcome<()> {
+    let input = child.stdin.as_mut().ok_or("no input")?;
+    Ok(input.write_all(&[order])?)
+}
+
+fn of_ipc_channel(next: bool) -> Outcome<f64> {
+    let mut farm = ipc::farm(1)?;
+    farm.call(Request::Step(1))?;
+    let (replaced, nanos) = time(|| -> Outcome<_> {
+        check(farm.call(Request::Crash).is_err(), "a crash")?;
+        if !next {
+            return Ok(None);
+        }
+        // The one that crashed is waited for.
+        farm = ipc::farm(1)?;
+        Ok(Some(farm.call(Request::Step(1))?.number()?))
+    });
+    check(
+        replaced?.is_none_or(|result| result == step(1)),
+        "the next result",
+    )?;
+    Ok(nanos)
+}
+
+fn of_procspawn(farm: &mut dyn Farm, next: bool) -> Outcome<f64> {
+    farm.call(Request::Step(1))?;
+    let (result, nanos) = time(|| -> Outcome<_> {
+        check(farm.call(Request::Crash).is_err(), "a crash")?;
+        if !next {
+            return Ok(None);
+        }
+        Ok(Some(farm.call(Request::Step(1))?.number()?))
+    });
+    check(
+        result?.is_none_or(|result| result == step(1)),
+        "the next result",
+    )?;
+    Ok(nanos)
 }
 
 fn pool(spares: usize) -> Outcome<Pool> {

@@ -10,21 +10,32 @@
 mod actor;
 mod channel;
 mod child;
+mod contest;
 mod echo;
 mod failure;
+mod hand;
+mod length;
 mod map;
 mod measure;
 mod memory;
+mod peers;
 mod place;
 mod process;
+mod queue;
 mod raw;
 mod raw_lock;
+mod raw_ring;
+mod report;
 mod round_trip;
+mod row;
 mod shared;
 mod start;
+mod strings;
 mod sync;
 mod table;
+mod tasks;
 mod uneven;
+mod workers;
 
 use std::process::ExitCode;
 
@@ -33,14 +44,19 @@ use table::Table;
 
 type Section = fn(Scale, &mut Table) -> Outcome<()>;
 
-const SECTIONS: [(&str, Section); 12] = [
+const SECTIONS: [(&str, Section); 17] = [
     ("round-trip", round_trip::run),
     ("map", map::run),
+    ("strings", strings::run),
+    ("tasks", tasks::run),
     ("echo", echo::run),
+    ("length", length::run),
     ("start", start::run),
     ("process", process::run),
     ("uneven", uneven::run),
     ("memory", memory::run),
+    ("queue", queue::run),
+    ("workers", workers::run),
     ("failure", failure::run),
     ("channel", channel::run),
     ("shared", shared::run),
@@ -55,6 +71,7 @@ fn main() -> ExitCode {
     {
         return code;
     }
+    peers::init();
     match compare() {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
@@ -84,9 +101,10 @@ fn compare() -> Outcome<()> {
     for (name, section) in SECTIONS {
         if words.is_empty() || words.iter().any(|word| word == name) {
             eprintln!("{name} …");
+            table.section = name;
             section(scale, &mut table).map_err(|error| format!("{name}: {error}"))?;
         }
     }
-    print!("{}", table.markdown(scale));
+    print!("{}", report::report(&table, scale));
     Ok(())
 }

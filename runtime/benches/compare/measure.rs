@@ -31,14 +31,19 @@ impl Series {
         Self(vec![cost])
     }
 
+    pub(crate) fn from(costs: Vec<f64>) -> Self {
+        Self(costs)
+    }
+
     pub(crate) fn median(&self) -> f64 {
         median(self.0.clone())
     }
 
     /// How many times the cost of `other` this is.
     pub(crate) fn ratio_to(&self, other: &Series) -> Ratio {
-        // The only figure of the other is compared with each of ours.
-        let theirs = other.0.iter().cycle();
+        // The only figure of the other is compared with each of ours; of fewer rounds, each with its own.
+        let repeats = if other.0.len() == 1 { self.0.len() } else { 1 };
+        let theirs = other.0.iter().cycle().take(other.0.len() * repeats);
         let ratios: Vec<f64> = self.0.iter().zip(theirs).map(|(a, b)| a / b).collect();
         Ratio {
             lowest: ratios.iter().copied().fold(f64::INFINITY, f64::min),

@@ -39,6 +39,14 @@ impl Peer {
         self.0
     }
 
+    /// Waits until it has ended by itself.
+    pub(crate) fn join(self) -> io::Result<()> {
+        let pid = self.0;
+        std::mem::forget(self);
+        rustix::process::waitpid(Some(pid), WaitOptions::empty())?;
+        Ok(())
+    }
+
     /// `serve` runs in a copy of this process in which only this thread exists. It must not allocate
     /// or take a lock, since another thread may have been in the middle of that.
     pub(crate) fn fork(serve: impl FnOnce()) -> io::Result<Self> {
@@ -71,7 +79,7 @@ impl Drop for Peer {
 /// A value alone on its cache lines.
 #[derive(Debug)]
 #[repr(C, align(128))]
-struct Line<T>(T);
+pub(crate) struct Line<T>(pub(crate) T);
 
 /// One direction. The sender stores `value`, increments `count` (release), fences and reads
 /// `asleep`. The receiver stores `asleep`, fences, and sleeps while `count` is what it was: one of
@@ -254,4 +262,19 @@ impl PipeStream {
 pub(crate) fn forget_free_memory() {
     // SAFETY: touches only memory that nobody has.
     unsafe { libc::malloc_trim(0) };
+}
+
+/// Bytes that the program has from the allocator.
+pub(crate) fn allocated() -> usize {
+    // SAFETY: only reads what the allocator counts.
+    let info = unsafe { libc::mallinfo2() };
+    info.uordblks + info.hblkhd
+}
+
+/// Ends this process by a segmentation fault.
+pub(crate) fn segfault() -> ! {
+    let nowhere = std::ptr::without_provenance_mut::<u8>(16);
+    // SAFETY: nothing is there: the process ends, and this is the purpose.
+    unsafe { nowhere.write_volatile(1) };
+    unreachable!("that page is never mapped")
 }

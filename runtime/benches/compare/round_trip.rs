@@ -5,9 +5,13 @@ use std::time::Duration;
 use parproc::parallel;
 use rustix::process::Pid;
 
-use super::measure::{Outcome, Scale, check, cpus, median, pool, take_turns, time};
+use super::contest::{Contest, Who};
+use super::measure::{Outcome, Scale, check, cpus, median, pool, take_turns, threads, time};
+use super::peers::work::{Request, step};
+use super::peers::{farms, python};
 use super::place::{Place, Placed};
 use super::raw::{FutexPingPong, SocketPingPong, Waiting};
+use super::row::{Limit, Row};
 use super::table::{Bar, Table, Unit};
 
 const SILENCE: Duration = Duration::from_millis(10);
@@ -18,11 +22,6 @@ const SPINS: &str = "futex, spins 50 µs";
 const YIELDS: &str = "futex, spins and yields";
 const SLEEPS: &str = "futex, sleeps at once";
 const SOCKET: &str = "socket pair";
-
-#[parallel]
-pub(crate) fn step(x: u64) -> u64 {
-    x.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1)
-}
 
 #[parallel]
 fn process_id() -> i32 {
@@ -47,6 +46,7 @@ pub(crate) fn run(scale: Scale, table: &mut Table) -> Outcome<()> {
             (Place::Free, "free"),
         ] {
             let what = format!("round trip {when}, {name}");
+            contest(scale, pace, place, &what, table)?;
             compare(scale, pace, place, &what, table)?;
             if place == Place::Free {
                 compare_waiting(scale, pace, &what, table)?;
@@ -87,6 +87,57 @@ fn compare(scale: Scale, pace: Pace, place: Place, what: &str, table: &mut Table
     row(spawn, (alike_name, futex), Bar::Ratio(MOST));
     row(map, (alike_name, futex), Bar::Ratio(MOST));
     row(spawn, (SOCKET, socket), Bar::None);
+    Ok(())
+}
+
+/// All peers, where it is known on which CPUs they are.
+fn contest(scale: Scale, pace: Pace, place: Place, what: &str, table: &mut Table) -> Outcome<()> {
+    let Some(placed) = Placed::new(place)?.filter(|_| place != Place::Free) else {
+        return Ok(());
+    };
+    let (waiting, note) = match (place, pace.silence) {
+        (Place::TwoCpus, None) => (Waiting::Spin, "by hand: a futex, after 50 µs of spinning"),
+        _ => (Waiting::Sleep, "by hand: a futex"),
+    };
+    let mut futex = FutexPingPong::new(waiting, step)?;
+    let mut socket = SocketPingPong::new(step)?;
+    let pool = pool(1)?;
+    let worker = Pid::from_raw(pool.spawn(process_id, ())?.join()?);
+    let thread = threads(1)?;
+    let mut farms = farms(1)?;
+    let mut pids = vec![futex.peer(), socket.peer(), worker.ok_or("no process id")?];
+    for farm in &mut farms {
+        pids.push(farm.pid()?);
+    }
+    placed.settle(&pids)?;
+
+    let mut contest = Contest::new(scale);
+    contest.enter(Who::Ours, || {
+        pace.trips(|x| Ok(pool.spawn(step, x)?.join()?))
+    });
+    contest.enter(Who::Hand, || pace.trips(|x| Ok(futex.call(x))));
+    contest.enter(Who::Socket, || pace.trips(|x| Ok(socket.call(x)?)));
+    contest.enter(Who::Rayon, || {
+        pace.trips(|x| Ok(thread.install(|| step(x))))
+    });
+    for mut farm in farms {
+        contest.enter(farm.who(), move || {
+            pace.trips(|x| Ok(farm.call(Request::Step(x))?.number()?))
+        });
+    }
+    let silence = pace.silence.unwrap_or_default().as_millis();
+    python::enter(
+        &mut contest,
+        1,
+        &format!("trip {silence} {}", scale.pick(100, 10)),
+    );
+    let (bar, moonshot) = match (place, pace.silence) {
+        (Place::TwoCpus, None) => (2.0, 1.3),
+        _ => (1.15, 1.0),
+    };
+    let [bar, moonshot] = [bar, moonshot].map(|most| Limit::Times(most, Who::Hand));
+    let row = Row::of(what, Unit::Micros, contest)?.note(note);
+    table.contest(row.bars(bar, moonshot));
     Ok(())
 }
 

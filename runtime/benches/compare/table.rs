@@ -2,7 +2,8 @@
 
 use std::fmt::Write as _;
 
-use super::measure::{Ratio, Scale, Series, cpus};
+use super::measure::{Ratio, Series};
+use super::row::Row;
 
 /// How a cost is shown.
 #[derive(Debug, Clone, Copy)]
@@ -14,18 +15,36 @@ pub(crate) enum Unit {
     /// The cost is of this many bytes.
     Throughput(usize),
     Kib,
+    Bytes,
+    /// How many times something else it is.
+    Times,
+    Count,
 }
 
 impl Unit {
-    fn show(self, cost: f64) -> String {
+    pub(crate) fn show(self, cost: f64) -> String {
         match self {
             Unit::Micros => format!("{:.2} µs", cost / 1e3),
             Unit::Millis => format!("{:.2} ms", cost / 1e6),
             Unit::NanosAnItem(items) => format!("{:.1} ns an item", cost / items as f64),
             Unit::Throughput(bytes) => format!("{:.2} GB/s", bytes as f64 / cost),
             Unit::Kib => format!("{cost:.0} KiB"),
+            Unit::Bytes => format!("{cost:.0} bytes"),
+            Unit::Times => format!("{cost:.3} ×"),
+            Unit::Count => format!("{cost:.0}"),
         }
     }
+}
+
+/// A number as one reads it: `1,000,000`.
+pub(crate) fn grouped(number: usize) -> String {
+    let digits = number.to_string();
+    let groups = digits
+        .as_bytes()
+        .rchunks(3)
+        .rev()
+        .map(String::from_utf8_lossy);
+    groups.collect::<Vec<_>>().join(",")
 }
 
 /// What is asked of us.
@@ -43,6 +62,9 @@ pub(crate) enum Bar {
 #[derive(Debug, Default)]
 pub(crate) struct Table {
     rows: Vec<[String; 7]>,
+    contests: Vec<Row>,
+    /// The word that chooses the section which adds rows at present.
+    pub(crate) section: &'static str,
 }
 
 /// One contestant's name and figures.
@@ -73,7 +95,18 @@ impl Table {
         ]);
     }
 
-    pub(crate) fn markdown(&self, scale: Scale) -> String {
+    /// Adds a row in which all peers have their place.
+    pub(crate) fn contest(&mut self, mut row: Row) {
+        row.section = self.section;
+        self.contests.push(row);
+    }
+
+    pub(crate) fn contests(&self) -> &[Row] {
+        &self.contests
+    }
+
+    /// The rows in which ours stands against one other.
+    pub(crate) fn pairs(&self) -> String {
         const HEAD: [&str; 7] = [
             "what",
             "ours",
@@ -83,43 +116,33 @@ impl Table {
             "ratio (rounds)",
             "bar",
         ];
-        let head = HEAD.map(str::to_owned);
-        let all = || std::iter::once(&head).chain(&self.rows);
-        let width = |column: usize| {
-            all()
-                .map(|row| row[column].chars().count())
-                .max()
-                .unwrap_or(0)
-        };
-        let widths: [usize; 7] = std::array::from_fn(width);
-        let mut text = String::new();
-        for (index, row) in all().enumerate() {
-            for (cell, width) in row.iter().zip(widths) {
-                let _ = write!(text, "| {cell:width$} ");
+        let rows: Vec<Vec<String>> = self.rows.iter().map(|row| row.to_vec()).collect();
+        markdown(&HEAD, &rows)
+    }
+}
+
+/// A table in Markdown, whose columns are as wide as their cells.
+pub(crate) fn markdown(head: &[&str], rows: &[Vec<String>]) -> String {
+    let head = head.iter().map(|&cell| cell.to_owned()).collect();
+    let all = || std::iter::once(&head).chain(rows);
+    let widths: Vec<usize> = (0..Vec::len(&head))
+        .map(|column| all().map(|row| row[column].chars().count()).max())
+        .map(|width| width.unwrap_or(0))
+        .collect();
+    let mut text = String::new();
+    for (index, row) in all().enumerate() {
+        for (cell, width) in row.iter().zip(&widths) {
+            let _ = write!(text, "| {cell:width$} ");
+        }
+        text.push_str("|\n");
+        if index == 0 {
+            for width in &widths {
+                let _ = write!(text, "| {:-<width$} ", "");
             }
             text.push_str("|\n");
-            if index == 0 {
-                for width in widths {
-                    let _ = write!(text, "| {:-<width$} ", "");
-                }
-                text.push_str("|\n");
-            }
         }
-        let _ = write!(
-            text,
-            "\nMedians of {} rounds, in which the contestants took turns, on {} CPUs (load {}). \
-             The ratio says\nhow many times the other's time or memory ours is: less is better, also \
-             where throughput is shown. It is the\nmedian of the ratios of the single rounds, whose \
-             lowest and highest are in brackets.\n",
-            scale.rounds(),
-            cpus(),
-            load(),
-        );
-        if scale.quick {
-            text.push_str("This was a quick run: the figures mean little.\n");
-        }
-        text
     }
+    text
 }
 
 fn bar_met(bar: Bar, unit: Unit, cost: f64, ratio: &Ratio) -> String {
@@ -132,10 +155,4 @@ fn bar_met(bar: Bar, unit: Unit, cost: f64, ratio: &Ratio) -> String {
         _ => return String::new(),
     };
     format!("{wanted}: {}", if met { "met" } else { "missed" })
-}
-
-/// The machine's load over the last minute: what else it had to do.
-fn load() -> String {
-    let loads = std::fs::read_to_string("/proc/loadavg").unwrap_or_default();
-    loads.split(' ').next().unwrap_or("unknown").to_owned()
 }
