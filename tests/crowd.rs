@@ -3,8 +3,9 @@
 use std::collections::BTreeMap;
 use std::process;
 
+use parproc::channel::{Receiver, RecvError, Sender, channel};
 use parproc::{Pool, Task, as_completed, parallel, wait_any};
-use parproc_tests::{Guest, Meeting, Tally, in_time, inline_pool, meet, note, pool};
+use parproc_tests::{Guest, Meeting, Tally, in_time, inline_pool, meet, note, pool, settled};
 use serde::{Deserialize, Serialize};
 
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -276,6 +277,40 @@ fn who_waits_for_a_task_is_told_of_that_one() {
             7
         );
     });
+}
+
+/// Both ends of a channel.
+#[parallel]
+fn connect(_number: u64) -> (Sender<u8>, Receiver<u8>) {
+    channel().unwrap()
+}
+
+#[test]
+fn what_a_result_names_is_not_kept_for_that_of_another_task() {
+    in_time(|| {
+        let pool = pool(1);
+        let connect_all = || {
+            let meeting = Meeting::new();
+            drop(pool.spawn(hold, meeting.name().to_owned()).unwrap());
+            let guest = meeting.wait();
+            let spawn = |number| pool.spawn(connect, number).unwrap();
+            let tasks: Vec<_> = (0..10).map(spawn).collect();
+            drop(guest);
+            wait_until_done(&tasks);
+            tasks
+        };
+        // Once to learn that many can go at once.
+        drop(connect_all());
+        let mut tasks = connect_all().into_iter();
+        let (sender, receiver) = tasks.next().unwrap().join().unwrap();
+        drop(sender);
+        assert!(matches!(receiver.recv(), Err(RecvError::Disconnected)));
+        drop(tasks);
+    });
+}
+
+fn wait_until_done<R: serde::de::DeserializeOwned + Serialize + 'static>(tasks: &[Task<R>]) {
+    assert!(settled(&true, || tasks.iter().all(Task::is_finished)));
 }
 
 #[test]

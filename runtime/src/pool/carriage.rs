@@ -102,6 +102,13 @@ impl Carriage {
         }
     }
 
+    /// True if something came for the result of the item with the number `item`, or an earlier one.
+    pub(super) fn has_for(&self, item: u64) -> bool {
+        self.arrived
+            .front()
+            .is_some_and(|(first, _)| *first <= item)
+    }
+
     /// What the results name up to that of the item with the number `done`.
     pub(super) fn take(&mut self, done: u64) -> Vec<Arc<Object>> {
         let mut taken = Vec::new();

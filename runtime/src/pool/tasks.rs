@@ -441,11 +441,14 @@ impl State {
 
     /// No open call takes further tasks.
     pub(super) fn seal_tasks(&mut self) {
-        self.sharing.fill(None);
-        for (_, call) in &mut self.calls {
-            if let Some(tasks) = &mut call.tasks {
+        for function in 0..self.sharing.len() {
+            let Some(key) = self.sharing[function].take() else {
+                continue;
+            };
+            if let Some(tasks) = self.tasks_mut(TaskKey::alone_in(key)) {
                 tasks.sealed = true;
             }
+            self.tidy_tasks(key);
         }
     }
 

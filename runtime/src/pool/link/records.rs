@@ -175,6 +175,12 @@ impl Link {
             if !large && ((self.pending.len() - value) as u64) < len {
                 return Ok(());
             }
+            // What a result names is let go of with it: no other one is delivered along.
+            let names = self.carriage.has_for(self.items_done + 1);
+            if names && sorted.items > 0 {
+                self.mail(sorted, 0, spare, news);
+                continue;
+            }
             let front = self.in_flight.front_mut().ok_or(Corrupt)?;
             let over = front.done == front.chunk.count;
             let in_place = if status == Status::End {
@@ -190,6 +196,9 @@ impl Link {
                 self.items_done += 1;
                 sorted.items += 1;
                 sorted.bytes = value + len as usize;
+                if names {
+                    self.mail(sorted, 0, spare, news);
+                }
             } else if status == Status::End {
                 let nanos = &self.pending[value..value + len as usize];
                 let nanos = u64::from_ne_bytes(nanos.try_into().map_err(|_| Corrupt)?);
