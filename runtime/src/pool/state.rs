@@ -540,7 +540,7 @@ impl State {
             return;
         };
         if call.tasks.is_some() {
-            self.deliver_to_tasks(key, delivery);
+            self.deliver_to_tasks(key, delivery, 0..usize::MAX);
             return;
         }
         call.mail.push(delivery);

@@ -6,6 +6,7 @@
 //! memory; the next ones get another call.
 
 use std::num::NonZeroU32;
+use std::ops::Range;
 
 use slab::Slab;
 
@@ -133,7 +134,12 @@ impl Tasks {
     }
 
     /// Puts news to the tasks that it is about. Gives it back if nobody waits for it.
-    fn deliver(&mut self, delivery: Delivery) -> (Option<Delivery>, Observed) {
+    /// What ends calls is for those `within`.
+    fn deliver(
+        &mut self,
+        delivery: Delivery,
+        within: Range<usize>,
+    ) -> (Option<Delivery>, Observed) {
         let mut observed = Vec::new();
         let batch = self.batches.vacant_key();
         let mut left = 0;
@@ -160,7 +166,7 @@ impl Tasks {
                 }
             }
             Delivery::Aborted(_) => {
-                for index in 0..self.slots.len() {
+                for index in within.start..within.end.min(self.slots.len()) {
                     left += self.put(index, batch, 0, &mut observed);
                 }
             }
@@ -398,13 +404,18 @@ impl State {
         taken
     }
 
-    /// Puts news to the tasks of a call, and tells who waits for them.
-    pub(super) fn deliver_to_tasks(&mut self, call: usize, delivery: Delivery) {
+    /// Puts news to the tasks of a call, and tells who waits for them. What ends calls is for those `within`.
+    pub(super) fn deliver_to_tasks(
+        &mut self,
+        call: usize,
+        delivery: Delivery,
+        within: Range<usize>,
+    ) {
         let key = TaskKey::alone_in(call);
         let Some(tasks) = self.tasks_mut(key) else {
             return;
         };
-        let (unwanted, observed) = tasks.deliver(delivery);
+        let (unwanted, observed) = tasks.deliver(delivery, within);
         self.discard(unwanted);
         for (index, observers) in observed {
             self.tell(TaskKey::new(call, index), observers);

@@ -148,12 +148,10 @@ impl State {
     /// What is queued is not run, because of `error`.
     fn fail_waiting(&mut self, error: &Error) {
         for chunk in std::mem::take(&mut self.queue) {
-            if self.wants(chunk.call, chunk.first) {
-                self.deliver(chunk.call, Delivery::Aborted(error.again()));
-                self.finish(chunk);
-            } else {
-                self.drop_chunk(chunk);
-            }
+            // Calls of one method share theirs, and others may be tried again.
+            let items = chunk.first..chunk.first + chunk.count as usize;
+            self.deliver_to_tasks(chunk.call, Delivery::Aborted(error.again()), items);
+            self.drop_chunk(chunk);
         }
     }
 }
