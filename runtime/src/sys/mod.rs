@@ -9,6 +9,7 @@ compile_error!("parproc works on Linux on x86_64 and aarch64");
 mod build;
 mod child;
 mod clock;
+mod clone;
 mod futex;
 mod image;
 mod limits;

@@ -1,22 +1,22 @@
 //! Starting a child: this program again, with an environment, a folder and outputs of its own.
 
-#![expect(unsafe_code, reason = "posix_spawn is called through the C library")]
+#![expect(unsafe_code, reason = "flags of descriptors are read by number")]
 
-use std::ffi::{CString, OsString, c_char};
+use std::ffi::{CString, OsString};
 use std::io;
-use std::mem::MaybeUninit;
 use std::os::fd::{AsRawFd, BorrowedFd, OwnedFd, RawFd};
-use std::os::unix::ffi::{OsStrExt, OsStringExt};
+use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
-use std::ptr;
 
 use rustix::io::fcntl_dupfd_cloexec;
 use rustix::process::{
     Pid, PidfdFlags, Signal, WaitId, WaitIdOptions, kill_process, pidfd_open, waitid,
 };
 
+use super::clone::{Plan, Strings, close_on_exec_from};
+
 /// The first number that is none of a standard descriptor.
-const FIRST_OTHER: RawFd = 3;
+pub(super) const FIRST_OTHER: RawFd = 3;
 
 /// What a child is started with.
 #[derive(Debug, Default)]
@@ -50,60 +50,47 @@ pub(crate) fn environment_with(
 
 /// Executes this very program again, even when its file was deleted or replaced.
 ///
-/// `posix_spawn` shares the parent's memory until the exec, so its cost does not grow with the
-/// parent, and no code of ours runs between fork and exec. Standard input is `/dev/null`, and the
-/// child leads a process group of its own.
+/// The child shares the parent's memory until it executes the program, as with `vfork`, so the cost
+/// does not grow with the parent. `posix_spawn` would do the same, but has no way to close what the
+/// program would inherit without a list of it, nor to give the process's descriptor. Standard input is
+/// `/dev/null`, and the child leads a process group of its own.
 pub(super) fn spawn(spec: &ChildSpec<'_>) -> io::Result<(Pid, OwnedFd)> {
-    let arguments = c_strings(spec.arguments.iter().cloned())?;
-    let environment = c_strings(spec.environment.iter().map(|(key, value)| {
-        let mut entry = key.clone();
-        entry.push("=");
-        entry.push(value);
+    let environment = spec.environment.iter().map(|(key, value)| {
+        let mut entry = Vec::with_capacity(key.len() + value.len() + 2);
+        entry.extend_from_slice(key.as_bytes());
+        entry.push(b'=');
+        entry.extend_from_slice(value.as_bytes());
         entry
-    }))?;
-
-    let mut actions = FileActions::new()?;
+    });
+    let arguments = spec.arguments.iter().map(|one| one.as_bytes().to_vec());
+    let directory = spec.directory.map(|path| path.as_os_str().as_bytes());
     // The child's standard descriptors are set one after the other: none of them may be the source
     // of a later one.
     let stdout = spec.stdout.map(Source::new).transpose()?;
     let stderr = spec.stderr.map(Source::new).transpose()?;
-    actions.open_null_as_stdin()?;
-    for (number, source) in [(1, &stdout), (2, &stderr)] {
-        if let Some(source) = source {
-            actions.duplicate(source.number(), number)?;
-        }
-    }
-    let kept: Vec<RawFd> = spec.inherit.iter().map(AsRawFd::as_raw_fd).collect();
-    for fd in inheritable().into_iter().filter(|fd| !kept.contains(fd)) {
-        actions.close(fd)?;
-    }
-    for fd in kept {
-        // Duplicating a descriptor onto itself clears its close-on-exec flag, in the child only.
-        actions.duplicate(fd, fd)?;
-    }
-    if let Some(directory) = spec.directory {
-        actions.enter(directory)?;
-    }
-    let attributes = Attributes::new()?;
-
-    let mut pid: libc::pid_t = 0;
-    // SAFETY: every pointer is to a live, initialised value: C strings, arrays of pointers to them
-    // that end in null, and the two objects of the C library.
-    let error = unsafe {
-        libc::posix_spawn(
-            &raw mut pid,
-            c"/proc/self/exe".as_ptr(),
-            &raw const *actions.0,
-            &raw const *attributes.0,
-            pointers(&arguments).as_ptr(),
-            pointers(&environment).as_ptr(),
-        )
+    let sources = [(1, &stdout), (2, &stderr)];
+    let mut plan = Plan {
+        arguments: Strings::new(arguments)?,
+        environment: Strings::new(environment)?,
+        directory: directory.map(CString::new).transpose()?,
+        outputs: sources.map(|(number, source)| Some((source.as_ref()?.number(), number))),
+        closed: (!close_on_exec_from(RawFd::MAX)).then(inheritable),
+        kept: spec.inherit.iter().map(AsRawFd::as_raw_fd).collect(),
+        error: 0,
     };
-    check(error).map_err(|error| explain(error, spec.directory))?;
-    let Some(pid) = Pid::from_raw(pid) else {
-        return Err(io::Error::other("posix_spawn gave no process id"));
+    let (pid, pidfd) = plan.start()?;
+    if plan.error != 0 {
+        // It has ended, or is about to.
+        let _ = waitid(WaitId::Pid(pid), WaitIdOptions::EXITED);
+        let error = io::Error::from_raw_os_error(plan.error);
+        return Err(explain(error, spec.directory));
+    }
+    let opened = match pidfd {
+        Some(pidfd) => Ok(pidfd),
+        // Where the call is imitated it may give none.
+        None => pidfd_open(pid, PidfdFlags::empty()),
     };
-    match pidfd_open(pid, PidfdFlags::empty()) {
+    match opened {
         Ok(pidfd) => Ok((pid, pidfd)),
         Err(error) => {
             // Nobody has waited for the child yet, so the id is still its own.
@@ -164,113 +151,4 @@ fn closes_on_exec(fd: RawFd) -> bool {
     // SAFETY: reading the flags of a number that may or may not be a descriptor.
     let flags = unsafe { libc::fcntl(fd, libc::F_GETFD) };
     flags & libc::FD_CLOEXEC != 0
-}
-
-fn c_strings(strings: impl Iterator<Item = OsString>) -> io::Result<Vec<CString>> {
-    strings
-        .map(|string| CString::new(string.into_vec()).map_err(io::Error::other))
-        .collect()
-}
-
-fn pointers(strings: &[CString]) -> Vec<*mut c_char> {
-    strings
-        .iter()
-        .map(|string| string.as_ptr().cast_mut())
-        .chain([ptr::null_mut()])
-        .collect()
-}
-
-fn check(error: i32) -> io::Result<()> {
-    if error == 0 {
-        Ok(())
-    } else {
-        Err(io::Error::from_raw_os_error(error))
-    }
-}
-
-/// The C library's list of what happens to descriptors between fork and exec.
-struct FileActions(Box<libc::posix_spawn_file_actions_t>);
-
-impl FileActions {
-    fn new() -> io::Result<Self> {
-        let mut actions = Box::new(MaybeUninit::uninit());
-        // SAFETY: the pointer is valid for writes of the object that the call initialises.
-        check(unsafe { libc::posix_spawn_file_actions_init(actions.as_mut_ptr()) })?;
-        // SAFETY: initialised by the successful call above.
-        Ok(Self(unsafe { actions.assume_init() }))
-    }
-
-    fn open_null_as_stdin(&mut self) -> io::Result<()> {
-        // SAFETY: the object is initialised, and the path is a C string that is copied.
-        check(unsafe {
-            libc::posix_spawn_file_actions_addopen(
-                &raw mut *self.0,
-                0,
-                c"/dev/null".as_ptr(),
-                libc::O_RDONLY,
-                0,
-            )
-        })
-    }
-
-    fn close(&mut self, fd: RawFd) -> io::Result<()> {
-        // One that another thread has closed by then does no harm.
-        // SAFETY: the object is initialised.
-        check(unsafe { libc::posix_spawn_file_actions_addclose(&raw mut *self.0, fd) })
-    }
-
-    fn duplicate(&mut self, from: RawFd, to: RawFd) -> io::Result<()> {
-        // SAFETY: the object is initialised.
-        check(unsafe { libc::posix_spawn_file_actions_adddup2(&raw mut *self.0, from, to) })
-    }
-
-    fn enter(&mut self, directory: &Path) -> io::Result<()> {
-        let directory = CString::new(directory.as_os_str().as_bytes()).map_err(io::Error::other)?;
-        // SAFETY: the object is initialised, and the path is a C string that is copied.
-        check(unsafe {
-            libc::posix_spawn_file_actions_addchdir_np(&raw mut *self.0, directory.as_ptr())
-        })
-    }
-}
-
-impl Drop for FileActions {
-    fn drop(&mut self) {
-        // SAFETY: initialised in `new`, destroyed once.
-        unsafe { libc::posix_spawn_file_actions_destroy(&raw mut *self.0) };
-    }
-}
-
-/// The C library's attributes of a new process.
-struct Attributes(Box<libc::posix_spawnattr_t>);
-
-impl Attributes {
-    /// A process that blocks no signal, though the thread that starts it blocks them all, and that
-    /// leads a group of its own: a terminal's signals do not reach it, and it can be ended together
-    /// with what it started.
-    fn new() -> io::Result<Self> {
-        let mut attributes = Box::new(MaybeUninit::uninit());
-        // SAFETY: the pointer is valid for writes of the object that the call initialises.
-        check(unsafe { libc::posix_spawnattr_init(attributes.as_mut_ptr()) })?;
-        // SAFETY: initialised by the successful call above.
-        let mut this = Self(unsafe { attributes.assume_init() });
-
-        let mut none = MaybeUninit::<libc::sigset_t>::uninit();
-        // SAFETY: the pointer is valid for writes; the call cannot fail on a valid pointer.
-        unsafe { libc::sigemptyset(none.as_mut_ptr()) };
-        // SAFETY: both objects are initialised.
-        check(unsafe { libc::posix_spawnattr_setsigmask(&raw mut *this.0, none.as_ptr()) })?;
-        // SAFETY: the object is initialised.
-        check(unsafe { libc::posix_spawnattr_setpgroup(&raw mut *this.0, 0) })?;
-        let flags = libc::POSIX_SPAWN_SETSIGMASK | libc::POSIX_SPAWN_SETPGROUP;
-        // SAFETY: the object is initialised.
-        check(unsafe { libc::posix_spawnattr_setflags(&raw mut *this.0, flags as libc::c_short) })?;
-        Ok(this)
-    }
-}
-
-impl Drop for Attributes {
-    fn drop(&mut self) {
-        // SAFETY: initialised in `new`, destroyed once.
-        unsafe { libc::posix_spawnattr_destroy(&raw mut *self.0) };
-    }
 }

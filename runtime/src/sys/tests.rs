@@ -3,4 +3,5 @@
 mod child;
 mod limits;
 mod role;
+mod spawn;
 mod tree;
