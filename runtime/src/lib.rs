@@ -119,7 +119,7 @@
 //! # How it works
 //!
 //! Arguments and results travel as bytes in shared memory, in a ring for each direction and worker.
-//! Numbers, and vectors and slices of them, are copied whole; everything else goes through serde, in
+//! Numbers, vectors and slices of them, and text are copied whole; everything else goes through serde, in
 //! the postcard format, which does not carry `#[serde(flatten)]`, untagged and internally tagged
 //! enums, and `skip_serializing_if`. Items go to workers in chunks, whose size follows from what
 //! items were measured to cost. The worker publishes which item it runs, so after a death it is known

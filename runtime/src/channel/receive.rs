@@ -15,7 +15,7 @@ use super::take::{First, Taker};
 use super::words::UNIT;
 use crate::object::{self, Message, Object};
 use crate::sys::{Wait, drop_message, lower, raise, wait_on};
-use crate::wire::{Landing, made_room};
+use crate::wire::{Landing, MakeLanding, Recycled, made_room};
 
 /// So many messages are taken at once at most.
 const BATCH: usize = 512;
@@ -47,7 +47,7 @@ pub(super) struct Taken {
 }
 
 /// Memory for a value of so many bytes; none if the value cannot have so many.
-pub(super) type Land = fn(usize) -> Option<Box<dyn Landing>>;
+pub(super) type Land = MakeLanding;
 
 impl Port {
     /// Has `take` take what there is, as soon as that is something. It must not run code of the user's.
@@ -303,7 +303,7 @@ fn copy(
     let start = if first.has_objects { UNIT } else { 0 };
     let len = first.len - start;
     if len >= IN_PLACE_FROM
-        && let Some(mut landing) = land(len)
+        && let Some(mut landing) = land(len, &mut Recycled::default())
     {
         taker.read(first, start, landing.bytes_mut());
         return Ok(Some(landing));

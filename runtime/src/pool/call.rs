@@ -1,6 +1,11 @@
 //! One call over many items, from the caller's side: items are read and encoded as there is room
 //! for them, and results are decoded as they come.
 
+#![expect(
+    unsafe_code,
+    reason = "slices are lent to other threads for the length of a call"
+)]
+
 use std::any::Any;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::marker::PhantomData;
@@ -19,7 +24,7 @@ use super::shared::Shared;
 use super::state::{CallSpec, State, Submitted};
 use crate::error::{Result, TaskError};
 use crate::registry::{Encoder, Function, FunctionId};
-use crate::wire::{Payload, Records, landing};
+use crate::wire::{Lender, Payload, Records, Recycled, landing};
 
 /// A running call. Dropping it ends it: what is queued is dropped. What runs is run in vain, or killed
 /// soon if the call was lazy.
@@ -61,6 +66,9 @@ where
     unsatisfied: BTreeSet<usize>,
     /// What items wrote, if the caller wants reports and it is captured.
     written: BTreeMap<usize, Written>,
+    /// In whose name slices are sent from where they are, if the call is sure to be dropped before they can
+    /// go, and nobody else may want them.
+    lender: Option<Lender>,
     marker: PhantomData<fn(F, M)>,
 }
 
@@ -99,6 +107,12 @@ where
             },
             settings.token.as_ref(),
         )?;
+        // Inputs of failed items are kept when the call is over, too.
+        let lender = (whole && !shared.keeps()).then(|| {
+            // SAFETY: a call that runs to its end is a local variable of a function that does nothing with it
+            // but drop it; and what it lends is part of its type.
+            unsafe { Lender::new() }
+        });
         Ok(Self {
             shared: Arc::clone(shared),
             key,
@@ -122,6 +136,7 @@ where
             retries: retries.unwrap_or(0),
             unsatisfied: BTreeSet::new(),
             written: BTreeMap::new(),
+            lender,
             marker: PhantomData,
         })
     }
@@ -194,6 +209,7 @@ where
         let ahead = self.read_ahead - (self.next - self.yielded);
         let size = self.chunker.next(self.cost, remaining).min(ahead);
         let mut payload = Payload::with_buffer(std::mem::take(&mut self.buffer));
+        payload.borrow_from(self.lender.as_ref().map(Lender::borrower));
         // Whole items stand before the mark; what the user's code leaves behind it when it fails or
         // panics is dropped.
         let mut mark = payload.mark();
@@ -229,7 +245,7 @@ where
             }
             submitted?;
         } else {
-            self.buffer = payload.into_buffer();
+            self.buffer = payload.into_buffer(&mut Recycled::default());
         }
         if let Some(payload) = alone {
             self.submit(1, payload)?;
@@ -477,7 +493,8 @@ where
             item.history.attempt += 1;
             self.out = self.shared.submit_again(item)?;
         }
-        self.used.push(chunk.payload.into_buffer());
+        self.used
+            .push(chunk.payload.into_buffer(&mut Recycled::default()));
         Ok(())
     }
 }
@@ -508,6 +525,12 @@ where
         if self.shared.check_fork().is_ok() {
             let mut state = self.shared.lock();
             state.detach_call(self.key, false);
+            if self.lender.is_some() {
+                // What workers have of it runs on, in vain.
+                for link in &mut state.links {
+                    link.own(self.key);
+                }
+            }
             if !self.whole {
                 self.shared.end_soon(&mut state, self.key);
             }

@@ -19,7 +19,7 @@ use super::setup::Setup;
 use crate::error::{Error, ErrorKind, Failure, Result, TaskError};
 use crate::object::Object;
 use crate::registry::{Encoder, Function, FunctionId, Table};
-use crate::wire::{Landing, Output, Payload, Records, landing};
+use crate::wire::{Landing, MakeLanding, Output, Payload, Records, Recycled, landing};
 
 pub(super) use start::Progress;
 
@@ -63,7 +63,7 @@ where
 pub(super) struct InitHook {
     find: fn(&Table) -> Result<FunctionId>,
     arguments: Result<Encoded, Failure>,
-    landing: fn(usize) -> Option<Box<dyn Landing>>,
+    landing: MakeLanding,
     open: fn(&'static str, Delivery) -> Result<(), Failed>,
 }
 
@@ -186,7 +186,7 @@ struct Init {
     /// What they name, as long as there may be another worker.
     named: Mutex<Arc<[Arc<Object>]>>,
     rules: Arc<Rules>,
-    landing: fn(usize) -> Option<Box<dyn Landing>>,
+    landing: MakeLanding,
     open: fn(&'static str, Delivery) -> Result<(), Failed>,
 }
 
@@ -228,11 +228,16 @@ impl Hooks {
     }
 
     /// Makes room for a large result of the init function.
-    pub(super) fn landing(&self, call: usize, len: usize) -> Option<Box<dyn Landing>> {
+    pub(super) fn landing(
+        &self,
+        call: usize,
+        len: usize,
+        recycled: &mut Recycled,
+    ) -> Option<Box<dyn Landing>> {
         match call {
-            INIT => (self.init.as_ref()?.landing)(len),
+            INIT => (self.init.as_ref()?.landing)(len, recycled),
             // What it returns is not looked at.
-            EXIT => landing::<()>(len),
+            EXIT => landing::<()>(len, recycled),
             _ => None,
         }
     }

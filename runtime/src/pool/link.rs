@@ -23,7 +23,7 @@ use crate::shm::{
     TaskRing, WorkerPark, begun, claim_word, cut,
 };
 use crate::sys::now_nanos;
-use crate::wire::{FrameHeader, Place};
+use crate::wire::{FrameHeader, Piece, Place};
 use records::Receiving;
 
 /// A side that may sleep is told after so many bytes, at the latest.
@@ -293,15 +293,18 @@ impl Link {
         };
         let mut wrote = 0;
         let mut untold = 0;
-        loop {
+        let whole = loop {
             let piece = match writing.piece.checked_sub(1) {
-                None => Some(&writing.header[..]),
+                None => Some(Piece::Own(&writing.header)),
                 Some(index) => newest.chunk.payload.piece(index),
             };
             let Some(piece) = piece else {
-                self.writing = None;
-                break;
+                break true;
             };
+            if piece.is_gone() {
+                // The frame cannot be written to its end.
+                return Err(Corrupt);
+            }
             let rest = &piece[writing.offset..];
             let part = &rest[..rest.len().min(TELL_AFTER)];
             let len = if part.len() < rest.len() {
@@ -313,8 +316,8 @@ impl Link {
             wrote += len;
             untold += len;
             writing.offset += len;
-            if len < part.len() || wrote >= TURN {
-                break;
+            if len < part.len() || len < rest.len() && wrote >= TURN {
+                break false;
             }
             if len < rest.len() && untold >= TELL_AFTER {
                 untold = 0;
@@ -324,6 +327,9 @@ impl Link {
                 writing.piece += 1;
                 writing.offset = 0;
             }
+        };
+        if whole {
+            self.writing = None;
         }
         if wrote > 0 {
             self.tasks.publish();
@@ -334,6 +340,17 @@ impl Link {
     /// Grows with every byte that is given to the worker or taken from it, and is never 0 then.
     pub(super) fn progress(&self) -> u64 {
         self.tasks.position().wrapping_add(self.results.position())
+    }
+
+    /// Makes a copy of what the chunks of a call are lent: their lender goes.
+    pub(super) fn own(&mut self, call: usize) {
+        for one in self
+            .in_flight
+            .iter_mut()
+            .filter(|one| one.chunk.call == call)
+        {
+            one.chunk.payload.own();
+        }
     }
 
     /// Wakes the worker if it sleeps.

@@ -58,9 +58,10 @@ impl Shared {
         }
         let mut news = std::mem::take(&mut state.news);
         let calls = &state.calls;
+        let recycled = &mut state.recycled;
         let landing = |call: usize, len: usize| match calls.get(call) {
-            Some(call) => (call.landing)(len),
-            None => self.hooks.landing(call, len),
+            Some(call) => (call.landing)(len, recycled),
+            None => self.hooks.landing(call, len, recycled),
         };
         let more = link.read(landing, &mut state.buffers, &mut news);
         if more == Err(Corrupt) {

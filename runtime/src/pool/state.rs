@@ -25,7 +25,7 @@ use crate::object::Object;
 use crate::registry::FunctionId;
 use crate::shm::{PoolPark, Ringer, Sleeper};
 use crate::sys::Notify;
-use crate::wire::Landing;
+use crate::wire::{MakeLanding, Payload, Recycled};
 
 /// Buffers kept for the next chunk: enough for all chunks in flight of a few workers.
 const BUFFERS: usize = 64;
@@ -115,6 +115,8 @@ pub(super) struct State {
     pub(super) observers: Observers,
     pub(super) callbacks: Callbacks,
     pub(super) buffers: Vec<Vec<u8>>,
+    /// For large results, while there is something to do.
+    pub(super) recycled: Recycled,
     /// Empty; the memory is used at each look at a worker.
     pub(super) news: Vec<News>,
     /// What is dropped when the lock is let go of.
@@ -158,7 +160,7 @@ pub(super) struct Submitted {
 /// What a call begins with.
 #[derive(Debug)]
 pub(super) struct CallSpec {
-    pub(super) landing: fn(usize) -> Option<Box<dyn Landing>>,
+    pub(super) landing: MakeLanding,
     /// True for a call that a thread waits for, from its first item to its last.
     pub(super) whole: bool,
     pub(super) rules: Option<Arc<Rules>>,
@@ -170,7 +172,7 @@ pub(super) struct CallSpec {
 
 impl CallSpec {
     /// A call that may do anything, and is waited for item by item.
-    pub(super) fn of(landing: fn(usize) -> Option<Box<dyn Landing>>) -> Self {
+    pub(super) fn of(landing: MakeLanding) -> Self {
         Self {
             landing,
             whole: false,
@@ -214,7 +216,7 @@ pub(super) struct Call {
     /// The thread that waits for the mail, while another one leads.
     pub(super) waiter: Option<Arc<Condvar>>,
     /// Makes room for a large result.
-    pub(super) landing: fn(usize) -> Option<Box<dyn Landing>>,
+    pub(super) landing: MakeLanding,
 }
 
 impl Call {
@@ -271,6 +273,7 @@ impl State {
             observers: Observers::default(),
             callbacks: Callbacks::default(),
             buffers: Vec::new(),
+            recycled: Recycled::default(),
             news: Vec::new(),
             litter: Vec::new(),
             supervisor,
@@ -502,7 +505,7 @@ impl State {
         } else {
             let mut payload = chunk.payload;
             self.put_out(payload.take_objects());
-            self.keep_buffer(payload.into_buffer());
+            self.keep_payload(payload);
         }
     }
 
@@ -520,8 +523,9 @@ impl State {
     }
 
     /// Somebody may wait for the end of all work.
-    fn notify_if_idle(&self) {
+    fn notify_if_idle(&mut self) {
         if self.outstanding == 0 {
+            drop(self.recycled.take_all());
             for follower in &self.followers {
                 follower.notify_one();
             }
@@ -602,6 +606,12 @@ impl State {
     /// A buffer for a chunk, used before if there is one.
     pub(super) fn buffer(&mut self) -> Vec<u8> {
         self.buffers.pop().unwrap_or_default()
+    }
+
+    /// What can be used again of a chunk that is done.
+    fn keep_payload(&mut self, payload: Payload) {
+        let buffer = payload.into_buffer(&mut self.recycled);
+        self.keep_buffer(buffer);
     }
 
     pub(super) fn keep_buffer(&mut self, mut buffer: Vec<u8>) {

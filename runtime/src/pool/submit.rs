@@ -142,7 +142,7 @@ impl Shared {
             if looks {
                 self.pump(state);
             }
-            return task.payload.into_buffer();
+            return task.payload.into_buffer(&mut state.recycled);
         }
         self.enqueue(state, task);
         state.buffer()

@@ -13,6 +13,7 @@
 //! Numbers are little-endian.
 
 use std::io::{self, Write};
+use std::ops::Deref;
 use std::time::Duration;
 
 use crc32fast::Hasher;
@@ -60,14 +61,14 @@ pub(super) struct Preparation {
 }
 
 /// Writes a file; the arguments come in pieces.
-pub(super) fn write<'a>(
+pub(super) fn write(
     out: &mut impl Write,
     header: &Header,
-    arguments: impl Iterator<Item = &'a [u8]> + Clone,
+    arguments: impl Iterator<Item: Deref<Target = [u8]>> + Clone,
 ) -> io::Result<()> {
     let header = postcard::to_stdvec(header).map_err(io::Error::other)?;
     let header_len = u32::try_from(header.len()).map_err(io::Error::other)?;
-    let len: usize = arguments.clone().map(<[u8]>::len).sum();
+    let len: usize = arguments.clone().map(|piece| piece.len()).sum();
     let mut start = MAGIC.to_vec();
     start.extend(FORMAT.to_le_bytes());
     start.extend(header_len.to_le_bytes());
@@ -80,7 +81,7 @@ pub(super) fn write<'a>(
     };
     put(&start)?;
     for piece in arguments {
-        put(piece)?;
+        put(&piece)?;
     }
     out.write_all(&hasher.finalize().to_le_bytes())
 }

@@ -101,8 +101,8 @@ impl SavedInput {
         &self.header.details
     }
 
-    /// The arguments as they were sent to the worker: each with its length as a varint before it, numbers and
-    /// vectors of them as in memory, and everything else in the postcard format.
+    /// The arguments as they were sent to the worker: each with its length as a varint before it, numbers,
+    /// vectors of them and text as in memory, and everything else in the postcard format.
     #[must_use]
     pub fn arguments(&self) -> &[u8] {
         &self.arguments

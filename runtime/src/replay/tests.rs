@@ -226,7 +226,7 @@ fn the_folder_is_made_and_holds_only_the_files() {
     assert!(name.ends_with(".parproc"), "{name}");
     let input = SavedInput::open(&paths[0]).unwrap();
     input.check().unwrap();
-    assert_eq!(input.arguments().len(), 3 + 80_000 + 1 + 5);
+    assert_eq!(input.arguments().len(), 3 + 80_000 + 1 + 4);
 }
 
 #[test]

@@ -5,7 +5,7 @@ use std::fmt;
 use serde::de::DeserializeOwned;
 
 use super::decode::land;
-use super::{decode, landing, varint};
+use super::{Recycled, decode, landing, varint};
 use crate::error::{Failure, Step};
 
 /// A type that an argument of a `#[parallel]` function can have; borrowed arguments are lent from
@@ -111,7 +111,7 @@ impl<'a> Arguments<'a> {
                 }
                 None => Err("its bytes are not all there".to_owned()),
             },
-            Source::Stream(stream) => match landing::<T>(len as usize) {
+            Source::Stream(stream) => match landing::<T>(len as usize, &mut Recycled::default()) {
                 Some(mut landing) => {
                     stream.fill(landing.bytes_mut());
                     land(landing)

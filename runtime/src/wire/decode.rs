@@ -8,12 +8,15 @@ use serde::{Deserialize, Deserializer};
 
 use super::plain::{self, Shape};
 use super::reason::{MISMATCH, why_not_decoded};
+use super::words::Recycled;
 use crate::ipc;
 
 /// Makes the value that `bytes` are, or says why they are none.
 pub(crate) fn decode<T: DeserializeOwned + 'static>(bytes: &[u8]) -> Result<T, String> {
-    if plain::shape::<T>() != Shape::Serde {
-        return plain::from_bytes(bytes).ok_or_else(|| wrong_length(bytes.len()));
+    match plain::shape::<T>() {
+        Shape::Serde => {}
+        Shape::Text => return plain::from_bytes(bytes).ok_or_else(no_text),
+        _ => return plain::from_bytes(bytes).ok_or_else(|| wrong_length(bytes.len())),
     }
     if ipc::holds::<T>() {
         return read::<WithChannels<T>>(bytes).map(|with| with.0);
@@ -38,6 +41,11 @@ fn read<T: DeserializeOwned + 'static>(bytes: &[u8]) -> Result<T, String> {
     }
 }
 
+#[cold]
+fn no_text() -> String {
+    format!("a string is not UTF-8: {MISMATCH}")
+}
+
 fn wrong_length(len: usize) -> String {
     format!("{len} bytes are no whole number of elements")
 }
@@ -48,14 +56,16 @@ pub(crate) trait Landing: Send + fmt::Debug {
     fn into_any(self: Box<Self>) -> Box<dyn Any + Send>;
 }
 
-/// Memory for `len` bytes of a `T`; none if the length is impossible or there is no memory.
+/// What makes memory for a result of so many bytes.
+pub(crate) type MakeLanding = fn(usize, &mut Recycled) -> Option<Box<dyn Landing>>;
+
+/// Memory for `len` bytes of a `T`, used before if there is some; none if the length is impossible or there
+/// is no memory.
 ///
-/// A vector of plain numbers is received in its final place.
-pub(crate) fn landing<T: 'static>(len: usize) -> Option<Box<dyn Landing>> {
-    plain::zeroed::<T>(len).unwrap_or_else(|| {
-        let bytes = bytemuck::allocation::try_zeroed_slice_box::<u8>(len).ok()?;
-        Some(Box::new(Vec::from(bytes)))
-    })
+/// A vector of plain numbers, or text, is received in its final place.
+pub(crate) fn landing<T: 'static>(len: usize, recycled: &mut Recycled) -> Option<Box<dyn Landing>> {
+    plain::room::<T>(len, recycled)
+        .unwrap_or_else(|| Some(Box::new(plain::room_for::<u8>(len, recycled)?)))
 }
 
 /// The value that was received.
@@ -64,6 +74,9 @@ pub(crate) fn land<T: DeserializeOwned + 'static>(landing: Box<dyn Landing>) -> 
     match landing.into_any().downcast::<T>() {
         Ok(value) => Ok(*value),
         Err(bytes) => match bytes.downcast::<Vec<u8>>() {
+            Ok(bytes) if plain::shape::<T>() == Shape::Text => {
+                plain::from_text(*bytes).ok_or_else(no_text)
+            }
             Ok(bytes) => decode(&bytes),
             Err(_) => Err("it was received as another type".to_owned()),
         },

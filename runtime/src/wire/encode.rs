@@ -3,6 +3,7 @@
 use postcard::ser_flavors::Flavor;
 use serde::{Serialize, Serializer};
 
+use super::block::Block;
 use super::payload::Payload;
 use super::plain;
 use super::reason::why_not_encoded;
@@ -12,8 +13,8 @@ use crate::error::{Failure, Step};
 use crate::ipc;
 use crate::object::collect;
 
-/// Vectors of plain numbers from this size on are not copied into the chunk but sent from where
-/// they are.
+/// Vectors of plain numbers and text from this size on are not copied into the chunk but sent from where they
+/// are.
 const HELD_FROM: usize = 32 << 10;
 
 /// Numbers, and the shortest vectors: their length is one byte.
@@ -81,14 +82,19 @@ fn append_argument<T: Serialize>(value: T, payload: &mut Payload) -> Result<(), 
             append(&mut payload.bytes, bytes)?;
             return Ok(());
         }
-        match plain::into_block(value) {
-            Ok(block) => {
-                payload.held.push((payload.bytes.len(), block));
-                payload.held_bytes += len;
-            }
+        match plain::into_words(value) {
+            Ok(words) => payload.hold(Block::Owned(words)),
             Err(borrowed) => {
-                let bytes = plain::bytes_of(&borrowed).unwrap_or_default();
-                append(&mut payload.bytes, bytes)?;
+                match payload
+                    .borrower()
+                    .and_then(|from| plain::lend(&borrowed, from))
+                {
+                    Some(loan) => payload.hold(Block::Lent(loan)),
+                    None => {
+                        let bytes = plain::bytes_of(&borrowed).unwrap_or_default();
+                        append(&mut payload.bytes, bytes)?;
+                    }
+                }
             }
         }
         return Ok(());

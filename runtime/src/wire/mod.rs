@@ -1,6 +1,6 @@
 //! Values as bytes: how arguments, results and failures are written down and read back.
 //!
-//! Plain numbers, and vectors and slices of them, are copied whole; everything else goes through
+//! Plain numbers, vectors and slices of them, and text, are copied whole; everything else goes through
 //! serde and postcard. Nothing here knows a process, but values may name what processes
 //! share: that is gathered beside the bytes.
 //!
@@ -13,10 +13,12 @@
 //! | output | the same, and where it is in the worker's streams |
 
 mod arguments;
+mod block;
 mod decode;
 mod encode;
 mod frame;
 mod items;
+mod loan;
 mod payload;
 mod plain;
 mod reason;
@@ -25,14 +27,17 @@ mod reply;
 mod room;
 mod varint;
 mod window;
+mod words;
 
 pub(crate) use arguments::Stream;
 pub use arguments::{Argument, Arguments};
-pub(crate) use decode::{Landing, decode, land, landing};
+pub(crate) use block::Piece;
+pub(crate) use decode::{Landing, MakeLanding, decode, land, landing};
 pub(crate) use encode::{append_value, encode_argument, plain_bytes};
 pub(crate) use frame::FrameHeader;
 pub use items::Items;
 pub(crate) use items::{Host, Track, Untracked};
+pub(crate) use loan::Lender;
 pub(crate) use payload::{Payload, Place};
 pub(crate) use record::{
     Gathered, Header, LONGEST_HEADER, Records, Sink, Spans, Status, TaskFailure, parse_header,
@@ -41,6 +46,7 @@ pub(crate) use record::{
 pub use reply::{Output, Reply};
 pub(crate) use room::{NoMemory, made_room};
 pub(crate) use window::Window;
+pub(crate) use words::Recycled;
 
 #[cfg(test)]
 mod tests;

@@ -3,9 +3,11 @@
 use std::borrow::Cow;
 use std::sync::Arc;
 
-use super::plain::Block;
+use super::block::{Block, Piece};
+use super::loan::Borrower;
 use super::room::append;
 use super::varint;
+use super::words::Recycled;
 use crate::object::Object;
 
 /// A place between two arguments of a payload.
@@ -15,14 +17,16 @@ pub(crate) struct Place {
     held: usize,
 }
 
-/// The items of a chunk: bytes, and between them large vectors that are kept as they came.
+/// The items of a chunk: bytes, and between them large vectors, slices and texts that are kept as they came.
 #[derive(Debug, Default)]
 pub(crate) struct Payload {
     pub(super) bytes: Vec<u8>,
     /// Each stands before the byte at its position.
-    pub(super) held: Vec<(usize, Box<dyn Block>)>,
+    held: Vec<(usize, Block)>,
     /// Bytes of all the held vectors.
-    pub(super) held_bytes: usize,
+    held_bytes: usize,
+    /// Who lends slices that are added.
+    borrower: Option<Borrower>,
     /// What the arguments name; most often nothing.
     objects: Vec<Arc<Object>>,
     /// One of the objects is such that somebody may wait through it.
@@ -56,13 +60,35 @@ impl Payload {
         }
     }
 
+    /// Slices that are added from here on need not be copied.
+    pub(crate) fn borrow_from(&mut self, borrower: Option<Borrower>) {
+        self.borrower = borrower;
+    }
+
+    pub(super) fn borrower(&self) -> Option<&Borrower> {
+        self.borrower.as_ref()
+    }
+
+    /// Adds a large argument behind its length.
+    pub(super) fn hold(&mut self, block: Block) {
+        self.held_bytes += block.len();
+        self.held.push((self.bytes.len(), block));
+    }
+
+    /// Makes a copy of everything that somebody lends.
+    pub(crate) fn own(&mut self) {
+        for (_, block) in &mut self.held {
+            block.own();
+        }
+    }
+
     #[inline]
     pub(crate) fn len(&self) -> usize {
         self.bytes.len() + self.held_bytes
     }
 
     /// The bytes as a list of pieces.
-    pub(crate) fn piece(&self, index: usize) -> Option<&[u8]> {
+    pub(crate) fn piece(&self, index: usize) -> Option<Piece<'_>> {
         // Pieces alternate: bytes, held, bytes, held, …, bytes.
         let start = match (index / 2).checked_sub(1) {
             Some(before) => self.held.get(before)?.0,
@@ -75,11 +101,11 @@ impl Payload {
             .held
             .get(index / 2)
             .map_or(self.bytes.len(), |(position, _)| *position);
-        self.bytes.get(start..end)
+        self.bytes.get(start..end).map(Piece::Own)
     }
 
     /// The list of pieces.
-    pub(crate) fn pieces(&self) -> impl Iterator<Item = &[u8]> + Clone {
+    pub(crate) fn pieces(&self) -> impl Iterator<Item = Piece<'_>> + Clone {
         (0..).map_while(|index| self.piece(index))
     }
 
@@ -88,12 +114,18 @@ impl Payload {
         if self.held.is_empty() {
             return Cow::Borrowed(&self.bytes);
         }
-        let pieces: Vec<_> = self.pieces().collect();
-        Cow::Owned(pieces.concat())
+        let mut whole = Vec::with_capacity(self.len());
+        for piece in self.pieces() {
+            whole.extend_from_slice(&piece);
+        }
+        Cow::Owned(whole)
     }
 
-    /// The buffer, to be used again.
-    pub(crate) fn into_buffer(self) -> Vec<u8> {
+    /// The buffer, to be used again; so are large vectors.
+    pub(crate) fn into_buffer(self, recycled: &mut Recycled) -> Vec<u8> {
+        for (_, block) in self.held {
+            block.recycle(recycled);
+        }
         self.bytes
     }
 
@@ -153,6 +185,7 @@ impl Payload {
             bytes: self.bytes.split_off(mark.bytes),
             held,
             held_bytes: 0,
+            borrower: None,
             objects,
             waits: self.waits,
         };
@@ -183,7 +216,7 @@ impl Payload {
     }
 
     fn count_held(&mut self) {
-        self.held_bytes = self.held.iter().map(|(_, block)| block.bytes().len()).sum();
+        self.held_bytes = self.held.iter().map(|(_, block)| block.len()).sum();
     }
 
     /// Moves `place` behind the next `count` arguments.
@@ -208,7 +241,7 @@ impl Payload {
         let mut copy = Vec::new();
         for (position, block) in &self.held[held..place.held] {
             copy.extend_from_slice(&self.bytes[start..*position]);
-            copy.extend_from_slice(block.bytes());
+            copy.extend_from_slice(&block.bytes());
             start = *position;
         }
         copy.extend_from_slice(&self.bytes[start..place.bytes]);
@@ -228,6 +261,7 @@ impl Payload {
             held: self.held.drain(..end.held).collect(),
             bytes: self.bytes.drain(..end.bytes).collect(),
             held_bytes: 0,
+            borrower: None,
             objects: self.objects.clone(),
             waits: self.waits,
         };

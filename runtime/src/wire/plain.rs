@@ -1,4 +1,4 @@
-//! Plain data: numbers, and vectors and slices of them, which are copied and not serialised.
+//! Plain data: numbers, vectors and slices of them, and text, which are copied and not serialised.
 
 #![expect(
     unsafe_code,
@@ -12,6 +12,8 @@ use std::mem::ManuallyDrop;
 use bytemuck::Pod;
 
 use super::Landing;
+use super::loan::{Borrower, Loan};
+use super::words::{Recycled, Words};
 
 /// Runs `$body` with `$P` standing for each plain type in turn.
 macro_rules! for_each_plain {
@@ -21,8 +23,8 @@ macro_rules! for_each_plain {
     (@ $P:ident $body:block: $($type:ty)*) => { $({ type $P = $type; $body })* };
 }
 
-/// The bytes of `value`, if it is a plain number, or a reference to one, or a vector or slice of
-/// plain numbers, or a reference to one.
+/// The bytes of `value`, if it is a plain number, a vector or slice of plain numbers, text, or a reference
+/// to one of these.
 pub(super) fn bytes_of<T>(value: &T) -> Option<&[u8]> {
     for_each_plain!(P => {
         if let Some(number) = view::<T, P>(value) {
@@ -41,7 +43,10 @@ pub(super) fn bytes_of<T>(value: &T) -> Option<&[u8]> {
             return Some(bytemuck::bytes_of(*number));
         }
     });
-    None
+    let text = view::<T, String>(value).map(String::as_str);
+    let text = text.or_else(|| view::<T, &str>(value).copied());
+    let text = text.or_else(|| view::<T, &String>(value).map(|text| text.as_str()));
+    text.map(str::as_bytes)
 }
 
 /// `value` as a `U`, if that is what it is, but for lifetimes.
@@ -53,27 +58,30 @@ fn view<T, U>(value: &T) -> Option<&U> {
     })
 }
 
-/// Memory that belongs to somebody, as bytes.
-pub(crate) trait Block: Send + Debug {
-    fn bytes(&self) -> &[u8];
-}
-
-impl<P: Pod + Send + Debug> Block for Vec<P> {
-    fn bytes(&self) -> &[u8] {
-        bytemuck::cast_slice(self)
-    }
-}
-
-/// Takes a vector of plain numbers as it is; gives back anything else.
-pub(super) fn into_block<T>(value: T) -> Result<Box<dyn Block>, T> {
+/// Takes a vector of plain numbers, or text, as it is; gives back anything else.
+pub(super) fn into_words<T>(value: T) -> Result<Words, T> {
     let mut value = value;
     for_each_plain!(P => {
         value = match own::<T, Vec<P>>(value) {
-            Ok(vector) => return Ok(Box::new(vector)),
+            Ok(vector) => return Ok(Words::new(vector)),
             Err(value) => value,
         };
     });
-    Err(value)
+    own::<T, String>(value).map(|text| Words::new(text.into_bytes()))
+}
+
+/// Borrows the bytes of a slice or text, or of a reference to a vector, from the one who lends it.
+pub(super) fn lend<T>(value: &T, borrower: &Borrower) -> Option<Loan> {
+    // All that is plain and larger than this is in memory behind a pointer; and what has nothing to drop
+    // does not own that memory.
+    const LARGEST: usize = size_of::<u128>();
+    let bytes = bytes_of(value).filter(|bytes| bytes.len() > LARGEST)?;
+    if std::mem::needs_drop::<T>() {
+        return None;
+    }
+    // SAFETY: so it is what a reference in `T` refers to. The lender is younger than all lifetimes in the
+    // types that it lends, and is dropped before they end.
+    Some(unsafe { borrower.lend(bytes) })
 }
 
 fn own<T, U: 'static>(value: T) -> Result<U, T> {
@@ -90,6 +98,7 @@ fn own<T, U: 'static>(value: T) -> Result<U, T> {
 pub(super) enum Shape {
     Number,
     Vector,
+    Text,
     Serde,
 }
 
@@ -103,10 +112,13 @@ pub(super) fn shape<T: 'static>() -> Shape {
             return Shape::Vector;
         }
     });
+    if wanted == TypeId::of::<String>() {
+        return Shape::Text;
+    }
     Shape::Serde
 }
 
-/// The plain value with these bytes; none if `T` is not plain or the length does not fit.
+/// The plain value with these bytes; none if `T` is not plain or they do not fit.
 pub(super) fn from_bytes<T: 'static>(bytes: &[u8]) -> Option<T> {
     let mut slot: Option<T> = None;
     let any: &mut dyn Any = &mut slot;
@@ -122,24 +134,44 @@ pub(super) fn from_bytes<T: 'static>(bytes: &[u8]) -> Option<T> {
             return slot;
         }
     });
-    None
+    if let Some(text) = any.downcast_mut::<Option<String>>() {
+        *text = str::from_utf8(bytes).ok().map(str::to_owned);
+    }
+    slot
 }
 
-/// A zeroed vector for `len` bytes, if `T` is a vector of plain numbers.
+/// The text with these bytes, if `T` is text and they are.
+pub(super) fn from_text<T: 'static>(bytes: Vec<u8>) -> Option<T> {
+    let text = String::from_utf8(bytes).ok()?;
+    own::<String, T>(text).ok()
+}
+
+/// A vector for `len` bytes to be written over, if `T` is a vector of plain numbers.
 ///
 /// The inner option is empty when the length does not fit or there is no memory for it.
-pub(super) fn zeroed<T: 'static>(len: usize) -> Option<Option<Box<dyn Landing>>> {
+pub(super) fn room<T: 'static>(
+    len: usize,
+    recycled: &mut Recycled,
+) -> Option<Option<Box<dyn Landing>>> {
     let wanted = TypeId::of::<T>();
     for_each_plain!(P => {
         if wanted == TypeId::of::<Vec<P>>() {
             if !len.is_multiple_of(size_of::<P>()) {
                 return Some(None);
             }
-            let boxed = bytemuck::allocation::try_zeroed_slice_box::<P>(len / size_of::<P>());
-            return Some(boxed.ok().map(|boxed| Box::new(Vec::from(boxed)) as Box<dyn Landing>));
+            let room = room_for::<P>(len / size_of::<P>(), recycled);
+            return Some(room.map(|vector| Box::new(vector) as Box<dyn Landing>));
         }
     });
     None
+}
+
+/// A vector of `count` numbers, to be written over.
+pub(super) fn room_for<P: Pod>(count: usize, recycled: &mut Recycled) -> Option<Vec<P>> {
+    recycled.take(count).or_else(|| {
+        let fresh = bytemuck::allocation::try_zeroed_slice_box::<P>(count);
+        fresh.ok().map(Vec::from)
+    })
 }
 
 impl<P: Pod + Send + Debug> Landing for Vec<P> {

@@ -111,7 +111,7 @@ fn pass_back<R: Output>(value: R) -> R {
     items.each(|_, reply| reply.put(value.take().unwrap()));
     let (status, bytes) = Records(&sink.bytes).next().unwrap();
     assert_eq!(status, Status::Value);
-    let mut place = landing::<R>(bytes.len()).unwrap();
+    let mut place = landing::<R>(bytes.len(), &mut Recycled::default()).unwrap();
     place.bytes_mut().copy_from_slice(bytes);
     land::<R>(place).unwrap();
     decode(bytes).unwrap()
@@ -245,20 +245,20 @@ fn a_large_vector_is_not_copied() {
     let place = value.as_ptr().cast::<u8>();
     let mut payload = Payload::default();
     encode_argument(value, &mut payload).unwrap();
-    assert_eq!(payload.piece(1).map(<[u8]>::as_ptr), Some(place));
+    assert_eq!(payload.piece(1).map(|piece| piece.as_ptr()), Some(place));
 }
 
 #[test]
 fn an_impossible_length_is_no_landing() {
     assert!(
-        landing::<Vec<u64>>(usize::MAX >> 4).is_none(),
+        landing::<Vec<u64>>(usize::MAX >> 4, &mut Recycled::default()).is_none(),
         "more than any memory"
     );
     assert!(
-        landing::<Vec<u64>>(9).is_none(),
+        landing::<Vec<u64>>(9, &mut Recycled::default()).is_none(),
         "no whole number of elements"
     );
-    assert!(landing::<String>(usize::MAX >> 4).is_none());
+    assert!(landing::<String>(usize::MAX >> 4, &mut Recycled::default()).is_none());
 }
 
 #[test]

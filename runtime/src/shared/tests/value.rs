@@ -58,11 +58,12 @@ fn what_came_is_looked_at() {
     };
     assert!(words(&[0; 8]).is_ok());
     assert!(words(&[0; 7]).is_err());
-    let number = |bytes| {
-        let memory = freeze(Tag::of::<String>("value"), bytes);
-        Shared::<String>::of_memory(memory, Vec::new())
+    let pair = |bytes| {
+        let memory = freeze(Tag::of::<(String, u8)>("value"), bytes);
+        Shared::<(String, u8)>::of_memory(memory, Vec::new())
     };
-    assert!(number(b"\x05ab").is_err());
+    assert_eq!(*pair(b"\x02ab\x07").unwrap(), ("ab".to_owned(), 7));
+    assert!(pair(b"\x05ab\x07").is_err());
     let writable = Object::memory(Tag::of::<str>("value"), 3, Flags::default()).unwrap();
     assert!(Shared::<str>::of_memory(Memory(writable), Vec::new()).is_err());
     let cell = SharedCell::new(1_u64).unwrap();
