@@ -4,7 +4,7 @@
 //! started it ends, and this one ends last, when the pool is closed or the program is gone.
 
 use std::io;
-use std::os::fd::AsFd;
+use std::os::fd::{AsFd, BorrowedFd};
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -228,9 +228,23 @@ impl Shared {
             .chain(guardian.fd())
             .chain(wards.iter().map(|ward| ward.child.as_fd()))
             .collect();
-        // Should waiting fail, for lack of memory, looking at everything is right as well.
-        let _ = wait_readable(&fds, left);
+        self.sleep_on(&fds, left);
         self.notify.clear();
+    }
+
+    /// Waits for one of these, and for what workers write, but not longer than `left`.
+    fn sleep_on(&self, fds: &[BorrowedFd<'_>], left: Option<Duration>) {
+        let (unread, limit) = self.relay.unread();
+        let others = fds.len();
+        let pipes = unread.iter().map(|one| one.pipe.as_fd());
+        let fds: Vec<_> = fds.iter().copied().chain(pipes).collect();
+        let left = left.into_iter().chain(limit).min();
+        // Should waiting fail, for lack of memory, looking at everything is right as well.
+        let ready = wait_readable(&fds, left).unwrap_or_default();
+        let written = unread.iter().zip(ready.iter().skip(others));
+        for (one, _) in written.filter(|(_, ready)| **ready) {
+            self.relay.look(one);
+        }
     }
 
     /// Starts one worker, or a process. It can be given chunks at once, before it is ready.
@@ -379,7 +393,7 @@ impl Shared {
         let limit = Instant::now() + END_LIMIT;
         while !wards.is_empty() && Instant::now() < limit {
             let fds: Vec<_> = wards.iter().map(|ward| ward.child.as_fd()).collect();
-            let _ = wait_readable(&fds, Some(limit.saturating_duration_since(Instant::now())));
+            self.sleep_on(&fds, Some(limit.saturating_duration_since(Instant::now())));
             self.reap(wards, guardian, oom_kills);
         }
     }

@@ -2,7 +2,7 @@
 //!
 //! What the pool itself has to see comes through a pipe for each stream of a worker, its
 //! [source](source::Source). One thread, the [relay](relay::Relay), reads from all of them and passes on
-//! what it reads; when it cannot, since nobody reads the program's own stream, only output waits. Who
+//! what it reads, from the first thing on that a worker writes; when it cannot, since nobody reads the program's own stream, only output waits. Who
 //! needs what is in a pipe before that thread had its turn reads it himself, and leaves to it what is to
 //! be passed on.
 //!

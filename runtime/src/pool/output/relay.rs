@@ -1,8 +1,9 @@
 //! The thread that passes on what workers write.
 
 use std::io;
-use std::os::fd::{AsFd, AsRawFd, RawFd};
+use std::os::fd::{AsFd, AsRawFd, OwnedFd, RawFd};
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::ptr;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, Once, PoisonError, Weak};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
@@ -23,16 +24,13 @@ const PAUSE: Duration = Duration::from_millis(10);
 /// Bytes of ended workers that are kept while they cannot be passed on.
 const MOST_LEFT: usize = 32 << 20;
 
-/// Passes on what the workers of a pool write; its thread is started with the first one that needs it.
+/// Passes on what the workers of a pool write.
+///
+/// Most never write anything. So its thread is started when one has, and until then the supervisor, which
+/// waits anyway, waits for that as well.
 #[derive(Debug, Default)]
 pub(in crate::pool) struct Relay {
-    running: Mutex<Option<Running>>,
-}
-
-#[derive(Debug)]
-struct Running {
-    inner: Arc<Inner>,
-    thread: JoinHandle<()>,
+    running: Mutex<Option<Arc<Inner>>>,
 }
 
 impl Relay {
@@ -41,7 +39,7 @@ impl Relay {
         let ends = Ends::open(setup, lane)?;
         let mut running = self.running();
         if running.is_none() && !ends.is_deaf() {
-            *running = Some(Running::start()?);
+            *running = Some(Inner::new()?);
         }
         Ok(ends)
     }
@@ -49,8 +47,25 @@ impl Relay {
     /// The worker was started; none if nothing that it writes comes here.
     pub(in crate::pool) fn begin(&self, ends: Ends, pid: u32, lane: &Lane) -> Option<Arc<Streams>> {
         let running = self.running();
-        let inner = &running.as_ref().filter(|_| !ends.is_deaf())?.inner;
+        let inner = running.as_ref().filter(|_| !ends.is_deaf())?;
         Some(Arc::new(ends.into_streams(inner, pid, lane)))
+    }
+
+    /// The streams that nobody reads from but the supervisor, with their pipes, and how long it may wait for
+    /// them at most.
+    pub(in crate::pool) fn unread(&self) -> (Vec<Unread>, Option<Duration>) {
+        match &*self.running() {
+            Some(inner) => inner.unread(),
+            None => (Vec::new(), None),
+        }
+    }
+
+    /// There is something in such a pipe, or nobody has its other end any more.
+    pub(in crate::pool) fn look(&self, unread: &Unread) {
+        let inner = self.running().clone();
+        if let Some(inner) = inner.filter(|_| unread.source.look()) {
+            inner.summon();
+        }
     }
 
     /// Has the thread end when all workers have ended and what is left was passed on, and waits for that
@@ -58,12 +73,18 @@ impl Relay {
     ///
     /// If it cannot go on because nobody reads this program's stream, the rest is dropped.
     pub(in crate::pool) fn close(&self, gone: bool) {
-        let Some(Running { inner, thread }) = self.running().take() else {
+        let Some(inner) = self.running().take() else {
             return;
         };
-        inner.control().closing = true;
-        inner.wake();
-        if !gone {
+        let (started, idle) = {
+            let mut control = inner.control();
+            control.closing = true;
+            (control.started, control.sources.is_empty())
+        };
+        if started || !idle {
+            inner.summon();
+        }
+        if !gone || !inner.control().started {
             return;
         }
         if !inner.wait_until(STALL, |control| control.over) {
@@ -74,32 +95,21 @@ impl Relay {
                 return;
             }
         }
+        let thread = inner.control().thread.take();
         // A panic there is a fault of ours that was reported by its own message.
-        let _ = thread.join();
+        let _ = thread.map(JoinHandle::join);
     }
 
-    fn running(&self) -> MutexGuard<'_, Option<Running>> {
+    fn running(&self) -> MutexGuard<'_, Option<Arc<Inner>>> {
         self.running.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-impl Running {
-    fn start() -> io::Result<Self> {
-        let inner = Arc::new(Inner {
-            notify: Notify::new()?,
-            control: Mutex::default(),
-            told: Condvar::new(),
-            generation: forks(),
-        });
-        let own = Arc::clone(&inner);
-        let thread = spawn_quiet("parproc-output", move || {
-            let _ = catch_unwind(AssertUnwindSafe(|| own.run()));
-            own.control().over = true;
-            own.told.notify_all();
-        })?;
-        flush_at_exit(&inner);
-        Ok(Self { inner, thread })
-    }
+/// A stream that the supervisor waits for.
+#[derive(Debug)]
+pub(in crate::pool) struct Unread {
+    source: Arc<Source>,
+    pub(in crate::pool) pipe: Arc<OwnedFd>,
 }
 
 /// What the thread shares with others.
@@ -116,6 +126,8 @@ pub(super) struct Inner {
 
 #[derive(Debug, Default)]
 struct Control {
+    started: bool,
+    thread: Option<JoinHandle<()>>,
     sources: Vec<Arc<Source>>,
     /// Bytes of sources that have ended, and that the thread has not taken.
     left: usize,
@@ -133,14 +145,67 @@ struct Control {
 }
 
 impl Inner {
+    fn new() -> io::Result<Arc<Self>> {
+        let inner = Arc::new(Self {
+            notify: Notify::new()?,
+            control: Mutex::default(),
+            told: Condvar::new(),
+            generation: forks(),
+        });
+        flush_at_exit(&inner);
+        Ok(inner)
+    }
+
     /// Nobody waits for anything while he has the lock.
     fn control(&self) -> MutexGuard<'_, Control> {
         self.control.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Has the thread look at everything.
-    pub(super) fn wake(&self) {
+    /// Has the thread look at everything, and starts it if it does not run; false if there is none to be
+    /// had now.
+    pub(super) fn summon(self: &Arc<Self>) -> bool {
+        let mut control = self.control();
+        if !control.started {
+            let own = Arc::clone(self);
+            let thread = spawn_quiet("parproc-output", move || {
+                let _ = catch_unwind(AssertUnwindSafe(|| own.run()));
+                own.control().over = true;
+                own.told.notify_all();
+            });
+            control.thread = thread.ok();
+            control.started = control.thread.is_some();
+            return control.started;
+        }
+        drop(control);
         self.notify.notify();
+        true
+    }
+
+    /// Has the thread look at everything, if it runs.
+    fn wake(&self) {
+        if self.control().started {
+            self.notify.notify();
+        }
+    }
+
+    fn unread(self: &Arc<Self>) -> (Vec<Unread>, Option<Duration>) {
+        let sources = {
+            let control = self.control();
+            if control.started {
+                return (Vec::new(), None);
+            }
+            control.sources.clone()
+        };
+        // There was no thread to be had when it was written.
+        if sources.iter().any(|source| source.has_rest()) {
+            let wait = (!self.summon()).then_some(PAUSE);
+            return (Vec::new(), wait);
+        }
+        let unread = sources.into_iter().filter_map(|source| {
+            let pipe = source.pipe()?;
+            Some(Unread { source, pipe })
+        });
+        (unread.collect(), None)
     }
 
     pub(super) fn add(&self, source: Arc<Source>) {
@@ -149,16 +214,27 @@ impl Inner {
     }
 
     /// The worker of a source has ended.
-    pub(super) fn end(&self, source: &Source) {
+    pub(super) fn end(self: &Arc<Self>, source: &Source) {
         let mut control = self.control();
-        let waiting = source.end();
+        let Some((waiting, at_end)) = source.end() else {
+            return;
+        };
+        if waiting == 0 {
+            control.sources.retain(|one| !ptr::eq(&**one, source));
+            drop(control);
+            // At the end of the pipe the thread does not wait for it.
+            if !at_end {
+                self.wake();
+            }
+            return;
+        }
         if control.left + waiting > MOST_LEFT {
             source.forget_rest();
         } else {
             control.left += waiting;
         }
         drop(control);
-        self.wake();
+        self.summon();
     }
 
     /// Waits for `done`, but not longer than `limit` without progress; says whether it is.
@@ -182,13 +258,22 @@ impl Inner {
     }
 
     /// Passes on what was written until now, at the end of the program.
-    fn flush(&self) {
+    fn flush(self: &Arc<Self>) {
         if self.generation == forks() {
+            if !self.control().started {
+                let sources = self.control().sources.clone();
+                let found = sources.iter().filter(|source| source.look()).count();
+                if found == 0 {
+                    return;
+                }
+            }
             let mut control = self.control();
             control.wanted += 1;
             let number = control.wanted;
             drop(control);
-            self.wake();
+            if !self.summon() {
+                return;
+            }
             let done = |control: &Control| control.flushed >= number || control.over;
             if !self.wait_until(STALL, done) {
                 // Who ends its pool next need not wait again.

@@ -2,7 +2,7 @@
 
 use std::os::fd::{AsRawFd, OwnedFd, RawFd};
 use std::sync::atomic::{Ordering, fence};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use super::kept::Kept;
 use super::lines::Lines;
@@ -53,7 +53,7 @@ struct Words {
 struct Held {
     /// None once the worker was buried, as its segment and its pipe are not needed any more.
     words: Option<Words>,
-    pipe: Option<OwnedFd>,
+    pipe: Option<Arc<OwnedFd>>,
     /// Where the item began that it ran then.
     begin: u64,
     /// Everybody has closed the other end.
@@ -94,7 +94,7 @@ impl Source {
                     parent: lane.parent.clone(),
                     worker: lane.worker.clone(),
                 }),
-                pipe: Some(pipe),
+                pipe: Some(Arc::new(pipe)),
                 begin: 0,
                 at_end: false,
                 position: 1,
@@ -136,13 +136,30 @@ impl Source {
         self.drain_to(&mut self.lock(), u64::MAX);
     }
 
-    /// The worker has ended: reads what is there and closes the pipe. Says how many bytes wait to be
-    /// passed on; nothing if that was said before.
-    pub(super) fn end(&self) -> usize {
+    /// Reads what is there now; true if there was something, or is something to be passed on.
+    pub(super) fn look(&self) -> bool {
         let mut held = self.lock();
-        if held.pipe.is_none() {
-            return 0;
-        }
+        let before = held.position;
+        self.drain_to(&mut held, u64::MAX);
+        held.position != before || !held.rest.is_empty()
+    }
+
+    /// True when something waits to be passed on that others have read.
+    pub(super) fn has_rest(&self) -> bool {
+        !self.lock().rest.is_empty()
+    }
+
+    /// The pipe, if there may be something to come.
+    pub(super) fn pipe(&self) -> Option<Arc<OwnedFd>> {
+        let held = self.lock();
+        held.pipe.clone().filter(|_| !held.at_end)
+    }
+
+    /// The worker has ended: reads what is there and closes the pipe. Says how many bytes wait to be
+    /// passed on, and whether the end of the pipe was reached; none if that was said before.
+    pub(super) fn end(&self) -> Option<(usize, bool)> {
+        let mut held = self.lock();
+        held.pipe.as_ref()?;
         self.drain_to(&mut held, u64::MAX);
         held.begin = self.begin(&held);
         (held.pipe, held.words) = (None, None);
@@ -150,7 +167,7 @@ impl Source {
         if let Passing::Lines(lines) = passing {
             lines.finish(rest);
         }
-        held.rest.len()
+        Some((held.rest.len(), held.at_end))
     }
 
     /// Drops what waits to be passed on.

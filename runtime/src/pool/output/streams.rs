@@ -118,7 +118,7 @@ impl Streams {
             let item = source.item((from, to));
             if source.passes_on {
                 // It may have been read just now.
-                self.relay.wake();
+                self.relay.summon();
             }
             item
         })
