@@ -208,7 +208,8 @@ where
         };
         let ahead = self.read_ahead - (self.next - self.yielded);
         let size = self.chunker.next(self.cost, remaining).min(ahead);
-        let mut payload = Payload::with_buffer(std::mem::take(&mut self.buffer));
+        let width = F::width();
+        let mut payload = Payload::row(std::mem::take(&mut self.buffer), width);
         payload.borrow_from(self.lender.as_ref().map(Lender::borrower));
         // Whole items stand before the mark; what the user's code leaves behind it when it fails or
         // panics is dropped.
@@ -217,6 +218,13 @@ where
         // An item that somebody waits for stands behind nothing, and nothing behind it.
         let mut alone = None;
         let read = catch_unwind(AssertUnwindSafe(|| {
+            if let Some(most) = FULL_BYTES.checked_div(width) {
+                self.exhausted |= !payload.fill_row(size.min(most), &mut count, |slot| {
+                    let item = self.items.next();
+                    item.map(|item| F::put_number(item, slot)).is_some()
+                });
+                return Ok(());
+            }
             while (count as usize) < size
                 && payload.len() < FULL_BYTES
                 && payload.objects().len() < FULL_OBJECTS
@@ -235,7 +243,11 @@ where
             }
             Ok(())
         }));
-        payload.rewind(mark);
+        if width > 0 {
+            payload.end_row(count);
+        } else {
+            payload.rewind(mark);
+        }
         if count > 0 {
             let submitted = self.submit(count, payload);
             if let (Err(_), Err(_)) = (&submitted, &read) {

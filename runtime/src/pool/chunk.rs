@@ -84,7 +84,7 @@ impl Chunk {
     /// Takes the first `count` items, whose function has `arguments` arguments, out.
     pub(super) fn take_items(&mut self, count: u32, arguments: usize) -> Self {
         let taken = Self {
-            payload: self.payload.take_arguments(count as usize * arguments),
+            payload: self.payload.take_items(count as usize, arguments),
             count,
             ..*self
         };
@@ -98,7 +98,7 @@ impl Chunk {
         Self {
             first: index,
             count: 1,
-            payload: self.payload.copy_arguments(place, arguments),
+            payload: self.payload.copy_item(place, arguments),
             ..*self
         }
     }

@@ -23,7 +23,7 @@ pub(super) fn run(table: &Table, chunk: &Chunk, named: Vec<Arc<Object>>) -> Gath
         clock: ItemClock::default(),
     };
     if let Some(function) = table.get(chunk.function) {
-        let mut arguments = Arguments::from_bytes(&bytes);
+        let mut arguments = Arguments::from_bytes(&bytes, chunk.payload.width());
         if chunk.count == 1 {
             arguments.on_taken(move || drop(named));
         }

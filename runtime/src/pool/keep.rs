@@ -170,7 +170,7 @@ impl Shared {
             };
             let record = before[..before.len() - rest.0.len()].to_vec();
             if status == Status::Value {
-                chunk.payload.pass(&mut place, arguments);
+                chunk.payload.pass(&mut place, 1, arguments);
                 news.push(Delivery::Records {
                     first,
                     count: 1,

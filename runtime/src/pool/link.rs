@@ -258,6 +258,7 @@ impl Link {
         let header = FrameHeader {
             carries: !objects.is_empty(),
             told: chunk.payload.waits(),
+            width: chunk.payload.width() as u8,
             number,
             function: chunk.function.0,
             count: chunk.count,

@@ -3,7 +3,7 @@
 use serde::Serialize;
 
 use crate::error::Failure;
-use crate::wire::{Output, Payload, encode_argument};
+use crate::wire::{Output, Payload, encode_argument, number_width, put_number};
 
 /// A function that can be handed to a pool, with items of type `Items`.
 ///
@@ -26,6 +26,16 @@ pub trait Function<Items, Marker>: Copy + 'static {
 
     #[doc(hidden)]
     fn encode(item: Items, payload: Encoder<'_>) -> Result<(), Failure>;
+
+    /// The bytes of an item, if it is one plain number; else 0.
+    #[doc(hidden)]
+    fn width() -> usize {
+        0
+    }
+
+    /// Puts an item that is one plain number into its place in a row.
+    #[doc(hidden)]
+    fn put_number(_item: Items, _slot: &mut [u8]) {}
 }
 
 /// Takes the arguments of one item.
@@ -55,6 +65,15 @@ where
 
     fn encode(item: A, payload: Encoder<'_>) -> Result<(), Failure> {
         encode_argument(item, payload.0)
+    }
+
+    fn width() -> usize {
+        number_width::<A>()
+    }
+
+    #[inline]
+    fn put_number(item: A, slot: &mut [u8]) {
+        put_number(&item, slot);
     }
 }
 

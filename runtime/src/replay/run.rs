@@ -133,7 +133,7 @@ impl fmt::Display for Ending {
 }
 
 fn call(function: &Registration, bytes: &[u8]) -> Ending {
-    let arguments = Arguments::from_bytes(bytes);
+    let arguments = Arguments::from_bytes(bytes, 0);
     let (mut last, mut scratch) = (Last::default(), Vec::new());
     let (each, untracked) = (function.arguments, Untracked::default());
     let track = untracked.track();

@@ -5,7 +5,7 @@ use std::fmt;
 use serde::de::DeserializeOwned;
 
 use super::decode::land;
-use super::{Recycled, decode, landing, varint};
+use super::{Recycled, decode, landing, plain, varint};
 use crate::error::{Failure, Step};
 
 /// A type that an argument of a `#[parallel]` function can have; borrowed arguments are lent from
@@ -30,6 +30,8 @@ pub(crate) trait Stream {
 /// The arguments of the items of a chunk.
 pub struct Arguments<'a> {
     source: Source<'a>,
+    /// If not 0, the items are plain numbers of that many bytes in a row, without lengths.
+    width: usize,
     /// Of the current item.
     left: usize,
     /// Called once the last argument of the first item was taken.
@@ -50,17 +52,21 @@ impl fmt::Debug for Arguments<'_> {
 }
 
 impl<'a> Arguments<'a> {
-    pub(crate) fn from_bytes(bytes: &'a [u8]) -> Self {
+    /// Those of items in a row, if `width` is that of their numbers and not 0.
+    pub(crate) fn from_bytes(bytes: &'a [u8], width: usize) -> Self {
         Self {
             source: Source::Bytes(bytes),
+            width,
             left: 0,
             taken: None,
         }
     }
 
-    pub(crate) fn from_stream(stream: &'a mut dyn Stream) -> Self {
+    /// As [`from_bytes`](Self::from_bytes).
+    pub(crate) fn from_stream(stream: &'a mut dyn Stream, width: usize) -> Self {
         Self {
             source: Source::Stream(stream),
+            width,
             left: 0,
             taken: None,
         }
@@ -100,7 +106,22 @@ impl<'a> Arguments<'a> {
     ///
     /// # Errors
     /// When its bytes are no `T`.
+    #[inline]
     pub fn take<T: Argument>(&mut self) -> Result<T, Failure> {
+        if self.width == plain::width::<T>()
+            && self.taken.is_none()
+            && let Source::Bytes(bytes) = &mut self.source
+            && let Some((number, rest)) = bytes.split_at_checked(size_of::<T>())
+            && let Some(number) = plain::number(number)
+        {
+            *bytes = rest;
+            self.left = 0;
+            return Ok(number);
+        }
+        self.take_next()
+    }
+
+    fn take_next<T: Argument>(&mut self) -> Result<T, Failure> {
         self.left = self.left.saturating_sub(1);
         let len = self.length();
         let value = match &mut self.source {
@@ -131,6 +152,9 @@ impl<'a> Arguments<'a> {
     }
 
     fn length(&mut self) -> u64 {
+        if self.width > 0 {
+            return self.width as u64;
+        }
         match &mut self.source {
             Source::Bytes(bytes) => match varint::read(bytes) {
                 varint::Read::Value(len, taken) => {

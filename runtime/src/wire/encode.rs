@@ -38,6 +38,22 @@ pub(crate) fn encode_argument<T: Serialize>(
     })
 }
 
+/// The bytes of an argument of this type if each is a plain number, or a reference to one; else 0. Then items
+/// with one argument need no lengths between them.
+pub(crate) fn number_width<T>() -> usize {
+    plain::width::<T>()
+}
+
+/// Puts a plain number into its place in a row.
+#[inline]
+pub(crate) fn put_number<T>(value: &T, slot: &mut [u8]) {
+    let bytes = plain::bytes_of(value).unwrap_or_default();
+    debug_assert_eq!(bytes.len(), slot.len());
+    for (slot, byte) in slot.iter_mut().zip(bytes) {
+        *slot = *byte;
+    }
+}
+
 /// Appends the bytes of a value, which [`decode`](super::decode) makes it from again, or says why not; `out`
 /// is unchanged then.
 pub(crate) fn append_value<T: Serialize>(value: &T, out: &mut Vec<u8>) -> Result<(), String> {

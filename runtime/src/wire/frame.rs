@@ -17,6 +17,8 @@ pub(crate) struct FrameHeader {
     pub(crate) clocked: bool,
     /// What the items name comes through the worker's socket, and was sent before.
     pub(crate) carries: bool,
+    /// If not 0, the items are plain numbers of that many bytes in a row.
+    pub(crate) width: u8,
     /// The parent wants to know at once when the worker begins it.
     pub(crate) told: bool,
     /// The parent may take back the items that are not begun.
@@ -28,6 +30,8 @@ const CLOCKED: u32 = 2;
 const CARRIES: u32 = 4;
 const TOLD: u32 = 8;
 const DIVISIBLE: u32 = 16;
+/// Where the width stands among the flags.
+const WIDTH: u32 = 8;
 
 impl FrameHeader {
     pub(crate) const BYTES: usize = 28;
@@ -47,6 +51,7 @@ impl FrameHeader {
         ];
         let set = flags.iter().filter(|(set, _)| *set);
         let flags = set.fold(0, |flags, (_, flag)| flags | flag);
+        let flags = flags | u32::from(self.width) << WIDTH;
         bytes[24..].copy_from_slice(&flags.to_ne_bytes());
         bytes
     }
@@ -72,6 +77,7 @@ impl FrameHeader {
             carries: half(24) & CARRIES != 0,
             told: half(24) & TOLD != 0,
             divisible: half(24) & DIVISIBLE != 0,
+            width: (half(24) >> WIDTH) as u8,
         }
     }
 }

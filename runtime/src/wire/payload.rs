@@ -20,6 +20,8 @@ pub(crate) struct Place {
 /// The items of a chunk: bytes, and between them large vectors, slices and texts that are kept as they came.
 #[derive(Debug, Default)]
 pub(crate) struct Payload {
+    /// If not 0, the items are plain numbers of that many bytes in a row, and nothing stands between them.
+    width: usize,
     pub(super) bytes: Vec<u8>,
     /// Each stands before the byte at its position.
     held: Vec<(usize, Block)>,
@@ -48,6 +50,43 @@ impl Payload {
             bytes,
             ..Self::default()
         }
+    }
+
+    /// A row of plain numbers of `width` bytes.
+    pub(crate) fn row(bytes: Vec<u8>, width: usize) -> Self {
+        Self {
+            width,
+            ..Self::with_buffer(bytes)
+        }
+    }
+
+    /// What the bytes of a number are in a row of them, or 0.
+    pub(crate) fn width(&self) -> usize {
+        self.width
+    }
+
+    /// Has `put` fill the places of at most `most` numbers until it says no, and counts in `count` those that
+    /// it filled. False if it said no.
+    #[inline]
+    pub(crate) fn fill_row(
+        &mut self,
+        most: usize,
+        count: &mut u32,
+        mut put: impl FnMut(&mut [u8]) -> bool,
+    ) -> bool {
+        self.bytes.resize(most * self.width, 0);
+        for slot in self.bytes.chunks_exact_mut(self.width) {
+            if !put(slot) {
+                return false;
+            }
+            *count += 1;
+        }
+        true
+    }
+
+    /// Leaves the first `count` numbers of a row.
+    pub(crate) fn end_row(&mut self, count: u32) {
+        self.bytes.truncate(count as usize * self.width);
     }
 
     /// Arguments that were encoded before, and what they name.
@@ -182,6 +221,7 @@ impl Payload {
         let objects = self.objects.clone();
         self.objects.truncate(mark.objects);
         let mut rest = Self {
+            width: self.width,
             bytes: self.bytes.split_off(mark.bytes),
             held,
             held_bytes: 0,
@@ -219,9 +259,13 @@ impl Payload {
         self.held_bytes = self.held.iter().map(|(_, block)| block.len()).sum();
     }
 
-    /// Moves `place` behind the next `count` arguments.
-    pub(crate) fn pass(&self, place: &mut Place, count: usize) {
-        for _ in 0..count {
+    /// Moves `place` behind the next `count` items, which have `arguments` each.
+    pub(crate) fn pass(&self, place: &mut Place, count: usize, arguments: usize) {
+        if self.width > 0 {
+            place.bytes = (place.bytes + count * self.width).min(self.bytes.len());
+            return;
+        }
+        for _ in 0..count * arguments {
             let varint::Read::Value(len, taken) = varint::read(&self.bytes[place.bytes..]) else {
                 break;
             };
@@ -233,12 +277,17 @@ impl Payload {
         }
     }
 
-    /// A copy of the next `count` arguments behind `place`, which is moved behind them.
-    pub(crate) fn copy_arguments(&self, place: &mut Place, count: usize) -> Self {
+    /// A copy of the next item behind `place`, with that many arguments, which is moved behind it; not a row.
+    pub(crate) fn copy_item(&self, place: &mut Place, arguments: usize) -> Self {
         let mut start = place.bytes;
         let held = place.held;
-        self.pass(place, count);
+        self.pass(place, 1, arguments);
         let mut copy = Vec::new();
+        if self.width > 0 {
+            let mut prefix = [0; varint::LONGEST];
+            let len = varint::write((place.bytes - start) as u64, &mut prefix);
+            copy.extend_from_slice(&prefix[..len]);
+        }
         for (position, block) in &self.held[held..place.held] {
             copy.extend_from_slice(&self.bytes[start..*position]);
             copy.extend_from_slice(&block.bytes());
@@ -253,11 +302,12 @@ impl Payload {
         }
     }
 
-    /// Takes the first `count` arguments out.
-    pub(crate) fn take_arguments(&mut self, count: usize) -> Self {
+    /// Takes the first `count` items, which have `arguments` each, out.
+    pub(crate) fn take_items(&mut self, count: usize, arguments: usize) -> Self {
         let mut end = Place::default();
-        self.pass(&mut end, count);
+        self.pass(&mut end, count, arguments);
         let mut taken = Self {
+            width: self.width,
             held: self.held.drain(..end.held).collect(),
             bytes: self.bytes.drain(..end.bytes).collect(),
             held_bytes: 0,

@@ -49,6 +49,17 @@ pub(super) fn bytes_of<T>(value: &T) -> Option<&[u8]> {
     text.map(str::as_bytes)
 }
 
+/// The size of a `T` if it is a plain number or a reference to one, else 0.
+pub(super) fn width<T>() -> usize {
+    let found = typeid::of::<T>();
+    for_each_plain!(P => {
+        if found == TypeId::of::<P>() || found == TypeId::of::<&P>() {
+            return size_of::<P>();
+        }
+    });
+    0
+}
+
 /// `value` as a `U`, if that is what it is, but for lifetimes.
 fn view<T, U>(value: &T) -> Option<&U> {
     (typeid::of::<T>() == typeid::of::<U>()).then(|| {
@@ -116,6 +127,20 @@ pub(super) fn shape<T: 'static>() -> Shape {
         return Shape::Text;
     }
     Shape::Serde
+}
+
+/// The plain number with these bytes; none if `T` is no plain number or the length does not fit.
+#[inline]
+pub(super) fn number<T: 'static>(bytes: &[u8]) -> Option<T> {
+    let mut slot: Option<T> = None;
+    let any: &mut dyn Any = &mut slot;
+    for_each_plain!(P => {
+        if let Some(number) = any.downcast_mut::<Option<P>>() {
+            *number = bytemuck::try_pod_read_unaligned(bytes).ok();
+            return slot;
+        }
+    });
+    None
 }
 
 /// The plain value with these bytes; none if `T` is not plain or they do not fit.

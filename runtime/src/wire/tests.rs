@@ -41,10 +41,10 @@ fn pass<T: Serialize + Argument + Clone>(values: &[T]) -> Vec<T> {
     let bytes = payload.whole();
     assert_eq!(bytes.len(), len);
 
-    let mut arguments = Arguments::from_bytes(&bytes);
+    let mut arguments = Arguments::from_bytes(&bytes, 0);
     let taken: Vec<T> = values.iter().map(|_| take_one(&mut arguments)).collect();
     let mut stream = Replay(&bytes);
-    let mut arguments = Arguments::from_stream(&mut stream);
+    let mut arguments = Arguments::from_stream(&mut stream, 0);
     let streamed: Vec<Vec<u8>> = values
         .iter()
         .map(|_| {
@@ -98,7 +98,7 @@ impl Host for Gathered {
 fn pass_back<R: Output>(value: R) -> R {
     let (mut sink, mut scratch, untracked) =
         (Gathered::default(), Vec::new(), Untracked::default());
-    let arguments = Arguments::from_bytes(&[]);
+    let arguments = Arguments::from_bytes(&[], 0);
     let mut items = Items::new(
         arguments,
         0,
@@ -153,7 +153,7 @@ proptest! {
         let lent = &one;
         encode_argument(lent, &mut payload).unwrap();
         let bytes = payload.whole();
-        let mut arguments = Arguments::from_bytes(&bytes);
+        let mut arguments = Arguments::from_bytes(&bytes, 0);
         arguments.begin(4);
         prop_assert_eq!(&arguments.take::<Vec<u32>>().unwrap(), &numbers);
         prop_assert_eq!(&arguments.take::<Vec<u32>>().unwrap(), &numbers);
@@ -177,17 +177,17 @@ proptest! {
         }
         let dropped = dropped.min(values.len());
         let mut place = Place::default();
-        payload.pass(&mut place, dropped);
+        payload.pass(&mut place, dropped, 1);
         let whole = payload.whole().into_owned();
-        let copies = (dropped..values.len()).map(|_| payload.copy_arguments(&mut place, 1));
+        let copies = (dropped..values.len()).map(|_| payload.copy_item(&mut place, 1));
         let copied: Vec<u8> = copies.flat_map(|copy| copy.whole().into_owned()).collect();
         prop_assert!(whole.ends_with(&copied));
-        let taken = payload.take_arguments(dropped);
+        let taken = payload.take_items(dropped, 1);
         prop_assert_eq!(taken.len() + copied.len(), whole.len());
         for (payload, values) in [(taken, &values[..dropped]), (payload, &values[dropped..])] {
             let bytes = payload.whole();
             prop_assert_eq!(bytes.len(), payload.len());
-            let mut arguments = Arguments::from_bytes(&bytes);
+            let mut arguments = Arguments::from_bytes(&bytes, 0);
             for value in values {
                 prop_assert_eq!(&take_one::<Vec<u8>>(&mut arguments), value);
             }
@@ -200,7 +200,7 @@ proptest! {
         let _ = decode::<u64>(&bytes);
         let _ = decode::<Vec<f64>>(&bytes);
         let _ = decode::<String>(&bytes);
-        let mut arguments = Arguments::from_bytes(&bytes);
+        let mut arguments = Arguments::from_bytes(&bytes, 0);
         arguments.begin(2);
         let _ = arguments.take::<Shape>();
         arguments.finish();
@@ -273,6 +273,7 @@ fn a_frame_header_is_read_as_it_was_written() {
         carries: true,
         told: false,
         divisible: true,
+        width: 8,
     };
     assert_eq!(FrameHeader::from_bytes(&header.to_bytes()), header);
     let other = FrameHeader {

@@ -171,11 +171,19 @@ impl<'a> Server<'a> {
             self.link
                 .borrow_mut()
                 .read_whole(header.bytes as usize, &mut chunk);
-            self.run_items(header, begin, Arguments::from_bytes(&chunk));
+            self.run_items(
+                header,
+                begin,
+                Arguments::from_bytes(&chunk, header.width.into()),
+            );
             self.chunk = chunk;
         } else {
             let mut stream = Shared(self.link);
-            self.run_items(header, begin, Arguments::from_stream(&mut stream));
+            self.run_items(
+                header,
+                begin,
+                Arguments::from_stream(&mut stream, header.width.into()),
+            );
         }
         if header.carries {
             put_down(self.link, header.number);

@@ -254,7 +254,7 @@ impl Link {
         let arguments = table.arguments(chunk.function);
         let (passed, mut place) = front.passed;
         let between = (front.done - passed) as usize;
-        chunk.payload.pass(&mut place, between * arguments);
+        chunk.payload.pass(&mut place, between, arguments);
         let origin = Origin {
             pid: Some(self.pid),
             attempt: chunk.history.attempt,
