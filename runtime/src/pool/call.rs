@@ -24,7 +24,7 @@ use super::shared::Shared;
 use super::state::{CallSpec, State, Submitted};
 use crate::error::{Result, TaskError};
 use crate::registry::{Encoder, Function, FunctionId};
-use crate::wire::{Lender, Payload, Records, Recycled, landing};
+use crate::wire::{Lender, Payload, Records, Recycled, landing, number_width, numbers};
 
 /// A running call. Dropping it ends it: what is queued is dropped. What runs is run in vain, or killed
 /// soon if the call was lazy.
@@ -52,6 +52,8 @@ where
     /// Buffers that were decoded, to be given back.
     used: Vec<Vec<u8>>,
     inbox: VecDeque<Delivery>,
+    /// Numbers whose turn has not come, by the index of the first.
+    parked: BTreeMap<usize, Delivery>,
     /// The iterator of the items panicked; that goes on when all results before it were given.
     panic: Option<Box<dyn Any + Send>>,
     /// All results are wanted or none: a panic goes on at once.
@@ -128,6 +130,7 @@ where
             buffer: Vec::new(),
             used: Vec::new(),
             inbox: VecDeque::new(),
+            parked: BTreeMap::new(),
             panic: None,
             whole,
             ended: None,
@@ -146,12 +149,28 @@ where
         self.shared.table.name(self.function)
     }
 
-    /// The next news, once there is some; none when all results were given.
-    fn next_delivery(&mut self) -> Result<Option<Delivery>> {
+    /// The next news, once there is some; none when all results were given. If results are wanted in order,
+    /// it is the `turn` of that index.
+    fn next_delivery(&mut self, turn: Option<usize>) -> Result<Option<Delivery>> {
         loop {
+            if let Some(delivery) = turn.and_then(|turn| self.parked.remove(&turn)) {
+                return Ok(Some(delivery));
+            }
             self.read_items()?;
             if let Some(delivery) = self.inbox.pop_front() {
-                return Ok(Some(delivery));
+                match (&delivery, turn) {
+                    // Nothing is to be found out from numbers: they are decoded when their turn comes.
+                    (
+                        Delivery::Records {
+                            first, row: true, ..
+                        },
+                        Some(turn),
+                    ) if *first != turn && self.retry_if.is_none() => {
+                        self.parked.insert(*first, delivery);
+                        continue;
+                    }
+                    _ => return Ok(Some(delivery)),
+                }
             }
             let mut state = self.shared.lock();
             for buffer in self.used.drain(..) {
@@ -289,6 +308,7 @@ where
             first: self.next,
             count,
             payload,
+            row: number_width::<F::Output>(),
             tasks: false,
             history: History::FIRST,
         };
@@ -356,12 +376,13 @@ where
     }
 
     /// Gives the next results as they come to `each`, with their indexes; false when there are no
-    /// more.
+    /// more. For `turn` see [`next_delivery`](Self::next_delivery).
     pub(super) fn next_results(
         &mut self,
+        turn: Option<usize>,
         mut each: impl FnMut(usize, Result<F::Output, TaskError>, Origin),
     ) -> Result<bool> {
-        let Some(delivery) = self.next_delivery()? else {
+        let Some(delivery) = self.next_delivery(turn)? else {
             return Ok(false);
         };
         self.open(delivery, &mut each)?;
@@ -378,7 +399,7 @@ where
         mut each: impl FnMut(usize, T) -> ControlFlow<B>,
     ) -> Result<Option<B>> {
         let mut order = Order::default();
-        while let Some(delivery) = self.next_delivery()? {
+        while let Some(delivery) = self.next_delivery(Some(order.turn()))? {
             let mut broken = None;
             let mut stopped = None;
             self.open(delivery, |index, result, origin| {
@@ -424,6 +445,23 @@ where
                 count,
                 origin,
                 bytes,
+                row: true,
+                objects: _,
+            } => {
+                for (value, index) in numbers(&bytes).zip(first..first + count) {
+                    let result = Ok(value);
+                    if self.is_final(index, &result, origin) {
+                        each(index, result, origin);
+                    }
+                }
+                self.used.push(bytes);
+            }
+            Delivery::Records {
+                first,
+                count,
+                origin,
+                bytes,
+                row: false,
                 objects: _named,
             } => {
                 for ((status, value), index) in Records(&bytes).zip(first..first + count) {

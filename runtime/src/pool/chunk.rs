@@ -25,6 +25,8 @@ pub(super) struct Chunk {
     pub(super) count: u32,
     /// The items; kept until they are done, in case that the worker dies.
     pub(super) payload: Payload,
+    /// The bytes of each result, if all are plain numbers; else 0. They come back in a row then.
+    pub(super) row: usize,
     /// Each item is a task, and need not come after the one before it.
     pub(super) tasks: bool,
     /// Of all the items; one that was tried before is in a chunk of its own.
@@ -40,6 +42,7 @@ impl Chunk {
             first: 0,
             count: 1,
             payload,
+            row: 0,
             tasks: false,
             history: History::FIRST,
         }
@@ -183,6 +186,8 @@ pub(super) enum Delivery {
         count: usize,
         origin: Origin,
         bytes: Vec<u8>,
+        /// The records are the bytes of numbers in a row, and nothing else.
+        row: bool,
         /// What the values name; needed until they are decoded.
         objects: Vec<Arc<Object>>,
     },

@@ -63,13 +63,15 @@ where
     /// Waits for some results; false when there are no more.
     fn refill(&mut self) -> Result<bool, Error> {
         let (order, ready) = (&mut self.order, &mut self.ready);
-        let more = self.call.next_results(|index, result, _| {
-            if order.is_next(index) {
-                ready.push_back(result);
-            } else {
-                order.keep(index, result);
-            }
-        })?;
+        let more = self
+            .call
+            .next_results(Some(order.turn()), |index, result, _| {
+                if order.is_next(index) {
+                    ready.push_back(result);
+                } else {
+                    order.keep(index, result);
+                }
+            })?;
         while let Some((_, results)) = order.take() {
             ready.extend(results);
         }
@@ -131,7 +133,7 @@ where
             let ready = &mut self.ready;
             match self
                 .call
-                .next_results(|index, result, _| ready.push_back((index, result)))
+                .next_results(None, |index, result, _| ready.push_back((index, result)))
             {
                 Ok(more) => self.over = !more,
                 Err(error) => {

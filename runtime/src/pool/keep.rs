@@ -79,6 +79,7 @@ impl Shared {
                     count: 1,
                     origin,
                     bytes: record,
+                    row: false,
                     objects: Vec::new(),
                 };
                 state.deliver(call, delivery);
@@ -154,6 +155,7 @@ impl Shared {
                 count,
                 origin,
                 bytes: records,
+                row: false,
                 objects,
             }];
         }
@@ -176,6 +178,7 @@ impl Shared {
                     count: 1,
                     origin,
                     bytes: record,
+                    row: false,
                     objects: objects.clone(),
                 });
                 continue;

@@ -99,6 +99,8 @@ pub(super) struct InFlight {
     /// What is not begun of it can be taken back, and was.
     divisible: bool,
     divided: bool,
+    /// Its results come in a row, as far as they were read.
+    in_row: bool,
     /// Somebody may wait for another process through what it names, or named before it began.
     waits: bool,
     /// Items whose arguments were passed to find those of failed ones, and where they end.
@@ -259,6 +261,7 @@ impl Link {
             carries: !objects.is_empty(),
             told: chunk.payload.waits(),
             width: chunk.payload.width() as u8,
+            row: chunk.row as u8,
             number,
             function: chunk.function.0,
             count: chunk.count,
@@ -281,6 +284,7 @@ impl Link {
             granted,
             divisible,
             divided: false,
+            in_row: header.row > 0,
             passed: (0, Place::default()),
         });
         self.write_on().map(drop)

@@ -7,6 +7,7 @@ use super::chunk::Origin;
 use super::report::Report;
 use crate::error::{Result, TaskError, TryMapError};
 use crate::registry::Function;
+use crate::sys::advise_huge_room;
 
 /// What a failed item ends a call with.
 enum Stop<E> {
@@ -19,12 +20,20 @@ fn plain<R>(result: Result<R, TaskError>, _index: usize, _origin: Origin) -> Res
     result
 }
 
+/// Room for so many results. Filling fresh pages one by one would cost more than what else is done for tiny
+/// results.
+fn room<T>(expected: usize) -> Vec<T> {
+    let mut results = Vec::with_capacity(expected);
+    advise_huge_room(&mut results);
+    results
+}
+
 pub(super) fn map<F, A, M, I>(mut call: Call<F, A, M, I>, expected: usize) -> Result<Vec<F::Output>>
 where
     F: Function<A, M>,
     I: Iterator<Item = A>,
 {
-    let mut results = Vec::with_capacity(expected);
+    let mut results = room(expected);
     let failed = call.run_in_order(plain, Result::is_err, |_, result| match result {
         Ok(value) => {
             results.push(value);
@@ -58,7 +67,7 @@ where
     F: Function<A, M>,
     I: Iterator<Item = A>,
 {
-    let mut results = Vec::with_capacity(expected);
+    let mut results = room(expected);
     call.run_in_order(
         plain,
         |_| false,
@@ -101,7 +110,7 @@ where
     F: Function<A, M, Output = Result<T, E>>,
     I: Iterator<Item = A>,
 {
-    let mut results = Vec::with_capacity(expected);
+    let mut results = room(expected);
     let failed = call.run_in_order(
         plain,
         |result| !matches!(result, Ok(Ok(_))),

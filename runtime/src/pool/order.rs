@@ -23,6 +23,11 @@ impl<T> Default for Order<T> {
 }
 
 impl<T> Order<T> {
+    /// The index that it is the turn of.
+    pub(super) fn turn(&self) -> usize {
+        self.next
+    }
+
     /// True when it is the turn of this index, which then is over.
     #[inline]
     pub(super) fn is_next(&mut self, index: usize) -> bool {

@@ -289,6 +289,7 @@ fn part(delivery: &Delivery, offset: usize) -> Delivery {
                 count: 1,
                 origin: *origin,
                 bytes: rest[..len].to_vec(),
+                row: false,
                 objects: objects.clone(),
             }
         }

@@ -83,6 +83,7 @@ impl Stage {
                 first: 3 * chunk,
                 count: 3,
                 payload,
+                row: 0,
                 tasks: false,
                 history: History::FIRST,
             };

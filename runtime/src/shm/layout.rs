@@ -110,6 +110,10 @@ pub(crate) struct WorkerWords {
     /// Who takes the chunk with number `n`: word `n % CLAIMS`, changed by compare-and-swap on both
     /// sides. See [`Claim`](super::Claim).
     pub(crate) claims: [AtomicU64; CLAIMS],
+    /// How many results of the chunk with number `n` come in a row, at word `n % CLAIMS`: `u64::MAX` when the
+    /// chunk begins, and another number before a record is published that is no part of the row (relaxed: it is
+    /// read when results of the chunk were found in the ring).
+    pub(crate) rows: [AtomicU64; CLAIMS],
 }
 
 /// What the parent looks at whenever it looks for results. What the worker writes with each item is on other

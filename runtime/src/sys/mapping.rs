@@ -247,17 +247,24 @@ impl Drop for Mapping {
 
 /// Asks for huge pages behind a large buffer that is about to be filled; a hint, and cheap.
 pub(crate) fn advise_huge(bytes: &mut [u8]) {
+    advise(NonNull::from(&mut *bytes).cast(), bytes.len());
+}
+
+/// The same for the room behind the elements of a vector.
+pub(crate) fn advise_huge_room<T>(vector: &mut Vec<T>) {
+    let room = vector.spare_capacity_mut();
+    advise(NonNull::from(&mut *room).cast(), size_of_val(room));
+}
+
+/// The `len` bytes from `start` on are the caller's alone.
+fn advise(start: NonNull<u8>, len: usize) {
     const HUGE: usize = 2 << 20;
-    let skip = bytes.as_ptr().align_offset(HUGE);
-    let Some(len) = bytes
-        .len()
-        .checked_sub(skip)
-        .map(|rest| rest & !(HUGE - 1))
-        .filter(|len| *len > 0)
-    else {
+    let skip = start.align_offset(HUGE);
+    let aligned = len.saturating_sub(skip) & !(HUGE - 1);
+    if aligned == 0 {
         return;
-    };
-    let aligned = &mut bytes[skip..skip + len];
+    }
+    let start = start.as_ptr().wrapping_add(skip);
     // SAFETY: the range is inside a live, exclusively borrowed buffer, and the advice does not change its contents.
-    let _ = unsafe { rustix::mm::madvise(aligned.as_mut_ptr().cast(), len, Advice::LinuxHugepage) };
+    let _ = unsafe { rustix::mm::madvise(start.cast(), aligned, Advice::LinuxHugepage) };
 }

@@ -35,7 +35,7 @@ pub(crate) use clock::{cpu_nanos, nanos_of, now_nanos};
 pub(crate) use futex::{futex_wait, futex_wait_either, futex_wake, futex_wake_some};
 pub(crate) use image::{Constructor, call_constructors_after};
 pub(crate) use limits::{Resource, pin_to_cpu, set_group_and_user, set_limit, set_nice};
-pub(crate) use mapping::{Mapping, Sealed, Segment, advise_huge};
+pub(crate) use mapping::{Mapping, Sealed, Segment, advise_huge, advise_huge_room};
 pub(crate) use mark::Mark;
 pub(crate) use memory::{peak_memory, tree_memory};
 pub(crate) use notify::{Notify, Wait, event, is_readable, lower, raise, wait_on, wait_readable};

@@ -24,6 +24,12 @@ pub(crate) fn decode<T: DeserializeOwned + 'static>(bytes: &[u8]) -> Result<T, S
     read(bytes)
 }
 
+/// The plain numbers in a row of them.
+pub(crate) fn numbers<T: 'static>(bytes: &[u8]) -> impl Iterator<Item = T> {
+    let numbers = bytes.chunks_exact(size_of::<T>().max(1));
+    numbers.filter_map(plain::number)
+}
+
 /// A value with channels of ipc-channel in it.
 struct WithChannels<T>(T);
 

@@ -19,6 +19,9 @@ pub(crate) struct FrameHeader {
     pub(crate) carries: bool,
     /// If not 0, the items are plain numbers of that many bytes in a row.
     pub(crate) width: u8,
+    /// If not 0, the results are plain numbers of that many bytes, and come back in a row as long as each item
+    /// has one.
+    pub(crate) row: u8,
     /// The parent wants to know at once when the worker begins it.
     pub(crate) told: bool,
     /// The parent may take back the items that are not begun.
@@ -30,8 +33,9 @@ const CLOCKED: u32 = 2;
 const CARRIES: u32 = 4;
 const TOLD: u32 = 8;
 const DIVISIBLE: u32 = 16;
-/// Where the width stands among the flags.
+/// Where the width and the row stand among the flags.
 const WIDTH: u32 = 8;
+const ROW: u32 = 16;
 
 impl FrameHeader {
     pub(crate) const BYTES: usize = 28;
@@ -51,7 +55,7 @@ impl FrameHeader {
         ];
         let set = flags.iter().filter(|(set, _)| *set);
         let flags = set.fold(0, |flags, (_, flag)| flags | flag);
-        let flags = flags | u32::from(self.width) << WIDTH;
+        let flags = flags | u32::from(self.width) << WIDTH | u32::from(self.row) << ROW;
         bytes[24..].copy_from_slice(&flags.to_ne_bytes());
         bytes
     }
@@ -78,6 +82,7 @@ impl FrameHeader {
             told: half(24) & TOLD != 0,
             divisible: half(24) & DIVISIBLE != 0,
             width: (half(24) >> WIDTH) as u8,
+            row: (half(24) >> ROW) as u8,
         }
     }
 }

@@ -9,7 +9,7 @@
 //! | argument | its length as a varint, its value |
 //! | item | its arguments one after the other; of a row of plain numbers, only the value of its one |
 //! | chunk | a [`FrameHeader`], its items one after the other |
-//! | result | length and [`Status`] as one varint, the value |
+//! | result | length and [`Status`] as one varint, the value; of a row of plain numbers, only the value |
 //! | output | the same, and where it is in the worker's streams |
 
 mod arguments;
@@ -32,7 +32,7 @@ mod words;
 pub(crate) use arguments::Stream;
 pub use arguments::{Argument, Arguments};
 pub(crate) use block::Piece;
-pub(crate) use decode::{Landing, MakeLanding, decode, land, landing};
+pub(crate) use decode::{Landing, MakeLanding, decode, land, landing, numbers};
 pub(crate) use encode::{append_value, encode_argument, number_width, plain_bytes, put_number};
 pub(crate) use frame::FrameHeader;
 pub use items::Items;

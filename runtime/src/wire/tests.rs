@@ -219,6 +219,42 @@ proptest! {
 }
 
 #[test]
+fn a_row_of_numbers_is_divided_and_copied_item_by_item() {
+    let values = [7_u32, 0, u32::MAX, 1 << 20, 5];
+    let mut left = values.iter();
+    let mut put = |slot: &mut [u8]| left.next().map(|value| put_number(value, slot)).is_some();
+    let (mut payload, mut count) = (Payload::row(Vec::new(), number_width::<&u32>()), 0);
+    assert!(!payload.fill_row(9, &mut count, &mut put));
+    payload.end_row(count);
+    assert_eq!((count, payload.len()), (5, 20));
+
+    let mut place = Place::default();
+    payload.pass(&mut place, 2, 1);
+    let copy = payload.copy_item(&mut place, 1);
+    assert_eq!(copy.width(), 0, "an item alone is no row");
+    let mut arguments = Arguments::from_bytes(&copy.bytes, 0);
+    assert_eq!(take_one::<u32>(&mut arguments), values[2]);
+
+    let first = payload.take_items(2, 1);
+    for (part, values) in [(first, &values[..2]), (payload, &values[2..])] {
+        let bytes = part.whole();
+        let mut arguments = Arguments::from_bytes(&bytes, part.width());
+        arguments.skip(1, 1);
+        for value in &values[1..] {
+            assert_eq!(take_one::<u32>(&mut arguments), *value);
+        }
+        arguments.begin(1);
+        assert!(arguments.take::<u32>().is_err(), "there are no more");
+        let mut stream = Replay(&bytes);
+        let mut arguments = Arguments::from_stream(&mut stream, part.width());
+        arguments.skip(1, 1);
+        for value in &values[1..] {
+            assert_eq!(take_one::<u32>(&mut arguments), *value);
+        }
+    }
+}
+
+#[test]
 fn a_failed_item_leaves_no_bytes() {
     struct Fails;
     impl Serialize for Fails {
@@ -274,6 +310,7 @@ fn a_frame_header_is_read_as_it_was_written() {
         told: false,
         divisible: true,
         width: 8,
+        row: 16,
     };
     assert_eq!(FrameHeader::from_bytes(&header.to_bytes()), header);
     let other = FrameHeader {

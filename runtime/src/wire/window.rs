@@ -14,6 +14,8 @@ pub(crate) struct Window<'a> {
     tail: &'a AtomicU64,
     /// What is between an offset in the ring and its position.
     behind: Cell<u64>,
+    /// Values are written without headers.
+    row: Cell<bool>,
     from: Cell<usize>,
     at: Cell<usize>,
     end: Cell<usize>,
@@ -26,14 +28,16 @@ impl<'a> Window<'a> {
             ring,
             tail,
             behind: Cell::default(),
+            row: Cell::default(),
             from: Cell::default(),
             at: Cell::default(),
             end: Cell::default(),
         }
     }
 
-    /// Opens `len` bytes from `offset` on, where `position` is.
-    pub(crate) fn open(&self, position: u64, offset: usize, len: usize) {
+    /// Opens `len` bytes from `offset` on, where `position` is; for values in a `row` or with headers.
+    pub(crate) fn open(&self, position: u64, offset: usize, len: usize, row: bool) {
+        self.row.set(row);
         self.behind.set(position.wrapping_sub(offset as u64));
         self.from.set(offset);
         self.at.set(offset);
@@ -57,6 +61,9 @@ impl<'a> Window<'a> {
     // Always inlined, since the length of a number is known where it is put.
     #[inline(always)]
     pub(super) fn put(&self, value: &[u8]) -> bool {
+        if self.row.get() {
+            return self.write(&[], value);
+        }
         let mut header = [0; LONGEST_HEADER];
         let len = write_header(Status::Value, value.len(), &mut header);
         if len > 1 {

@@ -13,6 +13,7 @@ use super::panic::forget;
 use super::run::{Outcome, record_failure, record_panic};
 use crate::error::Failure;
 use crate::object::Object;
+use crate::shm::CLAIMS;
 use crate::sys::now_nanos;
 use crate::wire::{FrameHeader, Host, Sink, Status, Window};
 
@@ -36,6 +37,8 @@ pub(super) struct Course<'a> {
     /// The item before which the clock is looked at next, and how many it was not looked at for then.
     next_look: u32,
     passed: u32,
+    /// Where the row of results begins, as long as they are one.
+    row: Option<u64>,
     /// Of the last item.
     pub(super) outcome: Outcome,
 }
@@ -48,7 +51,14 @@ impl<'a> Course<'a> {
         clock: &'a mut ItemClock,
         begin: u64,
     ) -> Self {
-        Self {
+        let row = (header.row > 0).then(|| {
+            let link = link.borrow();
+            let row = &link.lane.worker.rows[header.number as usize % CLAIMS];
+            row.store(u64::MAX, Ordering::Relaxed);
+            link.position()
+        });
+        let mut course = Self {
+            row,
             link,
             outputs,
             header,
@@ -58,6 +68,27 @@ impl<'a> Course<'a> {
             next_look: 0,
             passed: 0,
             outcome: Outcome::Returned,
+        };
+        if outputs.is_capturing() {
+            course.leave_row();
+        }
+        course
+    }
+
+    /// The chunk ends after so many items.
+    pub(super) fn ends(&mut self, begun: u32) {
+        if begun < self.header.count {
+            self.leave_row();
+        }
+    }
+
+    /// What comes next is no part of the row.
+    fn leave_row(&mut self) {
+        if let Some(start) = self.row.take() {
+            let link = self.link.borrow();
+            let row = &link.lane.worker.rows[self.header.number as usize % CLAIMS];
+            let items = (link.position() - start) / u64::from(self.header.row);
+            row.store(items, Ordering::Relaxed);
         }
     }
 
@@ -99,7 +130,7 @@ impl Host for Course<'_> {
         let last = left == 1;
         link.hold_back(last);
         if !last && !self.outputs.is_capturing() {
-            link.open(window);
+            link.open(window, self.row.is_some());
         }
         if last {
             1
@@ -141,6 +172,10 @@ impl Host for Course<'_> {
 /// Records of failures go behind what tells where they wrote, and so all of them if items are captured.
 impl Sink for Course<'_> {
     fn record(&mut self, status: Status, bytes: &[u8]) {
+        if self.row.is_some() && status == Status::Value {
+            return self.link.borrow_mut().number(bytes);
+        }
+        self.leave_row();
         let mut link = self.link.borrow_mut();
         if status == Status::Value && self.outputs.is_capturing() {
             self.outputs.tell(&mut link, false);
@@ -153,6 +188,7 @@ impl Sink for Course<'_> {
     }
 
     fn fails(&mut self) {
+        self.leave_row();
         self.outputs.tell(&mut self.link.borrow_mut(), true);
     }
 }

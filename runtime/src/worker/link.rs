@@ -126,9 +126,24 @@ impl Link {
     }
 
     /// Opens a window for results, if there is room.
-    pub(super) fn open(&mut self, window: &Window<'_>) {
+    pub(super) fn open(&mut self, window: &Window<'_>, row: bool) {
         let (offset, len) = trusted(self.results.part(WINDOW));
-        window.open(self.results.position(), offset, len);
+        window.open(self.results.position(), offset, len, row);
+    }
+
+    /// Bytes of results that were ever written.
+    pub(super) fn position(&self) -> u64 {
+        self.results.position()
+    }
+
+    /// Writes a result without a header.
+    pub(super) fn number(&mut self, bytes: &[u8]) {
+        end_if_copy();
+        self.write_all(bytes);
+        if !self.held_back {
+            self.results.publish();
+        }
+        self.moved(bytes.len());
     }
 
     /// So many bytes were written through the window, and published.

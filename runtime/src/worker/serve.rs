@@ -238,8 +238,10 @@ impl<'a> Server<'a> {
         );
         (function.call)(&mut items);
         // If it was cut, or the rest was taken back.
-        items.skip(header.count - items.begun());
-        self.started += u64::from(items.begun());
+        let begun = items.begun();
+        items.skip(header.count - begun);
+        self.started += u64::from(begun);
+        course.ends(begun);
         self.outcome = course.outcome;
     }
 }

@@ -80,6 +80,7 @@ impl Outcome {
                 count: 1,
                 origin: origin(&value),
                 bytes: value.bytes,
+                row: false,
                 objects: value.objects,
             },
             Self::Large(value) => Delivery::Large {

@@ -56,6 +56,7 @@ impl Shared {
                 count: 1,
                 origin: Origin::NOBODY,
                 bytes: records.bytes,
+                row: false,
                 objects: records.objects,
             };
             let failed = |failed: Failed| failed.into_error(init.name);

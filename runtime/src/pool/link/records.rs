@@ -7,12 +7,15 @@ use super::{InFlight, Link, News, TELL_AFTER, TURN, written};
 use crate::pool::chunk::{Delivery, Origin};
 use crate::pool::keep::{Failed, How};
 use crate::registry::Table;
-use crate::shm::Corrupt;
+use crate::shm::{CLAIMS, Corrupt};
 use crate::sys::advise_huge;
 use crate::wire::{Header, LONGEST_HEADER, Landing, Spans, Status, parse_header};
 
 /// Values from this size on are received into memory of their own.
 const LARGE: u64 = 64 << 10;
+
+/// Of the record at the end of a chunk.
+const END_BYTES: usize = 9;
 
 #[derive(Debug)]
 pub(super) struct Receiving {
@@ -25,6 +28,8 @@ pub(super) struct Receiving {
 struct Sorted {
     bytes: usize,
     items: u32,
+    /// They are numbers in a row.
+    row: bool,
     /// Where in these bytes other records are, which go no further.
     gaps: Vec<Range<usize>>,
 }
@@ -93,27 +98,65 @@ impl Link {
             if available == 0 {
                 return Ok(false);
             }
-            let begun = self.peek_large()?;
-            self.results
-                .append(begun.unwrap_or(available), &mut self.pending)?;
+            let limit = available.min(self.worth_reading()?);
+            self.results.append(limit, &mut self.pending)?;
             // What the records name was sent before they were published.
             self.look_at_objects();
             self.sort(&mut landing, spare, news)?;
         }
     }
 
-    /// The length of the header of a large value, if that comes next: the value itself need not be copied
-    /// twice.
-    fn peek_large(&mut self) -> Result<Option<usize>, Corrupt> {
+    /// How many bytes go into `pending` without some that only had to be moved out of it again: those of a
+    /// row, of the record at the end of a chunk, and of the header of a large value that comes next.
+    fn worth_reading(&mut self) -> Result<usize, Corrupt> {
+        let Some(front) = self.in_flight.front() else {
+            return Ok(usize::MAX);
+        };
+        let left = (front.chunk.count - front.done) as usize;
+        if left == 0 || front.in_row {
+            let bytes = if left == 0 {
+                END_BYTES
+            } else {
+                left * front.chunk.row
+            };
+            return Ok(bytes.saturating_sub(self.pending.len()).max(1));
+        }
         if !self.pending.is_empty() {
-            return Ok(None);
+            return Ok(usize::MAX);
         }
         let mut header = [0; LONGEST_HEADER];
         let len = self.results.peek(&mut header)?;
         Ok(match parse_header(&header[..len]) {
-            Header::Whole(Status::Value, LARGE.., taken) => Some(taken),
-            _ => None,
+            Header::Whole(Status::Value, LARGE.., taken) => taken,
+            _ => usize::MAX,
         })
+    }
+
+    /// Makes mail of the numbers at the beginning of `pending`, as far as the chunk's results are a row of
+    /// them. False if more of them is to come.
+    fn take_row(&mut self, spare: &mut Vec<Vec<u8>>, news: &mut Vec<News>) -> bool {
+        let Some(front) = self.in_flight.front_mut().filter(|front| front.in_row) else {
+            return true;
+        };
+        let width = front.chunk.row;
+        if self.pending.is_empty() {
+            return false;
+        }
+        let end = &self.lane.worker.rows[front.number as usize % CLAIMS];
+        let end = end.load(Ordering::Relaxed).min(front.chunk.count.into()) as u32;
+        let items = (self.pending.len() / width).min(end.saturating_sub(front.done) as usize);
+        front.done += items as u32;
+        self.items_done += items as u64;
+        front.in_row = front.done < end;
+        let over = !front.in_row;
+        let mut sorted = Sorted {
+            bytes: items * width,
+            items: items as u32,
+            row: true,
+            gaps: Vec::new(),
+        };
+        self.mail(&mut sorted, 0, spare, news);
+        over
     }
 
     /// A large value is there.
@@ -162,6 +205,9 @@ impl Link {
         news: &mut Vec<News>,
     ) -> Result<(), Corrupt> {
         loop {
+            if !self.take_row(spare, news) {
+                return Ok(());
+            }
             let (status, len, taken) = match parse_header(&self.pending[sorted.bytes..]) {
                 Header::Whole(status, len, taken) => (status, len, taken),
                 Header::Short => return Ok(()),
@@ -280,6 +326,7 @@ impl Link {
         let Sorted {
             bytes: end,
             items,
+            row,
             gaps,
         } = std::mem::take(sorted);
         self.tell_written(news);
@@ -302,6 +349,7 @@ impl Link {
                 attempt: front.chunk.history.attempt,
             },
             bytes,
+            row,
         };
         news.push(News::Mail(front.chunk.call, delivery));
     }
