@@ -109,8 +109,8 @@ where
             },
             settings.token.as_ref(),
         )?;
-        // Inputs of failed items are kept when the call is over, too.
-        let lender = (whole && !shared.keeps()).then(|| {
+        // Inputs of failed items are kept when the call is over, too. Numbers are sent in rows.
+        let lender = (whole && !shared.keeps() && F::width() == 0).then(|| {
             // SAFETY: a call that runs to its end is a local variable of a function that does nothing with it
             // but drop it; and what it lends is part of its type.
             unsafe { Lender::new() }

@@ -54,7 +54,10 @@ impl<'a> Course<'a> {
         let row = (header.row > 0).then(|| {
             let link = link.borrow();
             let row = &link.lane.worker.rows[header.number as usize % CLAIMS];
-            row.store(u64::MAX, Ordering::Relaxed);
+            // Its line is the parent's too, and most often says so already.
+            if row.load(Ordering::Relaxed) != u64::MAX {
+                row.store(u64::MAX, Ordering::Relaxed);
+            }
             link.position()
         });
         let mut course = Self {
