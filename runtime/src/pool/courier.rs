@@ -5,12 +5,14 @@
 //!
 //! For [observers](super::observer), who cannot lead, it leads at once, and it calls the wakers.
 
+use std::sync::Arc;
 use std::time::Duration;
 
+use super::handle::spawn_life;
 use super::shared::Shared;
-use super::state::{Courier, Phase, State};
+use super::state::{Courier, Phase, State, Thread};
 
-const HOLD_BACK: Duration = Duration::from_millis(2);
+pub(super) const HOLD_BACK: Duration = Duration::from_millis(2);
 
 impl Shared {
     /// Work is out and the caller goes on without waiting for it.
@@ -23,7 +25,7 @@ impl Shared {
             });
         if state.courier == Courier::Idle && waits {
             state.courier = Courier::Armed;
-            self.courier.notify_one();
+            state.wake_courier();
         }
     }
 
@@ -33,16 +35,31 @@ impl Shared {
             Courier::Idle if state.is_led() => state.courier = Courier::Relieved,
             Courier::Idle | Courier::Armed => {
                 state.courier = Courier::Armed;
-                self.courier.notify_one();
+                state.wake_courier();
             }
             // The thread that leads tells it when it stops.
             Courier::Relieved | Courier::Leading => {}
         }
     }
 
+    /// In the supervisor: starts the thread, if that is wanted; false if there is none to be had now.
+    pub(super) fn start_courier(self: &Arc<Self>, state: &mut State) -> bool {
+        if matches!(state.courier_thread, Thread::Wanted) {
+            match spawn_life(self, "parproc-courier", |shared| shared.carry()) {
+                Ok(thread) => state.courier_thread = Thread::Runs(thread),
+                Err(_) => return false,
+            }
+        }
+        true
+    }
+
     /// The courier's life.
     pub(super) fn carry(&self) {
         let mut state = self.lock();
+        if state.courier == Courier::Relieved {
+            // The thread that led may have told it before it was there.
+            state.courier = Courier::Armed;
+        }
         loop {
             state = self.wake_due(state);
             if state.phase == Phase::Closed {
@@ -73,6 +90,19 @@ impl Shared {
 }
 
 impl State {
+    /// Wakes the courier. Its thread is started when it is needed first: a call that somebody waits for
+    /// needs none.
+    pub(super) fn wake_courier(&mut self) {
+        match self.courier_thread {
+            Thread::Absent => {
+                self.courier_thread = Thread::Wanted;
+                self.supervisor.notify();
+            }
+            Thread::Wanted => {}
+            Thread::Runs(_) => self.observers.courier.notify_one(),
+        }
+    }
+
     /// True when a thread moves the results, or is about to.
     fn is_led(&self) -> bool {
         self.led || !self.followers.is_empty()

@@ -1,6 +1,7 @@
 //! The pool as its users see it.
 
 use std::fmt;
+use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Condvar, Mutex, PoisonError};
@@ -15,7 +16,7 @@ use super::output::Relay;
 use super::rules::Rules;
 use super::setup::Setup;
 use super::shared::Shared;
-use super::state::{Phase, State};
+use super::state::{Phase, State, Thread};
 use super::{Imap, ImapUnordered, Job, PoolBuilder, Task};
 use crate::error::{Error, ErrorKind, Result, TryMapError};
 use crate::registry::{Function, FunctionId, table};
@@ -392,6 +393,11 @@ impl Pool {
         // The workers are not gone yet if this is the thread that ends them.
         let gone = !ending.iter().any(is_own);
         join_others(ending);
+        // The supervisor started it, and starts nothing more.
+        let courier = std::mem::replace(&mut self.shared.lock().courier_thread, Thread::Absent);
+        if let Thread::Runs(courier) = courier {
+            join_others([courier]);
+        }
         self.shared.relay.close(gone);
     }
 
@@ -412,27 +418,18 @@ impl Pool {
         if self.ready.load(Ordering::Acquire) {
             return Ok(());
         }
-        type Life = fn(&Shared);
-        const THREADS: [(&str, Life); 3] = [
-            ("parproc-supervisor", Shared::supervise),
-            ("parproc-courier", Shared::carry),
-            ("parproc-keeper", Shared::keep_inputs),
+        const THREADS: [(&str, Life); 2] = [
+            ("parproc-supervisor", |shared| shared.supervise()),
+            ("parproc-keeper", |shared| shared.keep_inputs()),
         ];
-        let needed = if self.shared.keeps() { 3 } else { 2 };
+        let needed = if self.shared.keeps() { 2 } else { 1 };
         let mut threads = self.threads.lock().unwrap_or_else(PoisonError::into_inner);
         if threads.len() < needed {
             // One after a shutdown would see the end of the pool and return at once.
             self.shared.lock().check_open()?;
         }
         for (name, life) in THREADS.into_iter().take(needed).skip(threads.len()) {
-            let shared = Arc::clone(&self.shared);
-            let thread = spawn_quiet(name, move || {
-                // Only a fault of ours can end here early; nobody shall wait for ever then.
-                if catch_unwind(AssertUnwindSafe(|| life(&shared))).is_err() {
-                    shared.abandon(&format!("the thread {name} ended by a panic"));
-                    drop(shared.wake_due(shared.lock()));
-                }
-            });
+            let thread = spawn_life(&self.shared, name, life);
             threads.push(
                 thread.map_err(|error| Error::os("a pool's thread could not be started", error))?,
             );
@@ -440,6 +437,25 @@ impl Pool {
         self.ready.store(true, Ordering::Release);
         Ok(())
     }
+}
+
+/// What a thread of a pool does.
+type Life = fn(&Arc<Shared>);
+
+/// Starts a thread of a pool.
+pub(super) fn spawn_life(
+    shared: &Arc<Shared>,
+    name: &'static str,
+    life: Life,
+) -> io::Result<JoinHandle<()>> {
+    let shared = Arc::clone(shared);
+    spawn_quiet(name, move || {
+        // Only a fault of ours can end here early; nobody shall wait for ever then.
+        if catch_unwind(AssertUnwindSafe(|| life(&shared))).is_err() {
+            shared.abandon(&format!("the thread {name} ended by a panic"));
+            drop(shared.wake_due(shared.lock()));
+        }
+    })
 }
 
 impl Drop for Pool {

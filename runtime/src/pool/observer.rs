@@ -98,7 +98,7 @@ impl State {
             // This may be another thread, and the courier asleep.
             self.ringer.ring();
         } else {
-            self.observers.courier.notify_one();
+            self.wake_courier();
         }
     }
 }

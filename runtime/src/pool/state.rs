@@ -3,6 +3,7 @@
 use std::collections::{BTreeSet, VecDeque};
 use std::ptr::fn_addr_eq;
 use std::sync::{Arc, Condvar};
+use std::thread::JoinHandle;
 use std::time::Duration;
 
 use slab::Slab;
@@ -53,6 +54,15 @@ pub(super) enum Courier {
     Leading,
     /// Another thread leads, and tells it when it stops.
     Relieved,
+}
+
+/// The courier's thread.
+#[derive(Debug)]
+pub(super) enum Thread {
+    Absent,
+    /// The supervisor shall start it.
+    Wanted,
+    Runs(JoinHandle<()>),
 }
 
 #[derive(Debug)]
@@ -111,6 +121,7 @@ pub(super) struct State {
     /// Threads that wait while another one leads.
     pub(super) followers: Vec<Arc<Condvar>>,
     pub(super) courier: Courier,
+    pub(super) courier_thread: Thread,
     pub(super) gauge: Gauge,
     pub(super) observers: Observers,
     pub(super) callbacks: Callbacks,
@@ -269,6 +280,7 @@ impl State {
             ringer,
             followers: Vec::new(),
             courier: Courier::Idle,
+            courier_thread: Thread::Absent,
             gauge: Gauge::Absent,
             observers: Observers::default(),
             callbacks: Callbacks::default(),

@@ -20,7 +20,7 @@ use super::oom::OomKills;
 use super::output::Streams;
 use super::process::{Start, Teller};
 use super::shared::Shared;
-use super::state::Phase;
+use super::state::{Phase, Thread};
 use super::watch::Doom;
 use crate::family::Place;
 use crate::shm::{Lane, READY, REFUSED, SEGMENT_BYTES};
@@ -63,7 +63,7 @@ impl Ward {
 
 impl Shared {
     /// The supervisor's life; all workers are gone when it returns.
-    pub(super) fn supervise(&self) {
+    pub(super) fn supervise(self: &Arc<Self>) {
         std::thread::scope(|scope| {
             let life = catch_unwind(AssertUnwindSafe(|| self.supervise_within(scope)));
             if life.is_err() {
@@ -76,7 +76,7 @@ impl Shared {
         });
     }
 
-    fn supervise_within<'scope>(&'scope self, scope: &'scope Scope<'scope, '_>) {
+    fn supervise_within<'scope>(self: &'scope Arc<Self>, scope: &'scope Scope<'scope, '_>) {
         let mut wards: Vec<Ward> = Vec::new();
         let mut guardian = Guardian::new();
         let mut next_id = 0;
@@ -84,8 +84,9 @@ impl Shared {
         // When the next worker may be started, after one could not.
         let mut retry = None;
         loop {
-            let condemned = {
+            let (condemned, courier) = {
                 let mut state = self.lock();
+                let courier = self.start_courier(&mut state);
                 if state.phase == Phase::Closed {
                     break;
                 }
@@ -99,8 +100,9 @@ impl Shared {
                     });
                     state.gauge = started.map_or(Gauge::Absent, |_| Gauge::Looks);
                 }
-                std::mem::take(&mut state.condemned)
+                (std::mem::take(&mut state.condemned), courier)
             };
+            let courier = (!courier).then(|| Instant::now() + FIRST_PAUSE);
             for ward in wards.iter().filter(|ward| condemned.contains(&ward.id)) {
                 self.kill(ward);
             }
@@ -131,7 +133,7 @@ impl Shared {
                 oom_kills.worker_starts();
                 retry = self.start_one(next_id, &mut wards, &mut guardian);
             } else {
-                let due = [retry, guardian.due(), oom_kills.due()];
+                let due = [retry, courier, guardian.due(), oom_kills.due()];
                 self.wait_for_news(&wards, &guardian, due, look);
             }
         }
@@ -215,7 +217,7 @@ impl Shared {
         &self,
         wards: &[Ward],
         guardian: &Guardian,
-        due: [Option<Instant>; 3],
+        due: [Option<Instant>; 4],
         look: u64,
     ) {
         let limits = wards.iter().filter_map(|ward| ward.birth);
@@ -400,6 +402,13 @@ impl Shared {
 
     /// Ends all workers: idle ones by asking, busy ones by force.
     fn end(&self, mut wards: Vec<Ward>, mut guardian: Guardian, mut oom_kills: OomKills) {
+        let state = self.lock();
+        if matches!(state.courier_thread, Thread::Wanted) {
+            // There was no thread to be had for it.
+            drop(self.wake_due(state));
+        } else {
+            drop(state);
+        }
         // Some may have become ready just now.
         self.greet(&mut wards);
         for ward in &mut wards {

@@ -89,7 +89,7 @@ impl Shared {
             match state.followers.first() {
                 Some(next) => next.notify_one(),
                 None if state.courier != Courier::Relieved => {}
-                None if state.has_work() => self.courier.notify_one(),
+                None if state.has_work() => state.wake_courier(),
                 // It is asleep, and is woken when there is work for it again.
                 None => state.courier = Courier::Idle,
             }

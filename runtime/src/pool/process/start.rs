@@ -7,6 +7,7 @@ use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use super::super::chunk::Chunk;
+use super::super::courier::HOLD_BACK;
 use super::super::link::Link;
 use super::super::shared::Shared;
 use super::super::state::{Phase, State};
@@ -34,6 +35,8 @@ pub(in crate::pool) struct OwnCall {
     pub(in crate::pool) function: FunctionId,
     /// When it is killed, in nanoseconds.
     kill_at: u64,
+    /// When the courier is to look after its result, in nanoseconds: until then its caller mostly does.
+    carry_at: u64,
 }
 
 impl Shared {
@@ -63,6 +66,7 @@ impl Shared {
                     life: Arc::clone(&teller.life),
                     function: chunk.function,
                     kill_at: u64::MAX,
+                    carry_at: now_nanos().saturating_add(nanos_of(HOLD_BACK)),
                 });
                 let mut state = self.lock();
                 state.count_out(chunk.call);
@@ -77,7 +81,6 @@ impl Shared {
                 ward.teller = Some(teller);
                 wards.push(ward);
                 state.links.push(link);
-                self.arm_courier(&mut state);
             }
             Err(error) => start.teller.failed(Error::new(ErrorKind::Start {
                 reason: error.to_string(),
@@ -107,10 +110,12 @@ impl Shared {
         }
     }
 
-    /// Kills the processes whose time is over. Gives the time of the next look, in nanoseconds.
+    /// Kills the processes whose time is over, and has the courier look after those that run for long. Gives the time of the next look, in nanoseconds.
     pub(in crate::pool) fn kill_due(&self, state: &mut State, now: u64) -> u64 {
         let mut next = u64::MAX;
+        let mut carry = false;
         for link in &mut state.links {
+            let idle = link.idle();
             let Some(process) = &mut link.process else {
                 continue;
             };
@@ -119,7 +124,14 @@ impl Shared {
                 state.condemned.push(link.id);
                 self.notify.notify();
             }
-            next = next.min(process.kill_at);
+            if process.carry_at <= now || idle {
+                carry |= !idle;
+                process.carry_at = u64::MAX;
+            }
+            next = next.min(process.kill_at).min(process.carry_at);
+        }
+        if carry {
+            self.arm_courier(state);
         }
         next
     }
