@@ -7,11 +7,13 @@ use std::os::fd::{AsFd, BorrowedFd};
 use std::time::{Duration, Instant};
 
 use crate::shm::{GROUPS, GROUPS_BYTES, Groups, Leader};
-use crate::sys::{Child, ChildSpec, Segment, environment_with, open_self, started};
+use crate::sys::{Child, ChildSpec, Segment, UNKNOWN, environment_with, open_self, started};
 use crate::worker::{GUARD_NAME, GuardAttach};
 
 /// Programs that are done earlier than this after their first worker have no guardian.
 const DELAY: Duration = Duration::from_millis(200);
+/// When a worker was started is asked for so long after that: many a process of its own is gone by then.
+const TELL_DELAY: Duration = Duration::from_millis(10);
 /// A guardian that could not be started, or that has ended, is replaced so many times. Each time
 /// takes twice as long as the one before.
 const TRIES: u32 = 8;
@@ -29,6 +31,9 @@ const TRIES: u32 = 8;
 pub(super) struct Guardian {
     /// Ids of the leaders of groups, by slot.
     leaders: Vec<Option<u32>>,
+    /// Slots of leaders that it was told the ids of only, and when it is told the rest.
+    untold: Vec<usize>,
+    tell_at: Option<Instant>,
     /// When to start it; none while it runs or is not needed.
     due: Option<Instant>,
     tries: u32,
@@ -48,6 +53,8 @@ impl Guardian {
     pub(super) fn new() -> Self {
         Self {
             leaders: Vec::new(),
+            untold: Vec::new(),
+            tell_at: None,
             due: None,
             tries: 0,
             process: None,
@@ -79,14 +86,37 @@ impl Guardian {
 
     fn set(&mut self, slot: usize, leader: Option<u32>) {
         self.leaders[slot] = leader;
+        self.untold.retain(|one| *one != slot);
         if let Some(process) = &self.process {
-            process.groups.set(slot, leader.and_then(known));
+            let leader = leader.map(|id| Leader {
+                id,
+                started: UNKNOWN,
+            });
+            process.groups.set(slot, leader);
+            if leader.is_some() {
+                self.untold.push(slot);
+                let at = || Instant::now() + TELL_DELAY;
+                self.tell_at.get_or_insert_with(at);
+            }
+        }
+        if self.untold.is_empty() {
+            self.tell_at = None;
+        }
+    }
+
+    fn tell(&mut self) {
+        self.tell_at = None;
+        for slot in std::mem::take(&mut self.untold) {
+            if let Some(process) = &self.process {
+                let leader = self.leaders[slot].and_then(known);
+                process.groups.set(slot, leader);
+            }
         }
     }
 
     /// When [`tend`](Self::tend) has something to do, if nothing happens before.
     pub(super) fn due(&self) -> Option<Instant> {
-        self.due
+        self.due.into_iter().chain(self.tell_at).min()
     }
 
     /// Readable when [`tend`](Self::tend) has something to do.
@@ -100,6 +130,9 @@ impl Guardian {
         if self.process.as_mut().is_some_and(ended) {
             self.process = None;
             self.retry();
+        }
+        if self.tell_at.is_some_and(|at| at <= Instant::now()) {
+            self.tell();
         }
         if self.due.is_some_and(|due| due <= Instant::now()) {
             self.due = None;

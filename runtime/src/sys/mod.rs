@@ -60,7 +60,7 @@ pub(crate) use thread::{
     online_cpus, program_name, spawn_quiet, watch_forks,
 };
 pub(crate) use tree::{
-    become_subreaper, kill_group_of, open_self, reap_beyond, terminate, wait_for_ends,
+    UNKNOWN, become_subreaper, kill_group_of, open_self, reap_beyond, terminate, wait_for_ends,
 };
 
 #[cfg(test)]

@@ -107,15 +107,19 @@ pub(super) fn kill_group(pid: Pid, pidfd: BorrowedFd<'_>, reserved: bool) {
     }
 }
 
+/// Of a process whose start was not asked for: nothing starts together with the kernel.
+pub(crate) const UNKNOWN: u64 = 0;
+
 /// Kills the group that was led by the process with this id that was [started](proc::started) then.
 ///
 /// The leader need not be a child of this process, and may have ended. Then its group keeps the id
-/// from being used again; an empty group does not, so it has to have ended only just now.
+/// from being used again; an empty group does not, so it has to have ended only just now. With the start
+/// [unknown](UNKNOWN) it has to be started only just now.
 pub(crate) fn kill_group_of(id: u32, started: u64) {
     let Some(pid) = i32::try_from(id).ok().and_then(Pid::from_raw) else {
         return;
     };
-    let is_another = proc::started(id).is_some_and(|found| found != started);
+    let is_another = started != UNKNOWN && proc::started(id).is_some_and(|found| found != started);
     // The group of the first process would be everything.
     if pid != Pid::INIT && !is_another {
         let _ = kill_process_group(pid, Signal::KILL);
