@@ -1,6 +1,6 @@
 //! A chunk that a worker has begun: what it has not begun of it goes to workers that are idle.
 
-use parproc::{TaskError, parallel};
+use parproc::{Pool, TaskError, parallel};
 use parproc_tests::{Guest, Meeting, Tally, in_time, meet, note, pool, settled};
 
 const ITEMS: u64 = 50;
@@ -107,5 +107,62 @@ fn results_of_items_taken_over_are_there_before_the_one_that_stays() {
         assert_eq!(others.last(), Some(&(0, 0)));
         others.sort_unstable();
         assert!(others.iter().map(|(_, square)| *square).eq(squares()));
+    });
+}
+
+/// Tiny, unless it is the one that stays.
+#[parallel]
+fn pass(meeting: &str, item: u64) -> u64 {
+    if item == 0 {
+        meet(meeting, item);
+    }
+    item + 1
+}
+
+/// Has the pool learnt that its items are tiny.
+fn learn(pool: &Pool) {
+    for _ in 0..20 {
+        pool.map(pass, (1..1_000_u64).map(|item| ("", item)))
+            .unwrap();
+    }
+}
+
+#[test]
+fn a_tiny_function_that_takes_long_for_once_holds_up_nothing_else() {
+    in_time(|| {
+        let (pool, meeting) = (pool(3), Meeting::new());
+        learn(&pool);
+        for _ in 0..3 {
+            let stays = pool.spawn(pass, (meeting.name(), 0)).unwrap();
+            let guest = meeting.wait();
+            // Those go first to the worker that is busy.
+            let items = (1..1_000_u64).map(|item| ("", item));
+            assert!(pool.map(pass, items).unwrap().into_iter().eq(2..=1_000));
+            let tasks: Vec<_> = (1..1_000_u64)
+                .map(|item| pool.spawn(pass, ("", item)).unwrap())
+                .collect();
+            for (item, task) in (1..).zip(tasks) {
+                assert_eq!(task.join().unwrap(), item + 1);
+            }
+            drop(guest);
+            assert_eq!(stays.join().unwrap(), 1);
+        }
+    });
+}
+
+#[test]
+fn tasks_that_nobody_waits_for_are_not_held_up_either() {
+    in_time(|| {
+        let (pool, meeting) = (pool(3), Meeting::new());
+        learn(&pool);
+        // Each holds up a worker, whichever of them stand in one chunk.
+        let stay: Vec<_> = (0..3)
+            .map(|_| pool.spawn(pass, (meeting.name(), 0)).unwrap())
+            .collect();
+        let guests = [meeting.wait(), meeting.wait(), meeting.wait()];
+        drop(guests);
+        for task in stay {
+            assert_eq!(task.join().unwrap(), 1);
+        }
     });
 }

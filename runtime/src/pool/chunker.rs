@@ -1,5 +1,7 @@
 //! How many items go into the next chunk.
 
+use super::balance::useful;
+
 /// A chunk is meant to take this long: far more than handing it over costs, and short enough that
 /// results, and a fair share of the rest, are never far away.
 const SLICE_NANOS: f64 = 2_000_000.0;
@@ -19,16 +21,18 @@ pub(super) const FULL_OBJECTS: usize = 64;
 pub(super) struct Chunker {
     fixed: Option<usize>,
     workers: usize,
+    cpus: usize,
     last: usize,
 }
 
 impl Chunker {
-    pub(super) fn new(fixed: Option<usize>, workers: usize) -> Self {
+    pub(super) fn new(fixed: Option<usize>, workers: usize, cpus: usize) -> Self {
         // Without workers there is nothing to hand over, and each result is wanted at once.
         let fixed = if workers == 0 { Some(1) } else { fixed };
         Self {
             fixed,
             workers,
+            cpus,
             last: 0,
         }
     }
@@ -37,7 +41,7 @@ impl Chunker {
     ///
     /// `cost` is what an item took lately in nanoseconds, `remaining` how many are left if that is
     /// known. Guided self-scheduling (Polychronopoulos and Kuck, 1987), with a share of the rest of
-    /// 1 in 2 for each worker, and the slice as its upper bound.
+    /// 1 in 2 for each worker that is of use, and the slice as its upper bound.
     pub(super) fn next(&mut self, cost: Option<f64>, remaining: Option<usize>) -> usize {
         if let Some(fixed) = self.fixed {
             return fixed.min(LARGEST);
@@ -48,7 +52,7 @@ impl Chunker {
         let items = |nanos: f64| (nanos / cost.max(0.1)) as usize;
         let mut size = items(SLICE_NANOS).min(self.last.saturating_mul(GROWTH).max(GROWTH));
         if let Some(remaining) = remaining {
-            let share = remaining / (2 * self.workers);
+            let share = remaining / (2 * self.workers.min(useful(self.cpus, Some(cost))));
             size = size.min(share.max(items(LEAST_NANOS)));
         }
         self.last = size.clamp(1, LARGEST);
@@ -62,12 +66,12 @@ mod tests {
 
     #[test]
     fn an_unknown_cost_is_learnt_from_single_items() {
-        assert_eq!(Chunker::new(None, 4).next(None, Some(1_000_000)), 1);
+        assert_eq!(Chunker::new(None, 4, 4).next(None, Some(1_000_000)), 1);
     }
 
     #[test]
     fn chunks_grow_to_the_slice_and_shrink_at_the_end() {
-        let mut chunker = Chunker::new(None, 2);
+        let mut chunker = Chunker::new(None, 2, 4);
         let sizes: Vec<_> = (0..6)
             .map(|_| chunker.next(Some(100.0), Some(10_000_000)))
             .collect();
@@ -81,14 +85,25 @@ mod tests {
     }
 
     #[test]
+    fn workers_that_are_of_no_use_get_no_share() {
+        let share = |workers, cost| {
+            let mut chunker = Chunker::new(None, workers, 2);
+            (0..6).map(|_| chunker.next(Some(cost), Some(1_000))).max()
+        };
+        assert_eq!(share(64, 20.0), share(1, 20.0));
+        assert_eq!(share(64, 10_000.0), share(2, 10_000.0));
+        assert!(share(64, 30_000.0) < share(2, 30_000.0));
+    }
+
+    #[test]
     fn slow_items_go_one_by_one() {
-        let mut chunker = Chunker::new(None, 2);
+        let mut chunker = Chunker::new(None, 2, 2);
         assert_eq!(chunker.next(Some(5e9), Some(100)), 1);
     }
 
     #[test]
     fn a_fixed_size_is_kept() {
-        let mut chunker = Chunker::new(Some(7), 2);
+        let mut chunker = Chunker::new(Some(7), 2, 2);
         assert_eq!(chunker.next(Some(5e9), Some(100)), 7);
         assert_eq!(chunker.next(None, None), 7);
     }

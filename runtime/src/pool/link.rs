@@ -77,9 +77,11 @@ pub(super) struct Link {
     pub(super) doom: Option<Doom>,
     /// Its progress when it was last looked at for being overdue, and when that was first seen.
     pub(super) seen: (u64, u64),
-    /// The chunk that it ran and how many items it had begun when it was last looked at for standing
-    /// still, and when that was first seen.
+    /// The chunk that it ran and how many items it had begun when it was last looked at for being held up,
+    /// and when that was first seen.
     still: ((u64, u64), u64),
+    /// That was long before.
+    held_up: bool,
     pub(super) init: Progress,
     /// It is there for one call only, if it is that of a process.
     pub(super) process: Option<OwnCall>,
@@ -160,6 +162,7 @@ impl Link {
             doom: None,
             seen: (0, 0),
             still: ((0, 0), now),
+            held_up: false,
             process: None,
             init: Progress::Done,
         }
@@ -418,15 +421,21 @@ impl Link {
         rest - u64::from(next && rest > 0)
     }
 
-    /// True when it has not begun another item for so many nanoseconds, as far as is known from this and
-    /// the last time that it was asked.
-    pub(super) fn stands_still(&mut self, now: u64, nanos: u64) -> bool {
+    /// Finds out whether it has not begun another item for so many nanoseconds, from this and the last
+    /// look.
+    pub(super) fn look_whether_held_up(&mut self, now: u64, nanos: u64) {
         let begun = begun(&self.lane.worker.started.0, Ordering::Acquire);
         let number = self.in_flight.front().map_or(0, |front| front.number);
         if self.still.0 != (number, begun) {
             self.still = ((number, begun), now);
         }
-        now.saturating_sub(self.still.1) >= nanos
+        self.held_up = now.saturating_sub(self.still.1) >= nanos;
+    }
+
+    /// True when it was so, and is still at the same chunk.
+    pub(super) fn is_held_up(&self) -> bool {
+        let front = self.in_flight.front();
+        self.held_up && front.is_some_and(|front| front.number == self.still.0.0)
     }
 
     /// Takes back what the worker has not begun of the chunk that it runs. What it has begun remains

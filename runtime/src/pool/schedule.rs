@@ -1,7 +1,6 @@
 //! Which worker gets which chunk, and reading what workers wrote.
 
 use std::sync::atomic::Ordering;
-use std::time::Duration;
 
 use super::chunk::Chunk;
 use super::death::Barren;
@@ -24,13 +23,6 @@ const WAITING_BYTES: usize = RING_BYTES / 2;
 /// Tasks that are given at once are meant to take this long: more than handing them over costs, and no
 /// time that anybody would notice.
 const TASKS_NANOS: f64 = 100_000.0;
-/// An item of a chunk that can be divided takes 7 ns more: of one that takes so many nanoseconds it is
-/// not worth it.
-const WORTH_DIVIDING: f64 = 300.0;
-/// What a worker will be done with in this time is left to it: another one would have to be woken.
-const WORTH_TAKING: f64 = 100_000.0;
-/// Unless it is not done with an item for so long.
-const STANDS_STILL: u64 = 100_000;
 /// How long to spin for the next message while a core is free for it: about the time that waking a
 /// sleeping process takes.
 pub(super) const SPIN_NANOS: u32 = 50_000;
@@ -157,7 +149,8 @@ impl Shared {
         }
         loop {
             while let Some(next) = state.queue.front()
-                && let Some(index) = choose(state, &links, next, self.may_begin(&links))
+                && let Some(index) =
+                    choose(state, &links, next, self.may_employ(state, &links, next))
                 && let Some(chunk) = state.queue.pop_front()
             {
                 let Some(chunk) = self.portion(state, chunk) else {
@@ -188,75 +181,6 @@ impl Shared {
         wrote
     }
 
-    /// With nothing queued and a worker idle, queues what another one has not begun: a chunk that waits,
-    /// or parts of the one that it runs. Says whether there was such.
-    fn take_back_for_idle(&self, state: &mut State, links: &mut [Link]) -> bool {
-        let idle = self.idle(links);
-        if idle == 0 || !state.queue.is_empty() {
-            return false;
-        }
-        if let Some(chunk) = steal(links) {
-            state.queue.push_back(chunk);
-            return true;
-        }
-        let Some(mut rest) = self.steal_rest(state, links) else {
-            return false;
-        };
-        // One part is for the worker itself, or whoever is done first.
-        for parts in (1..=idle as u32 + 1).rev() {
-            let count = rest.count.div_ceil(parts);
-            if count == rest.count {
-                break;
-            }
-            let part = self.split(&mut rest, count);
-            state.count_out(part.call);
-            state.queue.push_back(part);
-        }
-        state.count_out(rest.call);
-        state.queue.push_back(rest);
-        true
-    }
-
-    /// How many idle workers can be given something.
-    fn idle(&self, links: &[Link]) -> usize {
-        if !self.may_begin(links) {
-            return 0;
-        }
-        let idle = links.iter().filter(|link| link.idle() && link.takes_more());
-        idle.count()
-    }
-
-    /// What the worker with the longest rest has not begun of the chunk that it runs, if an idle worker
-    /// does better to begin it now.
-    fn steal_rest(&self, state: &State, links: &mut [Link]) -> Option<Chunk> {
-        let mut longest: Option<(f64, &mut Link)> = None;
-        for link in links {
-            let rest = link.rest();
-            if rest == 0 {
-                continue;
-            }
-            let cost = link.in_flight.front().map(|front| front.chunk.function);
-            let cost = cost.and_then(|function| state.cost(function));
-            let nanos = cost.map_or(0.0, |cost| cost * rest as f64);
-            let soon = nanos < WORTH_TAKING && link.is_ready();
-            if soon && !link.stands_still(now_nanos(), STANDS_STILL) {
-                continue;
-            }
-            if longest.as_ref().is_none_or(|(most, _)| nanos > *most) {
-                longest = Some((nanos, link));
-            }
-        }
-        longest?
-            .1
-            .take_rest(|chunk, count| self.split(chunk, count))
-    }
-
-    /// When to look again whether what a worker has not begun is to be taken back.
-    pub(super) fn next_look_at_rests(&self, state: &State) -> Option<Duration> {
-        let waits = self.idle(&state.links) > 0 && state.links.iter().any(|link| link.rest() > 0);
-        waits.then_some(Duration::from_nanos(STANDS_STILL))
-    }
-
     /// What a worker has not begun of the chunk that has the task is queued, before all others.
     pub(super) fn take_back_from(&self, state: &mut State, key: TaskKey) {
         let front_has = |link: &Link| {
@@ -277,12 +201,12 @@ impl Shared {
     }
 
     /// Takes the first items of a chunk out.
-    fn split(&self, chunk: &mut Chunk, count: u32) -> Chunk {
+    pub(super) fn split(&self, chunk: &mut Chunk, count: u32) -> Chunk {
         chunk.take_items(count, self.table.arguments(chunk.function))
     }
 
     /// True when an idle worker may be given something: spare ones are more than may work at once.
-    fn may_begin(&self, links: &[Link]) -> bool {
+    pub(super) fn may_begin(&self, links: &[Link]) -> bool {
         let working = links.iter().filter(|link| link.works());
         working.count() < self.workers()
     }
@@ -356,23 +280,6 @@ impl Shared {
         }
     }
 
-    /// True if the items of a chunk are worth what it takes to have them back one by one.
-    fn is_divisible(&self, state: &State, link: &Link, chunk: &Chunk) -> bool {
-        let alone = link.process.is_some() || self.setup.actor.is_some();
-        if alone || !link.init.is_done() || chunk.payload.waits() {
-            return false;
-        }
-        if chunk.count == 1 {
-            // It waits for the worker's start only.
-            return !link.is_ready();
-        }
-        // Tasks need not come one after the other, and cost more than that anyway.
-        chunk.tasks
-            || state
-                .cost(chunk.function)
-                .is_none_or(|cost| cost >= WORTH_DIVIDING)
-    }
-
     /// As many workers as there are chunks and items behind others, up to the pool's size, and the spare
     /// ones.
     fn want_workers(&self, state: &mut State) {
@@ -404,7 +311,7 @@ impl Shared {
 
 /// The worker that the next chunk goes to: of the idle ones the one that was busy last, since its
 /// core is awake; else the one with the least to do, if it has not enough already.
-fn choose(state: &State, links: &[Link], next: &Chunk, may_begin: bool) -> Option<usize> {
+fn choose(state: &State, links: &[Link], next: &Chunk, may_employ: bool) -> Option<usize> {
     let able = || {
         links
             .iter()
@@ -412,7 +319,7 @@ fn choose(state: &State, links: &[Link], next: &Chunk, may_begin: bool) -> Optio
             .filter(|(_, link)| link.takes_more())
     };
     let idle = able()
-        .filter(|(_, link)| may_begin && link.idle())
+        .filter(|(_, link)| may_employ && link.idle())
         .max_by_key(|(_, link)| link.used);
     if let Some((index, _)) = idle {
         return Some(index);
@@ -440,16 +347,6 @@ fn choose(state: &State, links: &[Link], next: &Chunk, may_begin: bool) -> Optio
         })
         .min_by_key(|(_, link)| link.in_flight.len())
         .map(|(index, _)| index)
-}
-
-/// A chunk that waits behind another one, from the worker with the most of them that can give one.
-fn steal(links: &mut [Link]) -> Option<Chunk> {
-    let mut victims: Vec<&mut Link> = links
-        .iter_mut()
-        .filter(|link| link.in_flight.len() >= 2)
-        .collect();
-    victims.sort_by_key(|link| std::cmp::Reverse(link.in_flight.len()));
-    victims.into_iter().find_map(Link::revoke_newest)
 }
 
 /// How many workers have something to do.

@@ -133,7 +133,8 @@ impl Shared {
     /// Queues a task: together with the ones before it if these wait, and all workers have something to
     /// do.
     fn enqueue_task(&self, state: &mut State, task: Chunk) -> Vec<u8> {
-        if state.queue.len() >= self.workers()
+        let useful = self.useful(state, task.function).min(self.workers());
+        if state.queue.len() >= useful
             && let Some(last) = state.queue.back_mut()
             && last.absorb(&task)
         {

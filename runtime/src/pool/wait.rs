@@ -163,6 +163,7 @@ impl Shared {
                 drop(state);
                 sleeper.sleep(announced, patience);
                 state = self.lock();
+                self.look_at_rests(&mut state);
             }
         }
         state.led = false;
