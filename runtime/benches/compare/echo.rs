@@ -1,11 +1,9 @@
 //! Large vectors there and back.
 
-use std::time::Duration;
-
 use parproc::{Function, parallel};
 
 use super::contest::{Contest, Who};
-use super::hand::{Hands, echoes};
+use super::hand::{Hands, LARGE, echoes};
 use super::measure::{Outcome, Scale, check, pool, time};
 use super::peers::work::{Reply, Request};
 use super::peers::{farms, python};
@@ -77,7 +75,7 @@ where
         })
         .collect();
     let pool = pool(WORKERS)?;
-    let mut rings = Hands::rings(WORKERS, Duration::ZERO, || echoes(BLOCK))?;
+    let mut rings = Hands::rings(WORKERS, LARGE, || echoes(BLOCK))?;
     let mut sockets = Hands::sockets(WORKERS, || echoes(BLOCK))?;
     let [mut in_ring, mut in_socket, mut used] = [(); 3].map(|()| source.clone());
 

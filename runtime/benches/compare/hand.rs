@@ -3,7 +3,6 @@
 
 use std::io::{self, BufRead, Read, Write};
 use std::os::unix::net::UnixStream;
-use std::time::Duration;
 
 use super::measure::Outcome;
 use super::peers::farm::{deal_in_turns, pull_each};
@@ -16,19 +15,24 @@ const BATCH: usize = 4096;
 /// Batches that a worker has at a time: fewer than the buffers of a socket hold.
 const BATCHES: usize = 2;
 
+/// The bytes of a ring for all that a worker has of small items at a time.
+pub(crate) const SMALL: usize = 1 << 18;
+/// Those of a ring for large blocks.
+pub(crate) const LARGE: usize = 1 << 20;
+
 /// Workers, and how to reach them.
 pub(crate) struct Hands<S> {
     workers: Vec<(S, Peer)>,
 }
 
 impl Hands<RingStream> {
-    /// `serve` makes, before the fork, what the worker runs: it must not allocate.
+    /// Rings of so many bytes; `serve` makes, before the fork, what the worker runs: it must not allocate.
     pub(crate) fn rings<F: FnOnce(RingStream)>(
         workers: usize,
-        spin: Duration,
+        size: usize,
         serve: impl Fn() -> F,
     ) -> io::Result<Self> {
-        Self::new(workers, || RingStream::pair(spin), serve)
+        Self::new(workers, || RingStream::pair(size), serve)
     }
 }
 

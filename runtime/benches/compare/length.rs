@@ -1,12 +1,11 @@
 //! Large arguments and small results: what the way there costs.
 
 use std::hint::black_box;
-use std::time::Duration;
 
 use parproc::parallel;
 
 use super::contest::{Contest, Who};
-use super::hand::{Hands, sizes};
+use super::hand::{Hands, LARGE, sizes};
 use super::measure::{Outcome, Scale, check, pool, time};
 use super::peers::work::Request;
 use super::peers::{farms, python};
@@ -31,7 +30,7 @@ pub(crate) fn run(scale: Scale, table: &mut Table) -> Outcome<()> {
     let source: Vec<Vec<u8>> = (0..blocks).map(|block| vec![block as u8; BLOCK]).collect();
     let mut used = source.clone();
     let pool = pool(WORKERS)?;
-    let mut rings = Hands::rings(WORKERS, Duration::ZERO, sizes)?;
+    let mut rings = Hands::rings(WORKERS, LARGE, sizes)?;
 
     let timed = |work: &mut dyn FnMut() -> Outcome<Vec<u64>>| {
         let (results, nanos) = time(work);

@@ -2,19 +2,22 @@
 //!
 //! `cargo bench -p parproc --bench compare` prints a Markdown table of medians, and takes a minute
 //! and a half. `-- --quick` runs each measurement a few times only, to see that it works; other words
-//! choose sections: `-- echo map`. What the columns mean is printed below the table.
+//! choose sections: `-- echo map`. `-- --write FOLDER` writes `compare.md` and a chart, `compare.svg`. What
+//! the columns mean is printed below the tables.
 //!
 //! Contestants take turns: ours, theirs, ours, theirs, … A ratio is formed within each round, so that
 //! what else the machine does meets both. Every result is checked.
 
 mod actor;
 mod channel;
+mod chart;
 mod child;
 mod contest;
 mod echo;
 mod failure;
 mod hand;
 mod length;
+mod linked;
 mod map;
 mod measure;
 mod memory;
@@ -37,6 +40,8 @@ mod tasks;
 mod uneven;
 mod workers;
 
+use std::fs;
+use std::path::PathBuf;
 use std::process::ExitCode;
 
 use measure::{Outcome, Scale};
@@ -44,7 +49,7 @@ use table::Table;
 
 type Section = fn(Scale, &mut Table) -> Outcome<()>;
 
-const SECTIONS: [(&str, Section); 17] = [
+const SECTIONS: [(&str, Section); 18] = [
     ("round-trip", round_trip::run),
     ("map", map::run),
     ("strings", strings::run),
@@ -52,6 +57,7 @@ const SECTIONS: [(&str, Section); 17] = [
     ("echo", echo::run),
     ("length", length::run),
     ("start", start::run),
+    ("linked", linked::run),
     ("process", process::run),
     ("uneven", uneven::run),
     ("memory", memory::run),
@@ -82,8 +88,10 @@ fn main() -> ExitCode {
 }
 
 fn compare() -> Outcome<()> {
-    let (flags, words): (Vec<_>, Vec<_>) = std::env::args()
-        .skip(1)
+    let mut arguments: Vec<String> = std::env::args().skip(1).collect();
+    let folder = folder(&mut arguments)?;
+    let (flags, words): (Vec<_>, Vec<_>) = arguments
+        .into_iter()
         .partition(|argument| argument.starts_with('-'));
     // Cargo passes `--bench` when it measures, and not when it only tests that benches run.
     let measured = flags.iter().any(|flag| flag == "--bench");
@@ -105,6 +113,28 @@ fn compare() -> Outcome<()> {
             section(scale, &mut table).map_err(|error| format!("{name}: {error}"))?;
         }
     }
-    print!("{}", report::report(&table, scale));
+    let report = report::report(&table, scale);
+    print!("{report}");
+    if let Some(folder) = folder {
+        fs::create_dir_all(&folder)?;
+        fs::write(folder.join("compare.md"), report)?;
+        if let Some(chart) = chart::chart(table.contests())? {
+            fs::write(folder.join("compare.svg"), chart)?;
+        }
+    }
     Ok(())
+}
+
+/// Takes `--write FOLDER` out of the arguments.
+fn folder(arguments: &mut Vec<String>) -> Outcome<Option<PathBuf>> {
+    let Some(place) = arguments.iter().position(|word| word == "--write") else {
+        return Ok(None);
+    };
+    if place + 1 == arguments.len() {
+        return Err("`--write` needs a folder".into());
+    }
+    Ok(arguments
+        .drain(place..place + 2)
+        .next_back()
+        .map(PathBuf::from))
 }

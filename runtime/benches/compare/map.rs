@@ -1,11 +1,9 @@
 //! A function that does next to nothing over very many numbers.
 
-use std::time::Duration;
-
 use rayon::iter::{IntoParallelRefIterator, ParallelIterator};
 
 use super::contest::{Contest, Who};
-use super::hand::{Hands, batches};
+use super::hand::{Hands, SMALL, batches};
 use super::measure::{Outcome, Scale, check, pool, threads, time};
 use super::peers::farm::Farm;
 use super::peers::work::{Request, mix};
@@ -29,7 +27,7 @@ fn compare(scale: Scale, count: usize, moonshot: Limit, table: &mut Table) -> Ou
     let items: Vec<u64> = (0..count as u64).collect();
     let expected: Vec<u64> = items.iter().map(|x| mix(*x)).collect();
     let (pool, threads) = (pool(WORKERS)?, threads(WORKERS)?);
-    let mut rings = Hands::rings(WORKERS, Duration::ZERO, batches)?;
+    let mut rings = Hands::rings(WORKERS, SMALL, batches)?;
     let mut sockets = Hands::sockets(WORKERS, batches)?;
 
     // The results are dropped after the clock has stopped.

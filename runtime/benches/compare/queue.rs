@@ -30,10 +30,7 @@ pub(crate) fn run(scale: Scale, table: &mut Table) -> Outcome<()> {
     let count = scale.pick(1_000_000, 20_000);
     let mut contest = Contest::new(scale);
     contest.enter_slow(Who::Ours, || in_child("ours", count));
-    contest.absent(
-        Who::Hand,
-        "what the caller's own queue keeps: the size of an entry",
-    );
+    contest.absent(Who::Hand, "a queue of one's own has what its entries have");
     contest.enter_slow(Who::Rayon, || in_child("rayon", count));
     contest.absent(
         Who::IpcChannel,

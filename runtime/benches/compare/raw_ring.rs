@@ -20,13 +20,13 @@
 use std::cell::UnsafeCell;
 use std::io::{self, BufRead, Read, Write};
 use std::sync::atomic::{AtomicU32, AtomicUsize, Ordering, fence};
-use std::time::{Duration, Instant};
 
 use rustix::thread::futex;
 
 use super::raw::{Line, shared};
 
-const SIZE: usize = 1 << 20;
+/// The largest.
+const MOST: usize = 1 << 20;
 
 #[repr(C)]
 struct Ring {
@@ -34,10 +34,10 @@ struct Ring {
     tail: Line<AtomicUsize>,
     hungry: Line<AtomicU32>,
     stuck: Line<AtomicU32>,
-    bytes: UnsafeCell<[u8; SIZE]>,
+    bytes: UnsafeCell<[u8; MOST]>,
 }
 
-// SAFETY: the one writer touches bytes between head and tail + SIZE only, the one reader the others.
+// SAFETY: the one writer touches bytes between head and tail + size only, the one reader the others.
 unsafe impl Sync for Ring {}
 
 impl Ring {
@@ -56,12 +56,15 @@ pub(crate) struct RingStream {
     into: &'static Ring,
     read: usize,
     there_until: usize,
-    spin: Duration,
+    size: usize,
 }
 
 impl RingStream {
     /// The two ends of a pair of rings, of which the other process takes one over.
-    pub(crate) fn pair(spin: Duration) -> io::Result<(Self, Self)> {
+    ///
+    /// One that is hardly larger than what is in it at a time stays in the cache.
+    pub(crate) fn pair(size: usize) -> io::Result<(Self, Self)> {
+        assert!(size.is_power_of_two() && size <= MOST, "no such ring");
         // SAFETY: a ring is atomics, and bytes that are reached through a raw pointer.
         let there: &'static Ring = unsafe { shared() }?;
         // SAFETY: the same.
@@ -70,11 +73,11 @@ impl RingStream {
             out,
             written: 0,
             shown: 0,
-            room_until: SIZE,
+            room_until: size,
             into,
             read: 0,
             there_until: 0,
-            spin,
+            size,
         };
         Ok((end(there, back), end(back, there)))
     }
@@ -93,16 +96,16 @@ impl RingStream {
         let ring = self.into;
         let read = self.read;
         let come = || ring.head.0.load(Ordering::Acquire) != read;
-        wait(come, &ring.hungry.0, self.spin);
+        wait(come, &ring.hungry.0);
         self.there_until = ring.head.0.load(Ordering::Acquire);
     }
 
     fn await_room(&mut self) {
         self.show();
-        let (ring, full) = (self.out, self.written - SIZE);
+        let (ring, full) = (self.out, self.written - self.size);
         let come = || ring.tail.0.load(Ordering::Acquire) != full;
-        wait(come, &ring.stuck.0, self.spin);
-        self.room_until = ring.tail.0.load(Ordering::Acquire) + SIZE;
+        wait(come, &ring.stuck.0);
+        self.room_until = ring.tail.0.load(Ordering::Acquire) + self.size;
     }
 }
 
@@ -114,20 +117,9 @@ fn wake(asleep: &AtomicU32) {
     }
 }
 
-fn wait(come: impl Fn() -> bool, asleep: &AtomicU32, spin: Duration) {
+fn wait(come: impl Fn() -> bool, asleep: &AtomicU32) {
     if come() {
         return;
-    }
-    if !spin.is_zero() {
-        let start = Instant::now();
-        while start.elapsed() < spin {
-            for _ in 0..32 {
-                std::hint::spin_loop();
-                if come() {
-                    return;
-                }
-            }
-        }
     }
     loop {
         asleep.store(1, Ordering::Relaxed);
@@ -144,22 +136,22 @@ impl Write for RingStream {
     /// Others see it when this is flushed, or full, or when this end waits for something.
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         if self.room_until == self.written {
-            self.room_until = self.out.tail.0.load(Ordering::Acquire) + SIZE;
+            self.room_until = self.out.tail.0.load(Ordering::Acquire) + self.size;
             if self.room_until == self.written {
                 self.await_room();
             }
         }
-        let place = self.written % SIZE;
+        let place = self.written % self.size;
         let count = bytes
             .len()
             .min(self.room_until - self.written)
-            .min(SIZE - place);
+            .min(self.size - place);
         // SAFETY: the place is in the ring.
         let to = unsafe { self.out.start().add(place) };
         // SAFETY: the reader has left these bytes, and will not look at them before they are shown.
         unsafe { std::ptr::copy_nonoverlapping(bytes.as_ptr(), to, count) };
         self.written += count;
-        if count < bytes.len() || self.written - self.shown >= SIZE / 4 {
+        if count < bytes.len() || self.written - self.shown >= self.size / 4 {
             self.show();
         }
         Ok(count)
@@ -179,8 +171,8 @@ impl BufRead for RingStream {
                 self.await_bytes();
             }
         }
-        let place = self.read % SIZE;
-        let count = (self.there_until - self.read).min(SIZE - place);
+        let place = self.read % self.size;
+        let count = (self.there_until - self.read).min(self.size - place);
         // SAFETY: the place is in the ring.
         let from = unsafe { self.into.start().add(place) };
         // SAFETY: the writer has shown these bytes, and leaves them alone until they are consumed.

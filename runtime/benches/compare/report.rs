@@ -117,17 +117,27 @@ fn peers(rows: &[Row]) -> String {
     markdown(&head, &rows)
 }
 
-/// What stands beside rows, and why some took no part.
+/// What is to be known of sections, and why some took no part.
 fn notes(rows: &[Row]) -> String {
-    let mut text = String::from("\n");
+    let mut notes: Vec<String> = Vec::new();
     for row in rows {
         if !row.note.is_empty() {
-            let _ = writeln!(text, "- {}: {}.", row.what, row.note);
+            notes.push(format!("- `{}`: {}.\n", row.section, row.note));
         }
         for (who, figure) in &row.figures {
             if let Err(why) = figure {
-                let _ = writeln!(text, "- {}, {}: skipped: {why}.", row.what, who.name());
+                notes.push(format!(
+                    "- `{}` without {}: {why}.\n",
+                    row.section,
+                    who.name()
+                ));
             }
+        }
+    }
+    let mut text = String::from("\n");
+    for (index, note) in notes.iter().enumerate() {
+        if !notes[..index].contains(note) {
+            text.push_str(note);
         }
     }
     text

@@ -131,11 +131,12 @@ fn contest(scale: Scale, pace: Pace, place: Place, what: &str, table: &mut Table
         1,
         &format!("trip {silence} {}", scale.pick(100, 10)),
     );
-    let (bar, moonshot) = match (place, pace.silence) {
-        (Place::TwoCpus, None) => (2.0, 1.3),
-        _ => (1.15, 1.0),
+    let bars = match (place, pace.silence) {
+        (Place::TwoCpus, None) => [2.0, 1.3].map(|most| Limit::Times(most, Who::Hand)),
+        (_, Some(_)) => [1.15, 1.0].map(|most| Limit::Times(most, Who::Hand)),
+        _ => [Limit::None; 2],
     };
-    let [bar, moonshot] = [bar, moonshot].map(|most| Limit::Times(most, Who::Hand));
+    let [bar, moonshot] = bars;
     let row = Row::of(what, Unit::Micros, contest)?.note(note);
     table.contest(row.bars(bar, moonshot));
     Ok(())

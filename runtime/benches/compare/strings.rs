@@ -1,13 +1,12 @@
 //! Texts to numbers: values that are not plain, and that cost something to make and to drop.
 
 use std::hint::black_box;
-use std::time::Duration;
 
 use parproc::parallel;
 use rayon::iter::{IntoParallelIterator, ParallelIterator};
 
 use super::contest::{Contest, Who};
-use super::hand::{Hands, lengths};
+use super::hand::{Hands, SMALL, lengths};
 use super::measure::{Outcome, Scale, check, pool, threads, time};
 use super::peers::farm::Farm;
 use super::peers::work::Request;
@@ -33,7 +32,7 @@ pub(crate) fn run(scale: Scale, table: &mut Table) -> Outcome<()> {
     let count = scale.pick(1_000_000, 50_000);
     let source: Vec<String> = (0..count).map(|index| format!("{index:0LEN$}")).collect();
     let (pool, threads) = (pool(WORKERS)?, threads(WORKERS)?);
-    let mut rings = Hands::rings(WORKERS, Duration::ZERO, lengths)?;
+    let mut rings = Hands::rings(WORKERS, SMALL, lengths)?;
     let mut sockets = Hands::sockets(WORKERS, lengths)?;
 
     let timed = |work: &mut dyn FnMut() -> Outcome<Vec<u64>>| {

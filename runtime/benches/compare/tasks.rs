@@ -1,10 +1,9 @@
 //! Very many small tasks that are submitted one by one, and then joined.
 
 use std::sync::mpsc;
-use std::time::Duration;
 
 use super::contest::{Contest, Who};
-use super::hand::{Hands, numbers};
+use super::hand::{Hands, SMALL, numbers};
 use super::measure::{Outcome, Scale, check, pool, threads, time};
 use super::peers::farm::Farm;
 use super::peers::work::{Request, step};
@@ -25,7 +24,7 @@ pub(crate) fn run(scale: Scale, table: &mut Table) -> Outcome<()> {
     let items: Vec<u64> = (0..count as u64).collect();
     let expected: Vec<u64> = items.iter().map(|x| step(*x)).collect();
     let (pool, threads) = (pool(WORKERS)?, threads(WORKERS)?);
-    let mut rings = Hands::rings(WORKERS, Duration::ZERO, || numbers(step))?;
+    let mut rings = Hands::rings(WORKERS, SMALL, || numbers(step))?;
     let mut sockets = Hands::sockets(WORKERS, || numbers(step))?;
 
     let timed = |work: &mut dyn FnMut() -> Outcome<Vec<u64>>| {

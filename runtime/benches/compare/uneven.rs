@@ -1,12 +1,11 @@
 //! Work that is all computation, in pieces of equal and of very different lengths.
 
 use std::cell::Cell;
-use std::time::Duration;
 
 use rayon::iter::{IndexedParallelIterator, IntoParallelRefIterator, ParallelIterator};
 
 use super::contest::{Contest, Who};
-use super::hand::{Hands, numbers};
+use super::hand::{Hands, SMALL, numbers};
 use super::measure::{Outcome, Scale, check, pool, threads, time};
 use super::peers::work::{Request, walk};
 use super::peers::{farms, python};
@@ -43,7 +42,7 @@ pub(crate) fn run(scale: Scale, table: &mut Table) -> Outcome<()> {
 fn compare(scale: Scale, name: &str, steps: &[u64], table: &mut Table) -> Outcome<()> {
     let expected: Vec<u64> = steps.iter().map(|steps| walk(*steps)).collect();
     let (pool, threads) = (pool(WORKERS)?, threads(WORKERS)?);
-    let mut rings = Hands::rings(WORKERS, Duration::ZERO, || numbers(walk))?;
+    let mut rings = Hands::rings(WORKERS, SMALL, || numbers(walk))?;
 
     // What the work by one process takes, divided by the workers: measured in each round.
     let ideal = Cell::new(f64::NAN);

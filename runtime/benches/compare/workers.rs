@@ -5,7 +5,7 @@ use super::measure::{Outcome, Scale, check, pool, threads, time};
 use super::peers::work::mix;
 use super::raw::Peer;
 use super::row::{Limit, Row};
-use super::table::{Table, Unit, grouped};
+use super::table::{Table, Unit};
 
 use rayon::iter::{IntoParallelRefIterator, ParallelIterator};
 
@@ -13,13 +13,17 @@ const MANY: usize = 64;
 const TWO: Who = Who::Other("2 workers");
 
 pub(crate) fn run(scale: Scale, table: &mut Table) -> Outcome<()> {
-    compare(scale, "64 workers", table)?;
+    compare(scale, "64 workers on 2 CPUs", table)?;
     let _busy = Peer::fork(|| {
         loop {
             std::hint::spin_loop();
         }
     })?;
-    compare(scale, "64 workers, a busy process beside", table)
+    compare(
+        scale,
+        "64 workers on 2 CPUs, one busy with another process",
+        table,
+    )
 }
 
 fn compare(scale: Scale, name: &str, table: &mut Table) -> Outcome<()> {
@@ -48,10 +52,9 @@ fn compare(scale: Scale, name: &str, table: &mut Table) -> Outcome<()> {
         check(results == expected, "a map")?;
         Ok(nanos)
     });
-    let what = format!("{name}, map of {} `u64`", grouped(count));
     table.contest(
-        Row::of(what, Unit::NanosAnItem(count), contest)?
-            .note("rayon: 64 threads")
+        Row::of(name, Unit::NanosAnItem(count), contest)?
+            .note("a map of 100,000 `u64`; rayon: 64 threads")
             .bars(Limit::Times(1.5, TWO), Limit::Times(1.1, TWO)),
     );
     Ok(())
