@@ -2,6 +2,8 @@
 
 use std::collections::BTreeMap;
 use std::process;
+use std::thread;
+use std::time::Duration;
 
 use parproc::channel::{Receiver, RecvError, Sender, channel};
 use parproc::{Pool, Task, as_completed, parallel, wait_any};
@@ -18,6 +20,8 @@ enum Act {
     Meet(String),
     /// The same, and never ends.
     Stay(String),
+    /// Sleeps for so many milliseconds.
+    Sleep(u64),
 }
 
 /// Keeps a worker at the meeting; how long that takes says nothing about other functions.
@@ -38,6 +42,7 @@ fn act(act: Act, number: usize, notes: String) -> usize {
         Act::Abort => process::abort(),
         Act::Exit => process::exit(3),
         Act::Meet(name) => meet(&name, number as u64),
+        Act::Sleep(millis) => thread::sleep(Duration::from_millis(millis)),
         Act::Stay(name) => {
             meet(&name, number as u64);
             loop {
@@ -196,6 +201,31 @@ fn a_task_that_runs_is_cancelled_without_those_around_it() {
             }
         }
         check(&notes, |_| true);
+    });
+}
+
+#[test]
+fn a_task_is_not_taken_for_one_that_was_cancelled_before_it() {
+    in_time(|| {
+        let notes = Tally::new();
+        let pool = warm(pool(1));
+        let spawn = |act_of, number| pool.spawn(act, (act_of, number, notes.path().to_owned()));
+        for number in (0..100).step_by(2) {
+            // It may be done before its worker is killed for it.
+            let task = spawn(Act::Return, number).unwrap();
+            task.cancel();
+            let cancelled = task.join().is_err();
+            // Longer than a worker may take to end what was cancelled.
+            let millis = if cancelled { 0 } else { 15 };
+            assert_eq!(
+                spawn(Act::Sleep(millis), number + 1)
+                    .unwrap()
+                    .join()
+                    .unwrap(),
+                number + 1
+            );
+        }
+        assert!(notes.counts().values().all(|times| *times == 1));
     });
 }
 

@@ -197,6 +197,10 @@ impl Shared {
     /// Kills the worker that runs the task, or looks again in a moment if that runs another one, or
     /// nothing yet: what shares a chunk with a task is no reason to die.
     pub(super) fn end_running_task(&self, state: &mut State, link: u64, key: TaskKey) {
+        // Another one may have its place by now.
+        if !state.is_ending(key) {
+            return;
+        }
         let holder = state.links.iter().find(|one| one.id == link);
         let Some(holder) = holder.filter(|link| link.has_task(key)) else {
             return;

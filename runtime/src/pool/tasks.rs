@@ -433,6 +433,12 @@ impl State {
         true
     }
 
+    /// True while a worker has the task, which is to end.
+    pub(super) fn is_ending(&self, key: TaskKey) -> bool {
+        let tasks = self.tasks(key);
+        tasks.is_some_and(|tasks| tasks.ending(key.index()).is_some())
+    }
+
     /// Tells the tasks of a chunk that are not run why, if they were ended from outside.
     pub(super) fn tell_ended(&mut self, chunk: &Chunk) {
         for index in chunk.first..chunk.first + chunk.count as usize {
