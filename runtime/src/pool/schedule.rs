@@ -32,7 +32,8 @@ impl Shared {
     pub(super) fn pump(&self, state: &mut State) -> bool {
         let mut came = false;
         let mut links = std::mem::take(&mut state.links);
-        for link in &mut links {
+        // An idle one has nothing to say.
+        for link in links.iter_mut().filter(|link| !link.idle()) {
             came |= self.read(state, link);
         }
         let waiting = !state.queue.is_empty() || links.iter().any(Link::has_waiting);

@@ -24,7 +24,7 @@ use super::tasks::{TaskKey, Tasks};
 use crate::error::{Error, ErrorKind, Result};
 use crate::object::Object;
 use crate::registry::FunctionId;
-use crate::shm::{PoolPark, Ringer, Sleeper};
+use crate::shm::{Patience, PoolPark, Ringer, Sleeper};
 use crate::sys::Notify;
 use crate::wire::{MakeLanding, Payload, Recycled};
 
@@ -116,6 +116,8 @@ pub(super) struct State {
     pub(super) led: bool,
     /// The bell's sleeping end; with the leader while it sleeps.
     pub(super) sleeper: Option<Sleeper<PoolPark>>,
+    /// Of those who lead.
+    pub(super) patience: Patience,
     /// Wakes the leader from within this process.
     pub(super) ringer: Ringer<PoolPark>,
     /// Threads that wait while another one leads.
@@ -277,6 +279,7 @@ impl State {
             costs: vec![None; functions],
             led: false,
             sleeper: Some(sleeper),
+            patience: Patience::default(),
             ringer,
             followers: Vec::new(),
             courier: Courier::Idle,

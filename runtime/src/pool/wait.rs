@@ -10,13 +10,13 @@ use std::sync::{Arc, Condvar};
 use std::time::{Duration, Instant};
 
 use super::guard::StateGuard;
-use super::link::Link;
 use super::observer::Observer;
 use super::schedule::SPIN_NANOS;
 use super::select::Selection;
 use super::shared::Shared;
 use super::state::{Courier, State};
 use super::tasks::TaskKey;
+use crate::sys::now_nanos;
 
 /// How often to look for news before the lock is given to others, which is after about 1 µs.
 const LOOKS: u32 = 96;
@@ -129,23 +129,32 @@ impl Shared {
         };
         state.led = true;
         let mut came = false;
-        if self.may_spin(&state) {
+        let most = if self.may_spin(&state) { SPIN_NANOS } else { 0 };
+        let spin = state.patience.spin(most);
+        if spin > 0 {
             // Most answers come before the clock is worth a look.
-            let mut end = None;
+            let mut begin = None;
             loop {
                 for _ in 0..LOOKS {
-                    if state.links.iter().any(Link::has_news) {
+                    if state
+                        .links
+                        .iter()
+                        .any(|link| !link.idle() && link.has_news())
+                    {
                         break;
                     }
                     std::hint::spin_loop();
                 }
                 came = self.pump(&mut state) || done(&state);
                 if came {
+                    let took = begin.map(|begin| now_nanos() - begin);
+                    state.patience.hit(spin, took);
                     break;
                 }
-                let now = Instant::now();
-                let spin = Duration::from_nanos(SPIN_NANOS.into());
-                if *end.get_or_insert(now + spin) <= now {
+                let now = now_nanos();
+                let took = now - *begin.get_or_insert(now);
+                if took >= spin.into() {
+                    state.patience.miss(spin, took);
                     break;
                 }
                 drop(state);
@@ -161,8 +170,11 @@ impl Shared {
             } else {
                 let patience = self.patience(&state).into_iter().chain(left).min();
                 drop(state);
+                let begin = now_nanos();
                 sleeper.sleep(announced, patience);
+                let slept = now_nanos() - begin;
                 state = self.lock();
+                state.patience.slept(slept, most);
                 self.look_at_rests(&mut state);
             }
         }

@@ -27,6 +27,7 @@ mod claim;
 mod groups;
 mod layout;
 mod memory;
+mod patience;
 mod ring;
 
 pub(crate) use begun::{begin, begun, cut};
@@ -39,6 +40,7 @@ pub(crate) use layout::{
 };
 pub(crate) use memory::Placed;
 use memory::{Memory, Word};
+pub(crate) use patience::Patience;
 pub(crate) use ring::{Consumer, Corrupt, Producer};
 
 #[cfg(test)]

@@ -10,8 +10,8 @@ use std::time::Duration;
 use super::carriage::{Carriage, Unneeded};
 use crate::object::Object;
 use crate::shm::{
-    CLAIMS, Claim, Consumer, Corrupt, Lane, POOL_BYTES, PoolPark, PoolSide, Producer, ResultRing,
-    Ringer, SEGMENT_BYTES, Sleeper, TaskRing, WorkerPark, begin, begun,
+    CLAIMS, Claim, Consumer, Corrupt, Lane, POOL_BYTES, Patience, PoolPark, PoolSide, Producer,
+    ResultRing, Ringer, SEGMENT_BYTES, Sleeper, TaskRing, WorkerPark, begin, begun,
 };
 use crate::sys::{Segment, end_at_once, is_copy, now_nanos};
 use crate::wire::{FrameHeader, LONGEST_HEADER, Sink, Status, Stream, Window, write_header};
@@ -32,6 +32,7 @@ pub(super) struct Link {
     tasks: Consumer<TaskRing>,
     results: Producer<ResultRing>,
     sleeper: Sleeper<WorkerPark>,
+    patience: Patience,
     parent: Ringer<PoolPark>,
     /// Bytes moved since the parent was told.
     untold: usize,
@@ -50,6 +51,7 @@ impl Link {
             tasks: Consumer::new(lane.tasks()),
             results: Producer::new(lane.results()),
             sleeper: Sleeper::new(lane.park()),
+            patience: Patience::default(),
             parent: Ringer::new(pool.park()),
             lane,
             pool,
@@ -231,19 +233,24 @@ impl Link {
         if trusted(ready(self)) {
             return;
         }
-        let spin = u64::from(self.pool.words.spin.0.load(Ordering::Relaxed));
+        let most = self.pool.words.spin.0.load(Ordering::Relaxed);
+        let spin = self.patience.spin(most);
         if spin > 0 {
             // Most news come before the clock is worth a look.
-            let mut end = None;
+            let mut begin = None;
             loop {
                 for _ in 0..LOOKS {
                     std::hint::spin_loop();
                     if trusted(ready(self)) {
+                        let took = begin.map(|begin| now_nanos() - begin);
+                        self.patience.hit(spin, took);
                         return;
                     }
                 }
                 let now = now_nanos();
-                if *end.get_or_insert(now + spin) <= now {
+                let took = now - *begin.get_or_insert(now);
+                if took >= spin.into() {
+                    self.patience.miss(spin, took);
                     break;
                 }
                 // The kernel may have put the parent on this very core.
@@ -256,7 +263,9 @@ impl Link {
                 self.sleeper.stay(announced);
                 return;
             }
+            let begin = now_nanos();
             self.sleeper.sleep(announced, None::<Duration>);
+            self.patience.slept(now_nanos() - begin, most);
         }
     }
 }
