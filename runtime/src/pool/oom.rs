@@ -15,6 +15,7 @@ pub(super) struct OomKills {
     seen: Option<u64>,
     /// When to look next.
     due: Option<Instant>,
+    waived: bool,
 }
 
 impl OomKills {
@@ -38,8 +39,16 @@ impl OomKills {
         is_due
     }
 
+    /// Nobody will ask any more.
+    pub(super) fn waive(&mut self) {
+        self.waived = true;
+    }
+
     /// True if something was killed since the last look.
     pub(super) fn happened(&mut self) -> bool {
+        if self.waived {
+            return false;
+        }
         let before = std::mem::replace(&mut self.seen, oom_kills());
         self.due = None;
         before.is_some() && self.seen > before

@@ -266,6 +266,7 @@ impl Shared {
         let orders = Orders {
             id: slot,
             init: self.hooks.has_init(),
+            quiet: process.is_some_and(|start| start.unlimited),
             cpu: slot.filter(|_| self.setup.pin_cpus),
             ..self.setup.orders
         };
@@ -411,6 +412,8 @@ impl Shared {
         }
         // Some may have become ready just now.
         self.greet(&mut wards);
+        // Nobody is told any more how a worker ended.
+        oom_kills.waive();
         for ward in &mut wards {
             ward.child.waive_peak();
         }

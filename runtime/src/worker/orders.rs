@@ -14,6 +14,8 @@ pub(crate) struct Orders {
     pub(crate) id: Option<usize>,
     /// The first chunk is the pool's init function: the supervisor wants to know when it is done.
     pub(crate) init: bool,
+    /// The supervisor need not be woken when the worker is ready: nothing waits for that.
+    pub(crate) quiet: bool,
     /// Limits of resources: seconds, descriptors, bytes, bytes.
     pub(crate) cpu_time: Option<u64>,
     pub(crate) open_files: Option<u64>,
@@ -97,6 +99,7 @@ mod tests {
         let orders = Orders {
             id: Some(7),
             init: true,
+            quiet: true,
             cpu_time: Some(1),
             file_size: Some(u64::MAX),
             nice: Some(-20),

@@ -65,7 +65,10 @@ fn start(attach: &Attach) -> io::Result<(Link, &'static Table, Option<Notify>)> 
         }
     };
     words.ready.store(ready, Ordering::Release);
-    notify.notify();
+    let quiet = prepared.as_ref().is_ok_and(|(_, orders)| orders.quiet);
+    if !quiet {
+        notify.notify();
+    }
     let (table, orders) = prepared?;
     Ok((link, table, orders.init.then_some(notify)))
 }

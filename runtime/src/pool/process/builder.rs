@@ -162,8 +162,10 @@ impl<R: Output> ProcessBuilder<R> {
         let pool = host()?;
         pool.start_threads()?;
         let shared = pool.shared();
+        let rules = shared.rules(function, rules)?;
+        let unlimited = rules.is_none();
         let spec = CallSpec {
-            rules: shared.rules(function, rules)?,
+            rules,
             ..CallSpec::of(landing::<R>)
         };
         let key = shared.open_call(spec, None)?;
@@ -176,6 +178,7 @@ impl<R: Output> ProcessBuilder<R> {
             chunk: Chunk::single(key, function, payload),
             environment: environment.apply(),
             directory,
+            unlimited,
         });
         match started.and_then(|()| life.wait_for_start()) {
             Ok(started) => Ok(Process::new(shared, function, key, life, started)),

@@ -26,6 +26,8 @@ pub(in crate::pool) struct Start {
     /// Its environment; none is that of this process.
     pub(in crate::pool) environment: Option<Vec<(OsString, OsString)>>,
     pub(in crate::pool) directory: Option<PathBuf>,
+    /// There is no limit of its time, which would run from when it is ready.
+    pub(in crate::pool) unlimited: bool,
 }
 
 /// What makes a link that of a process.
