@@ -4,6 +4,7 @@
 use std::fmt::Debug;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
+use parproc::replay::SavedInput;
 use parproc::{Output, Pool, TaskError, parallel};
 use parproc_tests::{in_time, inline_pool, pool};
 
@@ -95,6 +96,30 @@ fn a_panic_or_crash_in_a_row_costs_its_item() {
             }
             assert_eq!(failures(results), 10);
         }
+    });
+}
+
+#[test]
+fn an_item_of_a_row_that_crashed_is_kept_as_any_other() {
+    in_time(|| {
+        let folder = tempfile::tempdir().unwrap();
+        let builder = Pool::builder().workers(2).crash_dir(folder.path());
+        let results = builder
+            .build()
+            .unwrap()
+            .outcomes(bad_now_and_then, 0..ITEMS)
+            .unwrap();
+        for (x, result) in (0..ITEMS).zip(&results) {
+            let Err(error) = result else {
+                continue;
+            };
+            let file = error.saved_input().unwrap();
+            let saved = SavedInput::open(file).unwrap();
+            let mut expected = vec![8];
+            expected.extend_from_slice(&x.to_ne_bytes());
+            assert_eq!(saved.arguments(), expected);
+        }
+        assert_eq!(failures(results), 10);
     });
 }
 

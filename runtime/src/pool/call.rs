@@ -541,7 +541,7 @@ where
             self.unsatisfied.remove(&index);
             let before = (index - chunk.first) as u32;
             drop(chunk.take_items(before, arguments));
-            let mut item = chunk.take_items(1, arguments);
+            let mut item = chunk.take_item(arguments);
             item.history.attempt += 1;
             self.out = self.shared.submit_again(item)?;
         }

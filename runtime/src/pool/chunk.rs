@@ -96,6 +96,13 @@ impl Chunk {
         taken
     }
 
+    /// Takes the first item out, which is to be tried again or kept.
+    pub(super) fn take_item(&mut self, arguments: usize) -> Self {
+        let mut item = self.take_items(1, arguments);
+        item.payload.leave_row();
+        item
+    }
+
     /// A copy of the item with this index, whose `arguments` arguments are the next ones behind `place`.
     pub(super) fn copy_item(&self, index: usize, place: &mut Place, arguments: usize) -> Self {
         Self {

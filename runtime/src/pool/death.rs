@@ -175,7 +175,7 @@ impl Shared {
         let arguments = self.table.arguments(front.chunk.function);
         let before = front.chunk.take_items(front.done, arguments);
         state.give_back(before);
-        let mut item = front.chunk.take_items(1, arguments);
+        let mut item = front.chunk.take_item(arguments);
         front.done = 0;
 
         item.history.kills += 1;

@@ -89,6 +89,15 @@ impl Payload {
         self.bytes.truncate(count as usize * self.width);
     }
 
+    /// Gives the only number of a row the length that stands before any other argument.
+    pub(crate) fn leave_row(&mut self) {
+        if self.width > 0 {
+            // One byte, since no number is longer than 127.
+            self.bytes.insert(0, self.width as u8);
+            self.width = 0;
+        }
+    }
+
     /// Arguments that were encoded before, and what they name.
     pub(crate) fn from_encoded(bytes: Vec<u8>, objects: Vec<Arc<Object>>) -> Self {
         Self {
@@ -283,23 +292,21 @@ impl Payload {
         let held = place.held;
         self.pass(place, 1, arguments);
         let mut copy = Vec::new();
-        if self.width > 0 {
-            let mut prefix = [0; varint::LONGEST];
-            let len = varint::write((place.bytes - start) as u64, &mut prefix);
-            copy.extend_from_slice(&prefix[..len]);
-        }
         for (position, block) in &self.held[held..place.held] {
             copy.extend_from_slice(&self.bytes[start..*position]);
             copy.extend_from_slice(&block.bytes());
             start = *position;
         }
         copy.extend_from_slice(&self.bytes[start..place.bytes]);
-        Self {
+        let mut copy = Self {
+            width: self.width,
             bytes: copy,
             objects: self.objects.clone(),
             waits: self.waits,
             ..Self::default()
-        }
+        };
+        copy.leave_row();
+        copy
     }
 
     /// Takes the first `count` items, which have `arguments` each, out.
