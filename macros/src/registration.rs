@@ -186,10 +186,14 @@ impl Registration<'_> {
         for (i, argument) in self.function.arguments().enumerate() {
             let sent = sent(&argument.ty);
             let passing = Passing::of(&argument.ty);
+            let mut taking = quote!(take);
             let (ty, lent) = match passing {
                 Passing::Owned => (None, None),
                 Passing::Lent => (None, Some(quote!(&))),
-                Passing::Text => (Some(quote!(::<::std::string::String>)), Some(quote!(&))),
+                Passing::Text => {
+                    taking = quote!(take_text);
+                    (None, Some(quote!(&)))
+                }
                 Passing::Slice => (Some(quote!(::<::std::vec::Vec<_>>)), Some(quote!(&))),
                 Passing::Part => (
                     Some(quote!(::<#krate::__private::SharedPart<_>>)),
@@ -201,7 +205,7 @@ impl Registration<'_> {
                     (Some(owned), Some(quote!(&)))
                 }
             };
-            let take = quote!(#krate::__private::Arguments::take #ty (#arguments));
+            let take = quote!(#krate::__private::Arguments::#taking #ty (#arguments));
             let take = spread(take, sent);
             let value = local(&format!("argument{i}"));
             let mutable = (passing == Passing::Part).then(|| quote!(mut));

@@ -12,7 +12,7 @@ use syn::{
 pub(crate) enum Passing {
     /// By value: `T`.
     Owned,
-    /// A `String`, lent: `&str`.
+    /// Text, lent: `&str`.
     Text,
     /// A `Vec`, lent: `&[T]`.
     Slice,

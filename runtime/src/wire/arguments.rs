@@ -1,5 +1,6 @@
 //! What a registered function's entry takes: the arguments of its items.
 
+use std::borrow::Cow;
 use std::fmt;
 
 use serde::de::DeserializeOwned;
@@ -119,6 +120,26 @@ impl<'a> Arguments<'a> {
             return Ok(number);
         }
         self.take_next()
+    }
+
+    /// Takes the next argument as text, which is lent from the chunk if that is in memory.
+    ///
+    /// # Errors
+    /// When its bytes are no text.
+    #[inline]
+    pub fn take_text(&mut self) -> Result<Cow<'a, str>, Failure> {
+        if self.width == 0
+            && self.taken.is_none()
+            && let Source::Bytes(bytes) = &mut self.source
+            && let varint::Read::Value(len, prefix) = varint::read(bytes)
+            && let Some((text, rest)) = bytes[prefix..].split_at_checked(len as usize)
+            && let Ok(text) = str::from_utf8(text)
+        {
+            *bytes = rest;
+            self.left = self.left.saturating_sub(1);
+            return Ok(Cow::Borrowed(text));
+        }
+        self.take().map(Cow::Owned)
     }
 
     fn take_next<T: Argument>(&mut self) -> Result<T, Failure> {

@@ -7,7 +7,7 @@ use super::block::Block;
 use super::payload::Payload;
 use super::plain;
 use super::reason::why_not_encoded;
-use super::room::{NoMemory, append, made_room};
+use super::room::{NoMemory, append, made_room, reserve};
 use super::varint;
 use crate::error::{Failure, Step};
 use crate::ipc;
@@ -17,7 +17,7 @@ use crate::object::collect;
 /// are.
 const HELD_FROM: usize = 32 << 10;
 
-/// Numbers, and the shortest vectors: their length is one byte.
+/// The largest numbers: their length is one byte.
 const TINY: usize = 16;
 
 const NO_MEMORY: &str = "there is no memory for its bytes";
@@ -84,8 +84,8 @@ fn append_argument<T: Serialize>(value: T, payload: &mut Payload) -> Result<(), 
     let mut prefix = [0; varint::LONGEST];
     if let Some(bytes) = plain::bytes_of(&value) {
         let len = bytes.len();
-        if len <= TINY {
-            // One copy instead of two.
+        if plain::width::<T>() > 0 {
+            // One copy of a length that is known instead of two.
             let mut tiny = [0; 1 + TINY];
             tiny[0] = len as u8;
             tiny[1..=len].copy_from_slice(bytes);
@@ -93,11 +93,13 @@ fn append_argument<T: Serialize>(value: T, payload: &mut Payload) -> Result<(), 
             return Ok(());
         }
         let taken = varint::write(len as u64, &mut prefix);
-        append(&mut payload.bytes, &prefix[..taken])?;
         if len < HELD_FROM {
-            append(&mut payload.bytes, bytes)?;
+            reserve(&mut payload.bytes, taken + len)?;
+            payload.bytes.extend_from_slice(&prefix[..taken]);
+            payload.bytes.extend_from_slice(bytes);
             return Ok(());
         }
+        append(&mut payload.bytes, &prefix[..taken])?;
         match plain::into_words(value) {
             Ok(words) => payload.hold(Block::Owned(words)),
             Err(borrowed) => {

@@ -40,10 +40,17 @@ fn keep_spare(kept: bool) {
 /// Appends bytes, unless there is no memory for them.
 #[inline]
 pub(super) fn append(out: &mut Vec<u8>, bytes: &[u8]) -> Result<(), NoMemory> {
-    if out.capacity() - out.len() < bytes.len() {
-        grow(out, bytes.len())?;
-    }
+    reserve(out, bytes.len())?;
     out.extend_from_slice(bytes);
+    Ok(())
+}
+
+/// Makes room for more bytes, unless there is no memory for them.
+#[inline]
+pub(super) fn reserve(out: &mut Vec<u8>, bytes: usize) -> Result<(), NoMemory> {
+    if out.capacity() - out.len() < bytes {
+        grow(out, bytes)?;
+    }
     Ok(())
 }
 

@@ -1,6 +1,7 @@
 //! Properties of encoding and decoding.
 
 use std::any::Any;
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::panic::resume_unwind;
 
@@ -157,7 +158,8 @@ proptest! {
         arguments.begin(4);
         prop_assert_eq!(&arguments.take::<Vec<u32>>().unwrap(), &numbers);
         prop_assert_eq!(&arguments.take::<Vec<u32>>().unwrap(), &numbers);
-        prop_assert_eq!(arguments.take::<String>().unwrap(), text);
+        let read = arguments.take_text().unwrap();
+        prop_assert!(matches!(&read, Cow::Borrowed(found) if **found == text));
         prop_assert_eq!(arguments.take::<f32>().unwrap().to_bits(), one.to_bits());
     }
 
@@ -202,6 +204,7 @@ proptest! {
         let _ = decode::<String>(&bytes);
         let mut arguments = Arguments::from_bytes(&bytes, 0);
         arguments.begin(2);
+        let _ = arguments.take_text();
         let _ = arguments.take::<Shape>();
         arguments.finish();
         for _ in Records(&bytes) {}
@@ -273,6 +276,26 @@ fn a_failed_item_leaves_no_bytes() {
         "{failure}"
     );
     assert_eq!(payload.len(), before);
+}
+
+#[test]
+fn text_is_read_from_a_stream_too_and_has_to_be_text() {
+    let mut payload = Payload::default();
+    encode_argument("é text", &mut payload).unwrap();
+    encode_argument(&b"\xff"[..], &mut payload).unwrap();
+    encode_argument("more", &mut payload).unwrap();
+    let bytes = payload.whole();
+    let mut stream = Replay(&bytes);
+    for mut arguments in [
+        Arguments::from_bytes(&bytes, 0),
+        Arguments::from_stream(&mut stream, 0),
+    ] {
+        arguments.begin(3);
+        assert_eq!(arguments.take_text().unwrap(), "é text");
+        let failure = arguments.take_text().unwrap_err();
+        assert!(failure.to_string().contains("String"), "{failure}");
+        assert_eq!(arguments.take_text().unwrap(), "more");
+    }
 }
 
 #[test]
