@@ -30,7 +30,7 @@ const CALLER: f64 = 100.0;
 impl Shared {
     /// True when an idle worker may be given the chunk.
     pub(super) fn may_employ(&self, state: &State, links: &[Link], chunk: &Chunk) -> bool {
-        self.may_begin(links) && engaged(links) < self.useful(state, chunk.function)
+        self.may_begin(links) && engaged(state, links) < self.useful(state, chunk.function)
     }
 
     /// How many workers may be busy at once with items of a function so that one more still helps.
@@ -52,7 +52,9 @@ impl Shared {
         let Some(mut rest) = self.steal_rest(state, links) else {
             return false;
         };
-        let room = self.useful(state, rest.function) - engaged(links);
+        let room = self
+            .useful(state, rest.function)
+            .saturating_sub(engaged(state, links));
         // One part is for the worker itself, or whoever is done first.
         for parts in (1..=idle.min(room) as u32 + 1).rev() {
             let count = rest.count.div_ceil(parts);
@@ -79,7 +81,7 @@ impl Shared {
 
     /// A chunk that waits behind another one, from the worker with the most of them that can give one.
     fn steal(&self, state: &State, links: &mut [Link]) -> Option<Chunk> {
-        let engaged = engaged(links);
+        let engaged = engaged(state, links);
         let mut victims: Vec<&mut Link> = links
             .iter_mut()
             .filter(|link| {
@@ -94,7 +96,7 @@ impl Shared {
     /// What the worker with the longest rest has not begun of the chunk that it runs, if an idle worker
     /// does better to begin it now.
     fn steal_rest(&self, state: &State, links: &mut [Link]) -> Option<Chunk> {
-        let engaged = engaged(links);
+        let engaged = engaged(state, links);
         let mut longest: Option<(f64, &mut Link)> = None;
         for link in links {
             let rest = link.rest();
@@ -117,8 +119,7 @@ impl Shared {
 
     /// When to look again whether something that waits for a busy worker is better given to an idle one.
     pub(super) fn next_look_at_rests(&self, state: &State) -> Option<Duration> {
-        let waits = |link: &Link| link.in_flight.len() > 1 || link.rest() > 0;
-        let waits = !state.queue.is_empty() || state.links.iter().any(waits);
+        let waits = !state.queue.is_empty() || state.links.iter().any(Link::could_give);
         let waits = waits && self.idle(&state.links) > 0;
         waits.then_some(Duration::from_nanos(STANDS_STILL))
     }
@@ -162,11 +163,17 @@ pub(super) fn useful(cpus: usize, cost: Option<f64>) -> usize {
     }
 }
 
-/// How many workers are busy and get on, so that what waits for them does not wait long.
-fn engaged(links: &[Link]) -> usize {
+/// How many workers are busy with tiny items and get on, so that what waits for them does not wait long.
+/// Longer items may wait for something themselves.
+fn engaged(state: &State, links: &[Link]) -> usize {
+    let has_tiny = |link: &Link| {
+        let front = link.in_flight.front();
+        let cost = front.and_then(|front| state.cost(front.chunk.function));
+        cost.is_some_and(|cost| cost < TINY)
+    };
     let engaged = links
         .iter()
-        .filter(|link| !link.idle() && link.takes_more() && !link.is_held_up());
+        .filter(|link| has_tiny(link) && link.takes_more() && !link.is_held_up());
     engaged.count()
 }
 

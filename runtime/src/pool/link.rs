@@ -310,7 +310,8 @@ impl Link {
                 break true;
             };
             if piece.is_gone() {
-                // The frame cannot be written to its end.
+                // The frame cannot be written to its end, which is no fault of the worker's.
+                self.doom = Some(Doom::Unwanted);
                 return Err(Corrupt);
             }
             let rest = &piece[writing.offset..];
@@ -430,6 +431,11 @@ impl Link {
             self.still = ((number, begun), now);
         }
         self.held_up = now.saturating_sub(self.still.1) >= nanos;
+    }
+
+    /// True when something that it has not begun might be taken back.
+    pub(super) fn could_give(&self) -> bool {
+        self.in_flight.len() > 1 && self.writing.is_none() || self.rest() > 0
     }
 
     /// True when it was so, and is still at the same chunk.

@@ -10,6 +10,7 @@ use super::rules::Retry;
 use super::shared::Shared;
 use super::state::{Phase, State};
 use super::tasks::TaskKey;
+use super::watch::Doom;
 use crate::shm::{Corrupt, RING_BYTES};
 use crate::sys::now_nanos;
 
@@ -117,7 +118,8 @@ impl Shared {
 
     /// A worker whose memory holds impossible values is killed; the supervisor sees it end.
     fn condemn(&self, state: &mut State, link: &mut Link) {
-        link.corrupt = true;
+        // Of one that nobody wants any more nothing is made known.
+        link.corrupt = link.doom != Some(Doom::Unwanted);
         state.condemned.push(link.id);
         self.notify.notify();
     }

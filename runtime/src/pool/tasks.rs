@@ -19,6 +19,8 @@ use crate::wire::{NoMemory, Records, made_room};
 
 /// So many tasks share a call at most.
 const MOST: usize = 4096;
+/// Results of about so many bytes are kept together until the last of them is taken.
+const KEPT_BYTES: usize = 4 << 10;
 
 /// Names a task while somebody may ask for its result.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -270,6 +272,47 @@ impl Tasks {
     }
 }
 
+/// The same news in parts of about [`KEPT_BYTES`], which take no more memory than they need.
+fn parts(delivery: Delivery) -> impl Iterator<Item = Delivery> {
+    let Delivery::Records {
+        mut first,
+        count,
+        origin,
+        ref bytes,
+        row,
+        ref objects,
+    } = delivery
+    else {
+        return Some(delivery).into_iter().chain(Vec::new());
+    };
+    let loose = bytes.capacity() > 2 * bytes.len() || count > 1;
+    if bytes.capacity() <= KEPT_BYTES || !loose {
+        return Some(delivery).into_iter().chain(Vec::new());
+    }
+    let mut parts = Vec::new();
+    let mut records = Records(bytes);
+    let end = first + count;
+    while first < end {
+        let rest = records.0;
+        let from = first;
+        let mut len = 0;
+        while first < end && (first == from || len < KEPT_BYTES) {
+            records.next();
+            first += 1;
+            len = rest.len() - records.0.len();
+        }
+        parts.push(Delivery::Records {
+            first: from,
+            count: first - from,
+            origin,
+            bytes: rest[..len].to_vec(),
+            row,
+            objects: objects.clone(),
+        });
+    }
+    None.into_iter().chain(parts)
+}
+
 /// The news of one task, out of that of several.
 fn part(delivery: &Delivery, offset: usize) -> Delivery {
     match delivery {
@@ -413,13 +456,15 @@ impl State {
         within: Range<usize>,
     ) {
         let key = TaskKey::alone_in(call);
-        let Some(tasks) = self.tasks_mut(key) else {
-            return;
-        };
-        let (unwanted, observed) = tasks.deliver(delivery, within);
-        self.discard(unwanted);
-        for (index, observers) in observed {
-            self.tell(TaskKey::new(call, index), observers);
+        for part in parts(delivery) {
+            let Some(tasks) = self.tasks_mut(key) else {
+                return;
+            };
+            let (unwanted, observed) = tasks.deliver(part, within.clone());
+            self.discard(unwanted);
+            for (index, observers) in observed {
+                self.tell(TaskKey::new(call, index), observers);
+            }
         }
     }
 

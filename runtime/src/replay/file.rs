@@ -23,7 +23,7 @@ use super::build::Build;
 
 const MAGIC: [u8; 8] = *b"parproc\0";
 /// Grows with each change of the format, the header's fields included.
-const FORMAT: u32 = 1;
+const FORMAT: u32 = 2;
 /// Bytes before the header.
 const START: usize = 24;
 /// Bytes behind the arguments.
