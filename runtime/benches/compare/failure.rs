@@ -137,11 +137,12 @@ fn crash(scale: Scale, table: &mut Table) -> Outcome<()> {
             Who::PythonPool,
             "it hangs for ever, for it loses the task of a worker that was killed",
         );
-        python::enter_one(
+        python::enter_kinds(
             &mut contest,
-            Who::PythonExecutor,
+            &python::KINDS[1..],
             1,
             &format!("crash {}", u8::from(next)),
+            1.0,
         );
         if next {
             contest.enter(Who::Other("parproc with a spare worker"), || {

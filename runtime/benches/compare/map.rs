@@ -53,7 +53,13 @@ fn compare(scale: Scale, count: usize, moonshot: Limit, table: &mut Table) -> Ou
     }
     let less = count.min(PYTHON_MOST);
     let factor = count / less;
-    python::enter_times(&mut contest, WORKERS, &format!("map {less}"), factor as f64);
+    python::enter_kinds(
+        &mut contest,
+        &python::KINDS,
+        WORKERS,
+        &format!("map {less}"),
+        factor as f64,
+    );
     contest.enter(Who::Other("serial loop"), || {
         timed(&mut || Ok(items.iter().map(|x| mix(*x)).collect()))
     });

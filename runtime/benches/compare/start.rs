@@ -64,10 +64,8 @@ fn whole_programs(scale: Scale, table: &mut Table) -> Outcome<()> {
         });
     }
     for (who, kind) in python::KINDS {
-        match whole_program(&mut python::start_program(kind, WORKERS)) {
-            Ok(_) => contest.enter_slow(who, move || {
-                whole_program(&mut python::start_program(kind, WORKERS))
-            }),
+        match python::start_program(kind, WORKERS) {
+            Ok(mut program) => contest.enter_slow(who, move || whole_program(&mut program)),
             Err(error) => contest.absent(who, error.to_string()),
         }
     }

@@ -73,8 +73,9 @@ pub(crate) fn run(scale: Scale, table: &mut Table) -> Outcome<()> {
         check(results? == expected[..count / LESS], "tasks one by one")?;
         Ok(nanos * LESS as f64)
     });
-    python::enter_times(
+    python::enter_kinds(
         &mut contest,
+        &python::KINDS,
         WORKERS,
         &format!("tasks {}", count / LESS),
         LESS as f64,

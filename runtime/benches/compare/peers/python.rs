@@ -2,6 +2,7 @@
 
 use std::io::{BufRead, BufReader, Write};
 use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
+use std::sync::OnceLock;
 use std::time::Duration;
 
 use rustix::event::{PollFd, PollFlags, poll};
@@ -30,55 +31,67 @@ pub(crate) const KINDS: [(Who, &str); 2] = [
 
 /// Has both kinds take part with a command; without `python3` they are absent.
 pub(crate) fn enter(contest: &mut Contest<'_>, workers: usize, command: &str) {
-    enter_times(contest, workers, command, 1.0);
+    enter_kinds(contest, &KINDS, workers, command, 1.0);
 }
 
-/// So too, where the command does only a part of the work.
-pub(crate) fn enter_times(contest: &mut Contest<'_>, workers: usize, command: &str, times: f64) {
-    for (who, _) in KINDS {
-        enter_one_times(contest, who, workers, command, times);
-    }
-}
-
-/// So too, one kind of them.
-pub(crate) fn enter_one(contest: &mut Contest<'_>, who: Who, workers: usize, command: &str) {
-    enter_one_times(contest, who, workers, command, 1.0);
-}
-
-fn enter_one_times(contest: &mut Contest<'_>, who: Who, workers: usize, command: &str, times: f64) {
-    let kind = KINDS.iter().find(|(other, _)| *other == who);
-    match kind.map(|(_, kind)| Python::new(kind, workers)) {
-        Some(Ok(mut python)) => {
-            let command = command.to_owned();
-            contest.enter_slow(who, move || Ok(times * python.run(&command)?));
+/// So too, where some kinds do so, or do so many times less work than the others.
+pub(crate) fn enter_kinds(
+    contest: &mut Contest<'_>,
+    kinds: &[(Who, &str)],
+    workers: usize,
+    command: &str,
+    times: f64,
+) {
+    for (who, kind) in kinds {
+        match Python::new(kind, workers) {
+            Ok(mut python) => {
+                let command = command.to_owned();
+                contest.enter_slow(*who, move || Ok(times * python.run(&command)?));
+            }
+            Err(error) => contest.absent(*who, error.to_string()),
         }
-        Some(Err(error)) => contest.absent(who, error.to_string()),
-        None => contest.absent(who, "no kind of pool"),
     }
 }
 
 /// The program that starts a pool, maps ten numbers and ends.
-pub(crate) fn start_program(kind: &str, workers: usize) -> Command {
-    let mut command = python(kind, workers);
+///
+/// # Errors
+/// Without `python3`.
+pub(crate) fn start_program(kind: &str, workers: usize) -> Outcome<Command> {
+    let mut command = python(kind, workers)?;
     command.arg("start");
-    command
+    Ok(command)
 }
 
-fn python(kind: &str, workers: usize) -> Command {
-    let mut command = Command::new("python3");
+fn python(kind: &str, workers: usize) -> Outcome<Command> {
+    let mut command = Command::new(interpreter().as_ref().map_err(String::clone)?);
     command.args(["-c", PROGRAM, kind, &workers.to_string()]);
-    command
+    Ok(command)
+}
+
+/// Where Python is: the command `python3` may be a script that looks for it.
+fn interpreter() -> &'static Result<String, String> {
+    static FOUND: OnceLock<Result<String, String>> = OnceLock::new();
+    FOUND.get_or_init(|| {
+        let output = Command::new("python3")
+            .args(["-c", "import sys; print(sys.executable, end='')"])
+            .output()
+            .map_err(|error| format!("`python3` cannot be run: {error}"))?;
+        if !output.status.success() {
+            return Err(format!("`python3` ends with {}", output.status));
+        }
+        String::from_utf8(output.stdout).map_err(|error| error.to_string())
+    })
 }
 
 impl Python {
     /// # Errors
     /// Without `python3`.
     pub(crate) fn new(kind: &str, workers: usize) -> Outcome<Self> {
-        let mut child = python(kind, workers)
+        let mut child = python(kind, workers)?
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
-            .spawn()
-            .map_err(|error| format!("`python3` cannot be run: {error}"))?;
+            .spawn()?;
         let commands = child.stdin.take();
         let answers = child.stdout.take().ok_or("no output")?;
         Ok(Self {
