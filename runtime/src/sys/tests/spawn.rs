@@ -15,7 +15,8 @@ fn plays() {
     let Some(role) = role() else { return };
     match role.as_str() {
         "tell blocked" => {
-            let status = fs::read_to_string("/proc/self/status").unwrap();
+            // This thread has what the first one was given, which blocks signals while it starts this one.
+            let status = fs::read_to_string("/proc/thread-self/status").unwrap();
             let blocked = status.lines().find(|line| line.starts_with("SigBlk"));
             say(blocked.unwrap().split_whitespace().nth(1).unwrap());
         }
