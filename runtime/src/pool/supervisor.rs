@@ -170,8 +170,10 @@ impl Shared {
         wards: &mut Vec<Ward>,
         guardian: &mut Guardian,
     ) -> Option<Instant> {
-        let taken = |slot: &usize| wards.iter().any(|ward| ward.slot == Some(*slot));
-        let slot = (0..).find(|slot| !taken(slot));
+        let mut taken: Vec<usize> = wards.iter().filter_map(|ward| ward.slot).collect();
+        taken.sort_unstable();
+        let free = (0..).zip(&taken).find(|(slot, taken)| slot != *taken);
+        let slot = Some(free.map_or(taken.len(), |(slot, _)| slot));
         let started = self.start(id, slot, None);
         if let Ok((ward, _)) = &started {
             guardian.watch(ward.child.pid());
