@@ -31,6 +31,7 @@ const FLOORS: &[(&str, &[&str])] = &[
     ),
     ("pool", POOL),
     ("actor", ACTOR),
+    ("guide", &[]),
     ("lib", ALL),
 ];
 

@@ -139,6 +139,7 @@ pub mod actor;
 pub mod channel;
 mod error;
 mod family;
+pub mod guide;
 pub mod ipc;
 mod object;
 mod pool;
