@@ -33,6 +33,11 @@ fn letters(text: &str) -> usize {
 }
 
 #[parallel]
+fn all_letters(texts: &[String]) -> usize {
+    texts.iter().map(|text| letters(text)).sum()
+}
+
+#[parallel]
 fn aborts() {
     process::abort();
 }
@@ -297,9 +302,10 @@ fn memory_runs_out_in_the_middle_of_a_map() {
         let pool = pool(2);
         assert_eq!(pool.map(square, 0..10).unwrap().len(), 10);
         let (small, huge) = ("x".to_owned(), "x".repeat(64 << 20));
-        let texts = [&small, &huge, &small];
+        // Text alone is sent from where it is.
+        let texts = [vec![small.clone()], vec![huge], vec![small]];
         let usual = limit(Resource::As, address_space() + 48 * MIB);
-        let outcomes = pool.outcomes(letters, texts.map(String::as_str));
+        let outcomes = pool.outcomes(all_letters, texts.each_ref().map(Vec::as_slice));
         setrlimit(Resource::As, usual).unwrap();
         let outcomes = outcomes.unwrap();
         assert_eq!(*outcomes[0].as_ref().unwrap(), 1);
