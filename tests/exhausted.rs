@@ -7,7 +7,10 @@ use std::io;
 use std::process::{self, Command};
 
 use parproc::{Error, Pool, Process, Task, par_map, parallel};
-use parproc_tests::{LIMIT, Meeting, in_time, meet, pool, program, role, succeeds, within};
+use parproc_tests::{
+    Footprint, LIMIT, Meeting, guardians, in_time, meet, pool, program, role, settled, succeeds,
+    within,
+};
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
 const MIB: u64 = 1 << 20;
@@ -83,6 +86,10 @@ fn five_hundred_tasks_wait_with_256_descriptors() {
             .map(|_| pool.spawn(comes, meeting.name()).unwrap())
             .collect();
         let guests = [meeting.wait(), meeting.wait()];
+        // It comes a while after the workers, and has descriptors; that of its memory goes last.
+        assert_eq!(settled(&1, || guardians().len()), 1);
+        let memories = || Footprint::now().descriptors_of("memfd:");
+        assert_eq!(settled(&2, memories), 2);
         let before = open_descriptors();
         let small: Vec<_> = (0..500).map(|x| pool.spawn(square, x).unwrap()).collect();
         let large: Vec<_> = (0..500)

@@ -12,7 +12,7 @@ use crate::{all_children, program, role, settled, succeeds, unique, within};
 #[derive(Debug, PartialEq)]
 pub struct Footprint {
     descriptors: Vec<PathBuf>,
-    threads: usize,
+    threads: Vec<String>,
     /// Zombies too.
     children: Vec<u32>,
     shared_mappings: usize,
@@ -38,11 +38,18 @@ impl Footprint {
         let files = fs::read_dir(std::env::temp_dir()).expect("a folder");
         Self {
             descriptors,
-            threads: fs::read_dir("/proc/self/task").expect("/proc").count(),
+            threads: threads(),
             children: all_children(),
             shared_mappings: maps.lines().filter(|line| line.contains("memfd:")).count(),
             temporary_files: files.map(|entry| entry.expect("a file").path()).collect(),
         }
+    }
+
+    /// How many threads have one of these names.
+    #[must_use]
+    pub fn threads_of(&self, names: &[&str]) -> usize {
+        let named = |name: &&String| names.contains(&name.as_str());
+        self.threads.iter().filter(named).count()
     }
 
     /// How many descriptors are open on something whose name contains `what`.
@@ -51,6 +58,18 @@ impl Footprint {
         let named = |path: &&PathBuf| path.to_string_lossy().contains(what);
         self.descriptors.iter().filter(named).count()
     }
+}
+
+/// The names of all threads; of one that ends just now an empty one.
+fn threads() -> Vec<String> {
+    let threads = fs::read_dir("/proc/self/task").expect("/proc");
+    let names = threads.map(|entry| {
+        let name = fs::read_to_string(entry.expect("a thread").path().join("comm"));
+        name.unwrap_or_default().trim_end().to_owned()
+    });
+    let mut names: Vec<_> = names.collect();
+    names.sort();
+    names
 }
 
 /// Runs `body` in a program with a folder for temporary files of its own, and compares.
