@@ -5,7 +5,6 @@ use std::sync::Arc;
 
 use super::block::{Block, Piece};
 use super::loan::Borrower;
-use super::room::append;
 use super::varint;
 use super::words::Recycled;
 use crate::object::Object;
@@ -181,7 +180,12 @@ impl Payload {
     /// whether it did.
     pub(crate) fn absorb(&mut self, other: &Self) -> bool {
         let plain = |payload: &Self| payload.objects.is_empty() && payload.held.is_empty();
-        plain(self) && plain(other) && append(&mut self.bytes, &other.bytes).is_ok()
+        // Where there is no memory for that, there may be for what is smaller.
+        let fits = plain(self) && plain(other) && self.bytes.try_reserve(other.bytes.len()).is_ok();
+        if fits {
+            self.bytes.extend_from_slice(&other.bytes);
+        }
+        fits
     }
 
     /// Gives up unused memory: the chunk will wait for long.
