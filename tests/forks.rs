@@ -6,8 +6,16 @@ use std::fs;
 use std::process;
 use std::ptr;
 
-use parproc::parallel;
+use parproc::{parallel, worker};
 use parproc_tests::{LIMIT, Meeting, Process, in_time, meet, pool, settled};
+use serde::de::Error as _;
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
+/// Waits for a child, without asking how it ended.
+fn await_end(child: u32) {
+    // SAFETY: nothing is written to.
+    unsafe { libc::waitpid(child.cast_signed(), ptr::null_mut(), 0) };
+}
 
 /// In the copy: 0.
 fn fork() -> u32 {
@@ -30,6 +38,45 @@ fn copy_panics(x: u64) -> (u32, u64) {
     (child, x)
 }
 
+/// The copy panics, and the worker goes on when that is over.
+#[parallel]
+fn copy_panics_first(x: u64) -> u64 {
+    if x.is_multiple_of(10) {
+        let child = fork();
+        assert!(child != 0, "in the copy");
+        await_end(child);
+    }
+    !x
+}
+
+/// As a number is read, the copy comes back with one that is none.
+#[derive(Debug, Clone, Copy, PartialEq)]
+struct Forking(u64);
+
+impl Serialize for Forking {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        self.0.serialize(serializer)
+    }
+}
+
+impl<'de> Deserialize<'de> for Forking {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let x = u64::deserialize(deserializer)?;
+        if x.is_multiple_of(10) && worker::id().is_some() {
+            match fork() {
+                0 => return Err(D::Error::custom("in the copy")),
+                child => await_end(child),
+            }
+        }
+        Ok(Self(x))
+    }
+}
+
+#[parallel]
+fn copy_reads_nothing(x: Forking) -> u64 {
+    !x.0
+}
+
 /// The copy comes back in the middle of a chunk that is read as it comes.
 #[parallel]
 fn forked_with(ballast: &[u8], x: u64) -> (u32, u64) {
@@ -50,8 +97,7 @@ fn copy_segfaults() {
         // SAFETY: none; nothing can be mapped at this address, and the kernel ends the process.
         unsafe { ptr::without_provenance_mut::<u64>(8).write_volatile(1) };
     }
-    // SAFETY: waits for a child, without asking how it ended.
-    unsafe { libc::waitpid(child as i32, ptr::null_mut(), 0) };
+    await_end(child);
     // SAFETY: ends the process.
     unsafe { libc::raise(libc::SIGSEGV) };
 }
@@ -109,6 +155,21 @@ fn what_a_copy_panics_with_is_no_result() {
         let (copies, values): (Vec<_>, Vec<_>) = results.into_iter().unzip();
         assert_eq!(values, (0..100).collect::<Vec<_>>());
         ended(copies);
+    });
+}
+
+#[test]
+fn a_copy_that_fails_leaves_the_results_around_it() {
+    in_time(|| {
+        let pool = pool(1);
+        for chunk in [1, 50, 1000] {
+            let negated: Vec<_> = (0..1000).map(|x: u64| !x).collect();
+            let results = pool.job(copy_panics_first).chunk_size(chunk).map(0..1000);
+            assert_eq!(results.unwrap(), negated, "in chunks of {chunk}");
+            let items = (0..1000).map(Forking);
+            let results = pool.job(copy_reads_nothing).chunk_size(chunk).map(items);
+            assert_eq!(results.unwrap(), negated, "in chunks of {chunk}");
+        }
     });
 }
 

@@ -56,8 +56,8 @@ pub(crate) use standard::{
     Read, Standard, Write, flush_streams, null, pipe, read_now, unread, wait_for_numbers, write_now,
 };
 pub(crate) use thread::{
-    at_exit, cpus, end_at_once, forks, forks_watched, is_copy, name_after_program, name_process,
-    online_cpus, program_name, spawn_quiet, watch_forks,
+    at_exit, cpus, end_at_once, end_if_copy, forks, forks_watched, is_copy, name_after_program,
+    name_process, online_cpus, program_name, spawn_quiet, watch_forks,
 };
 pub(crate) use tree::{
     UNKNOWN, become_subreaper, kill_group_of, open_self, reap_beyond, terminate, wait_for_ends,

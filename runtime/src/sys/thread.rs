@@ -118,6 +118,15 @@ pub(crate) fn is_copy() -> bool {
     FORKS.load(Ordering::Relaxed) != ORIGINAL.load(Ordering::Relaxed)
 }
 
+/// Ends a copy of the worker that a task's `fork` made, and that came back from the task as the worker
+/// itself does: the parent waits for one result, and all words that the copy could write are the worker's.
+#[inline]
+pub(crate) fn end_if_copy() {
+    if is_copy() {
+        end_at_once();
+    }
+}
+
 /// Ends this process as a success, without running anything that is registered for its end, and
 /// without writing what is buffered: both belong to another process.
 pub(crate) fn end_at_once() -> ! {

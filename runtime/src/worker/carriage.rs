@@ -9,7 +9,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
 use crate::object::{MOST_OBJECTS, Message, Object, is_of_message, receive, send};
-use crate::sys::{Wait, wait_on};
+use crate::sys::{Wait, end_if_copy, wait_on};
 
 /// What a message between a pool and its worker is about.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -44,6 +44,7 @@ impl Drop for Unneeded {
     fn drop(&mut self) {
         for object in self.0.drain(..) {
             let _ = catch_unwind(AssertUnwindSafe(|| drop(object)));
+            end_if_copy();
         }
     }
 }

@@ -14,7 +14,7 @@ use super::run::{Outcome, record_failure, record_panic};
 use crate::error::Failure;
 use crate::object::Object;
 use crate::shm::CLAIMS;
-use crate::sys::now_nanos;
+use crate::sys::{end_if_copy, now_nanos};
 use crate::wire::{FrameHeader, Host, Sink, Status, Window};
 
 /// From so many items on a chunk counts as one of tiny items: the clock is read now and then only.
@@ -175,6 +175,7 @@ impl Host for Course<'_> {
 /// Records of failures go behind what tells where they wrote, and so all of them if items are captured.
 impl Sink for Course<'_> {
     fn record(&mut self, status: Status, bytes: &[u8]) {
+        end_if_copy();
         if self.row.is_some() && status == Status::Value {
             return self.link.borrow_mut().number(bytes);
         }
@@ -191,6 +192,7 @@ impl Sink for Course<'_> {
     }
 
     fn fails(&mut self) {
+        end_if_copy();
         self.leave_row();
         self.outputs.tell(&mut self.link.borrow_mut(), true);
     }

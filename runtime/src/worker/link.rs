@@ -13,7 +13,7 @@ use crate::shm::{
     CLAIMS, Claim, Consumer, Corrupt, Lane, POOL_BYTES, Patience, PoolPark, PoolSide, Producer,
     ResultRing, Ringer, SEGMENT_BYTES, Sleeper, TaskRing, WorkerPark, begin, begun,
 };
-use crate::sys::{Segment, end_at_once, is_copy, now_nanos};
+use crate::sys::{Segment, end_if_copy, now_nanos};
 use crate::wire::{FrameHeader, LONGEST_HEADER, Sink, Status, Stream, Window, write_header};
 
 /// The parent is told after so many bytes, at the latest.
@@ -150,6 +150,8 @@ impl Link {
 
     /// So many bytes were written through the window, and published.
     pub(super) fn wrote(&mut self, bytes: usize) {
+        // With this a copy comes back from an item, however it ends there.
+        end_if_copy();
         self.results.advance(bytes);
         self.moved(bytes);
     }
@@ -267,14 +269,6 @@ impl Link {
             self.sleeper.sleep(announced, None::<Duration>);
             self.patience.slept(now_nanos() - begin, most);
         }
-    }
-}
-
-/// Ends a copy of the worker that a task's `fork` made, and that came back from the task as the worker
-/// itself does: its parent waits for one result.
-fn end_if_copy() {
-    if is_copy() {
-        end_at_once();
     }
 }
 
