@@ -103,7 +103,7 @@ struct Wordy(bool);
 impl Serialize for Wordy {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let more = if self.0 { "three" } else { "" };
-        (self.0, more.as_bytes()).serialize(serializer)
+        (self.0, more).serialize(serializer)
     }
 }
 

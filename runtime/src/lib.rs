@@ -119,8 +119,8 @@
 //! # How it works
 //!
 //! Arguments and results travel as bytes in shared memory, in a ring for each direction and worker.
-//! Numbers, vectors and slices of them, and text are copied whole; everything else goes through serde, in
-//! the postcard format, which does not carry `#[serde(flatten)]`, untagged and internally tagged
+//! Numbers, vectors and slices of them, and text are copied whole, such vectors inside of other values
+//! too; everything else goes through serde, in the postcard format, which does not carry `#[serde(flatten)]`, untagged and internally tagged
 //! enums, and `skip_serializing_if`. Items go to workers in chunks, whose size follows from what
 //! items were measured to cost. The worker publishes which item it runs, so after a death it is known
 //! which item was lost; finished ones are kept, and those behind it run elsewhere, once.

@@ -122,8 +122,7 @@ fn with_the_exact_bytes_of_large_and_many_arguments() {
             assert_eq!(error.panic_message(), Some(&wanted[..]));
             let mut expected = Vec::new();
             let numbers: Vec<u8> = numbers.iter().flat_map(|n| n.to_ne_bytes()).collect();
-            let text = [&varint(text.len())[..], text.as_bytes()].concat();
-            for argument in [&numbers[..], &text, bytes, &last.to_ne_bytes()] {
+            for argument in [&numbers[..], text.as_bytes(), bytes, &last.to_ne_bytes()] {
                 expected.extend(varint(argument.len()));
                 expected.extend(argument);
             }

@@ -102,7 +102,8 @@ impl SavedInput {
     }
 
     /// The arguments as they were sent to the worker: each with its length as a varint before it, numbers,
-    /// vectors of them and text as in memory, and everything else in the postcard format.
+    /// vectors of them and text as in memory, and everything else in the postcard format, with an element before
+    /// those of each sequence that says what it is. Only the same version of parproc reads them.
     #[must_use]
     pub fn arguments(&self) -> &[u8] {
         &self.arguments

@@ -8,6 +8,7 @@ use serde::{Deserialize, Deserializer};
 
 use super::plain::{self, Shape};
 use super::reason::{MISMATCH, why_not_decoded};
+use super::whole::Reading;
 use super::words::Recycled;
 use crate::ipc;
 
@@ -40,7 +41,9 @@ impl<'de, T: DeserializeOwned> Deserialize<'de> for WithChannels<T> {
 }
 
 fn read<T: DeserializeOwned + 'static>(bytes: &[u8]) -> Result<T, String> {
-    match postcard::take_from_bytes(bytes) {
+    let mut format = postcard::Deserializer::from_bytes(bytes);
+    let value = T::deserialize(Reading(&mut format));
+    match value.and_then(|value| Ok((value, format.finalize()?))) {
         Ok((value, [])) => Ok(value),
         Ok((_, rest)) => Err(format!("{} bytes were left over: {MISMATCH}", rest.len())),
         Err(error) => Err(why_not_decoded::<T>(bytes).unwrap_or_else(|| error.to_string())),

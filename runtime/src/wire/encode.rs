@@ -9,6 +9,7 @@ use super::plain;
 use super::reason::why_not_encoded;
 use super::room::{NoMemory, append, made_room, reserve};
 use super::varint;
+use super::whole::Whole;
 use crate::error::{Failure, Step};
 use crate::ipc;
 use crate::object::collect;
@@ -146,9 +147,9 @@ pub(super) fn serialize<T: Serialize>(value: &T, out: &mut Vec<u8>) -> Result<()
     };
     let encoded = if ipc::holds::<T>() {
         let value = WithChannels(value);
-        postcard::serialize_with_flavor(&value, append)
+        postcard::serialize_with_flavor(&Whole(&value), append)
     } else {
-        postcard::serialize_with_flavor(value, append)
+        postcard::serialize_with_flavor(&Whole(value), append)
     };
     let Err(error) = encoded else {
         return Ok(());

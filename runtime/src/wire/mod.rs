@@ -1,7 +1,7 @@
 //! Values as bytes: how arguments, results and failures are written down and read back.
 //!
 //! Plain numbers, vectors and slices of them, and text, are copied whole; everything else goes through
-//! serde and postcard. Nothing here knows a process, but values may name what processes
+//! serde and postcard, which is given the vectors in it whole as well. Nothing here knows a process, but values may name what processes
 //! share: that is gathered beside the bytes.
 //!
 //! | unit | bytes |
@@ -26,6 +26,7 @@ mod record;
 mod reply;
 mod room;
 mod varint;
+mod whole;
 mod window;
 mod words;
 

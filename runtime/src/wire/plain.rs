@@ -22,6 +22,7 @@ macro_rules! for_each_plain {
     };
     (@ $P:ident $body:block: $($type:ty)*) => { $({ type $P = $type; $body })* };
 }
+pub(super) use for_each_plain;
 
 /// The bytes of `value`, if it is a plain number, a vector or slice of plain numbers, text, or a reference
 /// to one of these.
@@ -61,7 +62,8 @@ pub(super) fn width<T>() -> usize {
 }
 
 /// `value` as a `U`, if that is what it is, but for lifetimes.
-fn view<T, U>(value: &T) -> Option<&U> {
+#[inline]
+pub(super) fn view<T, U>(value: &T) -> Option<&U> {
     (typeid::of::<T>() == typeid::of::<U>()).then(|| {
         // SAFETY: the types are the same up to lifetimes, and so is their layout. The caller above
         // names no type with a lifetime that outlives the borrow of `value`.
@@ -102,6 +104,16 @@ fn own<T, U: 'static>(value: T) -> Result<U, T> {
     let value = ManuallyDrop::new(value);
     // SAFETY: `U` has no lifetimes, so the types are the very same, and `value` is not used again.
     Ok(unsafe { std::mem::transmute_copy::<T, U>(&value) })
+}
+
+/// `value` under the other name of its type, if that is one.
+pub(super) fn named<T: 'static, U>(value: T) -> Option<U> {
+    if typeid::of::<U>() != TypeId::of::<T>() {
+        return None;
+    }
+    let value = ManuallyDrop::new(value);
+    // SAFETY: as in `own`, since here `T` has no lifetimes.
+    Some(unsafe { std::mem::transmute_copy::<T, U>(&value) })
 }
 
 /// How a value of some type is made from its bytes.
@@ -154,7 +166,7 @@ pub(super) fn from_bytes<T: 'static>(bytes: &[u8]) -> Option<T> {
         }
         if let Some(vector) = any.downcast_mut::<Option<Vec<P>>>() {
             if bytes.len().is_multiple_of(size_of::<P>()) {
-                *vector = Some(bytemuck::pod_collect_to_vec(bytes));
+                *vector = Some(vector_of(bytes));
             }
             return slot;
         }
@@ -163,6 +175,18 @@ pub(super) fn from_bytes<T: 'static>(bytes: &[u8]) -> Option<T> {
         *text = str::from_utf8(bytes).ok().map(str::to_owned);
     }
     slot
+}
+
+/// The numbers with these bytes, at any address; what is too little for a last number is left out.
+pub(super) fn vector_of<P: Pod>(bytes: &[u8]) -> Vec<P> {
+    // Both are one copy, into memory that nobody clears before.
+    match bytemuck::try_cast_slice(bytes) {
+        Ok(numbers) => numbers.to_vec(),
+        Err(_) => {
+            let numbers = bytes.chunks_exact(size_of::<P>());
+            numbers.map(bytemuck::pod_read_unaligned).collect()
+        }
+    }
 }
 
 /// The text with these bytes, if `T` is text and they are.

@@ -13,6 +13,7 @@ use serde::de::{
 };
 
 use super::message::Message;
+use crate::wire::whole::Reading;
 
 /// The cause of most bytes that are no value.
 pub(in crate::wire) const MISMATCH: &str =
@@ -23,7 +24,7 @@ pub(in crate::wire) fn why_not_decoded<'de, T: Deserialize<'de>>(
     bytes: &'de [u8],
 ) -> Option<String> {
     let mut deserializer = postcard::Deserializer::from_bytes(bytes);
-    T::deserialize(Keeping(&mut deserializer))
+    T::deserialize(Reading(Keeping(&mut deserializer)))
         .err()
         .map(|message| message.0)
 }

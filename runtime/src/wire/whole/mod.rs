@@ -1,0 +1,23 @@
+//! Vectors of plain numbers inside of values, handed to the format as one block of bytes each.
+//!
+//! serde gives a format the numbers of a vector one by one, as it gives any elements. So between an impl and
+//! the format stand two wrappers, one for writing and one for reading, which hand everything on, nested values
+//! wrapped again, but change what a sequence is:
+//!
+//! | sequence | what the format is given |
+//! | --- | --- |
+//! | a vector or slice of plain numbers | a sequence of two: the [`Kind`](kind::Kind) of its numbers, and their bytes as in memory |
+//! | any other | a sequence of one element more: 0, and the elements |
+//!
+//! The first element tells the reader which it is, whatever type wrote it: one that does not read a whole vector
+//! is given the numbers of the block one by one.
+
+mod de;
+mod kind;
+mod ser;
+
+pub(super) use de::Reading;
+pub(super) use ser::Whole;
+
+#[cfg(test)]
+mod tests;
