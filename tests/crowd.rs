@@ -309,6 +309,59 @@ fn who_waits_for_a_task_is_told_of_that_one() {
     });
 }
 
+/// Remembers the numbers that it was told.
+struct Numbers(Vec<usize>);
+
+#[parallel]
+impl Numbers {
+    fn new() -> Self {
+        Self(Vec::new())
+    }
+
+    fn hold(&mut self, meeting: String) {
+        meet(&meeting, 0);
+    }
+
+    /// Stays at the meeting, if there is one.
+    fn tell(&mut self, number: usize, meeting: String) {
+        if !meeting.is_empty() {
+            meet(&meeting, number as u64);
+        }
+        self.0.push(number);
+    }
+
+    fn told(&self) -> Vec<usize> {
+        self.0.clone()
+    }
+}
+
+#[test]
+fn calls_of_an_actor_that_are_cancelled_before_they_begin_are_not_made() {
+    in_time(|| {
+        let (hold, meeting) = (Meeting::new(), Meeting::new());
+        let numbers = Numbers::spawn().unwrap();
+        // So that it is known to take little time.
+        let quick: Vec<_> = (0..300).map(|_| numbers.tell(0, String::new())).collect();
+        quick.into_iter().for_each(|call| call.join().unwrap());
+        let held = numbers.hold(hold.name().to_owned());
+        let guest = hold.wait();
+        let meet_at = |number| if number == 10 { meeting.name() } else { "" };
+        let calls = (1..=60).map(|number| numbers.tell(number, meet_at(number).to_owned()));
+        let calls: Vec<_> = calls.collect();
+        drop(guest);
+        held.join().unwrap();
+        let guest = meeting.wait();
+        calls[10..].iter().for_each(Task::cancel);
+        drop(guest);
+        for (number, call) in (1..).zip(calls) {
+            let result = call.join();
+            assert_eq!(result.is_err(), number > 10, "{number}");
+        }
+        let told = numbers.told().join().unwrap();
+        assert_eq!(told[300..], (1..=10).collect::<Vec<_>>());
+    });
+}
+
 /// Both ends of a channel.
 #[parallel]
 fn connect(_number: u64) -> (Sender<u8>, Receiver<u8>) {

@@ -166,3 +166,31 @@ fn tasks_that_nobody_waits_for_are_not_held_up_either() {
         }
     });
 }
+
+/// Notes who runs it, and stays as long as its guest if it is the first of fifty.
+#[parallel]
+fn noted(notes: &str, meeting: &str, item: u64) {
+    note(notes, std::process::id());
+    if item.is_multiple_of(ITEMS) {
+        meet(meeting, item);
+    }
+}
+
+#[test]
+fn a_worker_too_many_goes_after_the_item_that_it_has_begun() {
+    in_time(|| {
+        let (pool, meeting, notes) = (pool(2), Meeting::new(), Tally::new());
+        std::thread::scope(|scope| {
+            let items = (0..2 * ITEMS).map(|item| (notes.path(), meeting.name(), item));
+            let job = pool.job(noted).chunk_size(ITEMS as usize);
+            let call = scope.spawn(|| job.for_each(items).unwrap());
+            let guests = [meeting.wait(), meeting.wait()];
+            pool.resize(1).unwrap();
+            drop(guests);
+            call.join().unwrap();
+        });
+        let mut counts: Vec<_> = notes.counts().into_values().collect();
+        counts.sort_unstable();
+        assert_eq!(counts, [1, 2 * ITEMS as usize - 1]);
+    });
+}

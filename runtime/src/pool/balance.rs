@@ -136,7 +136,7 @@ impl Shared {
 
     /// True if the items of a chunk are worth what it takes to have them back one by one.
     pub(super) fn is_divisible(&self, state: &State, link: &Link, chunk: &Chunk) -> bool {
-        let alone = link.process.is_some() || self.setup.actor.is_some();
+        let alone = link.process.is_some();
         if alone || !link.init.is_done() || chunk.payload.waits() {
             return false;
         }

@@ -90,7 +90,8 @@ impl Shared {
         // Whatever ends a process ends its call.
         let own = link.process.is_some();
         // It cannot have begun fewer items than it has done.
-        let running = begun != link.items_done || link.corrupt || own;
+        let blamed = link.corrupt && link.doom != Some(Doom::Unwanted);
+        let running = begun != link.items_done || blamed || own;
         let was_ready = link.greeted || words.ready.load(Ordering::Acquire) == READY;
         let barren = !own && !was_ready && link.items_done == 0;
 
@@ -307,7 +308,7 @@ pub(super) fn cause(
     chunk: Option<&Chunk>,
     end: &End,
 ) -> Option<TaskErrorKind> {
-    if link.corrupt {
+    if link.corrupt && link.doom != Some(Doom::Unwanted) {
         return Some(TaskErrorKind::Corrupted);
     }
     let killed = end.exit == Exit::KILLED;

@@ -102,7 +102,7 @@ impl Shared {
     /// What a worker that leaves has not begun goes to others, and it ends if it is idle.
     pub(super) fn take_back_from_leaving(&self, state: &mut State) {
         // One that has used up its quota runs what it has.
-        state.take_back(|link| link.leaving);
+        self.take_back(state, |link| link.leaving);
         self.feed(state);
     }
 }

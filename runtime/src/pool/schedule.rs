@@ -10,7 +10,6 @@ use super::rules::Retry;
 use super::shared::Shared;
 use super::state::{Phase, State};
 use super::tasks::TaskKey;
-use super::watch::Doom;
 use crate::shm::{Corrupt, RING_BYTES};
 use crate::sys::now_nanos;
 
@@ -118,8 +117,7 @@ impl Shared {
 
     /// A worker whose memory holds impossible values is killed; the supervisor sees it end.
     fn condemn(&self, state: &mut State, link: &mut Link) {
-        // Of one that nobody wants any more nothing is made known.
-        link.corrupt = link.doom != Some(Doom::Unwanted);
+        link.corrupt = true;
         state.condemned.push(link.id);
         self.notify.notify();
     }
@@ -132,7 +130,7 @@ impl Shared {
         }
         let mut links = std::mem::take(&mut state.links);
         let mut wrote = false;
-        for link in &mut links {
+        for link in links.iter_mut().filter(|link| !link.corrupt) {
             match link.write_on() {
                 Ok(true) => {
                     wrote = true;
@@ -184,22 +182,29 @@ impl Shared {
         wrote
     }
 
+    /// What such workers have not begun is queued again, before all others.
+    pub(super) fn take_back(&self, state: &mut State, concerned: impl Fn(&Link) -> bool) {
+        let (mut back, mut rests) = (Vec::new(), Vec::new());
+        for link in state.links.iter_mut().filter(|link| concerned(link)) {
+            let rest = link.take_rest(|chunk, count| self.split(chunk, count));
+            rests.extend(rest.as_ref().map(|rest| rest.call));
+            back.extend(rest);
+            link.revoke_if(|_| true, &mut back);
+        }
+        for call in rests {
+            state.count_out(call);
+        }
+        for chunk in back.into_iter().rev() {
+            state.queue.push_front(chunk);
+        }
+    }
+
     /// What a worker has not begun of the chunk that has the task is queued, before all others.
     pub(super) fn take_back_from(&self, state: &mut State, key: TaskKey) {
-        let front_has = |link: &Link| {
-            let front = link.in_flight.front();
-            front.is_some_and(|front| front.chunk.has(key))
-        };
-        let Some(index) = state.links.iter().position(front_has) else {
-            return state.take_back_chunks(|chunk| chunk.has(key));
-        };
-        // All of it, so that the order stays: the worker may be killed.
-        let id = state.links[index].id;
-        state.take_back(|link| link.id == id);
-        let rest = state.links[index].take_rest(|chunk, count| self.split(chunk, count));
-        if let Some(rest) = rest {
-            state.count_out(rest.call);
-            state.queue.push_front(rest);
+        let holder = state.links.iter().find(|link| link.has_task(key));
+        if let Some(id) = holder.map(|link| link.id) {
+            // All of it, so that the order stays: the worker may be killed.
+            self.take_back(state, |link| link.id == id);
         }
     }
 

@@ -416,26 +416,6 @@ impl State {
         }
     }
 
-    /// What such workers have not begun is queued again, before all others.
-    pub(super) fn take_back(&mut self, concerned: impl Fn(&Link) -> bool) {
-        self.take_back_if(concerned, |_| true);
-    }
-
-    /// Such chunks are queued again, before all others, unless a worker has begun them.
-    pub(super) fn take_back_chunks(&mut self, concerned: impl Fn(&Chunk) -> bool) {
-        self.take_back_if(|_| true, concerned);
-    }
-
-    fn take_back_if(&mut self, of: impl Fn(&Link) -> bool, concerned: impl Fn(&Chunk) -> bool) {
-        let mut back = Vec::new();
-        for link in self.links.iter_mut().filter(|link| of(link)) {
-            link.revoke_if(&concerned, &mut back);
-        }
-        for chunk in back.into_iter().rev() {
-            self.queue.push_front(chunk);
-        }
-    }
-
     /// A chunk more is queued or with a worker.
     pub(super) fn count_out(&mut self, key: usize) {
         self.outstanding += 1;

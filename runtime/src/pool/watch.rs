@@ -49,7 +49,7 @@ impl Shared {
             return;
         }
         link.doom = Some(doom);
-        state.take_back(|link| link.id == id);
+        self.take_back(state, |link| link.id == id);
         state.condemned.push(id);
         self.notify.notify();
     }

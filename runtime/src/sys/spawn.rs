@@ -8,7 +8,7 @@ use std::os::fd::{AsRawFd, BorrowedFd, OwnedFd, RawFd};
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 
-use rustix::io::fcntl_dupfd_cloexec;
+use rustix::io::{fcntl_dupfd_cloexec, retry_on_intr};
 use rustix::process::{
     Pid, PidfdFlags, Signal, WaitId, WaitIdOptions, kill_process, pidfd_open, waitid,
 };
@@ -81,7 +81,7 @@ pub(super) fn spawn(spec: &ChildSpec<'_>) -> io::Result<(Pid, OwnedFd)> {
     let (pid, pidfd) = plan.start()?;
     if plan.error != 0 {
         // It has ended, or is about to.
-        let _ = waitid(WaitId::Pid(pid), WaitIdOptions::EXITED);
+        let _ = retry_on_intr(|| waitid(WaitId::Pid(pid), WaitIdOptions::EXITED));
         let error = io::Error::from_raw_os_error(plan.error);
         return Err(explain(error, spec.directory));
     }
@@ -95,7 +95,7 @@ pub(super) fn spawn(spec: &ChildSpec<'_>) -> io::Result<(Pid, OwnedFd)> {
         Err(error) => {
             // Nobody has waited for the child yet, so the id is still its own.
             let _ = kill_process(pid, Signal::KILL);
-            let _ = waitid(WaitId::Pid(pid), WaitIdOptions::EXITED);
+            let _ = retry_on_intr(|| waitid(WaitId::Pid(pid), WaitIdOptions::EXITED));
             Err(error.into())
         }
     }
