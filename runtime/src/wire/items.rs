@@ -88,6 +88,8 @@ pub struct Items<'a, 'b> {
     window: Window<'a>,
     host: &'a mut dyn Host,
     scratch: &'a mut Vec<u8>,
+    /// The item that began last has no record, and never gets one from its reply.
+    unanswered: bool,
 }
 
 impl fmt::Debug for Items<'_, '_> {
@@ -118,6 +120,7 @@ impl<'a, 'b> Items<'a, 'b> {
             window,
             host,
             scratch,
+            unanswered: false,
         }
     }
 
@@ -132,6 +135,8 @@ impl<'a, 'b> Items<'a, 'b> {
     }
 
     /// Calls the function with each item in turn: it takes its arguments and puts a result.
+    ///
+    /// Each item that begins gets one record: what was put, or else why nothing was.
     pub fn each(
         &mut self,
         mut call: impl FnMut(&mut Arguments<'b>, Reply<'_>) -> Result<(), Failure>,
@@ -140,7 +145,13 @@ impl<'a, 'b> Items<'a, 'b> {
         while let Err(payload) = catch_unwind(AssertUnwindSafe(|| self.run(&mut call))) {
             self.arguments.finish();
             self.window.settle(self.host);
-            self.host.panicked(payload);
+            if std::mem::take(&mut self.unanswered) {
+                self.host.panicked(payload);
+            } else {
+                // The item has its record, and the next one must not get another. The payload is the user's.
+                std::mem::forget(payload);
+                self.host.calm();
+            }
         }
     }
 
@@ -170,8 +181,16 @@ impl<'a, 'b> Items<'a, 'b> {
             }
             self.begun += 1;
             self.arguments.begin(self.each);
-            let reply = Reply::new(&self.window, track, self.host, self.scratch);
-            if let Err(failure) = call(&mut self.arguments, reply) {
+            let reply = Reply::new(
+                &self.window,
+                track,
+                self.host,
+                self.scratch,
+                &mut self.unanswered,
+            );
+            if let Err(failure) = call(&mut self.arguments, reply)
+                && std::mem::take(&mut self.unanswered)
+            {
                 self.arguments.finish();
                 self.window.settle(self.host);
                 self.host.failed(failure);

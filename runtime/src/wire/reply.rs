@@ -2,6 +2,7 @@
 
 use std::any::type_name;
 use std::fmt;
+use std::mem::forget;
 use std::sync::atomic::Ordering;
 
 use serde::Serialize;
@@ -32,6 +33,8 @@ pub struct Reply<'a> {
     track: Track<'a>,
     host: &'a mut dyn Host,
     scratch: &'a mut Vec<u8>,
+    /// Set when this is dropped: nothing was put.
+    unanswered: &'a mut bool,
 }
 
 impl fmt::Debug for Reply<'_> {
@@ -47,16 +50,18 @@ impl<'a> Reply<'a> {
         track: Track<'a>,
         host: &'a mut dyn Host,
         scratch: &'a mut Vec<u8>,
+        unanswered: &'a mut bool,
     ) -> Self {
         Self {
             window,
             track,
             host,
             scratch,
+            unanswered,
         }
     }
 
-    /// Puts the result.
+    /// Puts the result. What is dropped with it is dropped before: with a panic in there nothing was put.
     ///
     /// # Errors
     /// When it cannot be encoded; nothing was put then.
@@ -65,6 +70,8 @@ impl<'a> Reply<'a> {
     pub fn put<R: Output>(self, value: R) -> Result<(), Failure> {
         if let Some(bytes) = plain::bytes_of(&value) {
             put_bytes::<R>(self.window, self.track, self.host, bytes);
+            // There is nothing of the user's in what is plain.
+            forget(self);
             return Ok(());
         }
         self.put_encoded(value)
@@ -81,11 +88,20 @@ impl<'a> Reply<'a> {
             carried
                 .map_err(|error| refused(format!("what it shares cannot come along: {error}")))?;
         }
+        drop(value);
         put_bytes::<R>(self.window, self.track, self.host, self.scratch);
         if self.scratch.capacity() > KEPT {
             *self.scratch = Vec::new();
         }
+        forget(self);
         Ok(())
+    }
+}
+
+impl Drop for Reply<'_> {
+    #[inline]
+    fn drop(&mut self) {
+        *self.unanswered = true;
     }
 }
 

@@ -9,7 +9,7 @@ use proptest::prelude::*;
 use serde::{Deserialize, Serialize};
 
 use super::*;
-use crate::error::Failure;
+use crate::error::{Failure, Step};
 
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 enum Shape {
@@ -116,6 +116,35 @@ fn pass_back<R: Output>(value: R) -> R {
     place.bytes_mut().copy_from_slice(bytes);
     land::<R>(place).unwrap();
     decode(bytes).unwrap()
+}
+
+#[test]
+fn an_item_that_has_its_record_gets_no_other() {
+    let numbers = records_of(|reply| {
+        reply.put(7_u64)?;
+        panic!("behind its record")
+    });
+    assert_eq!(numbers, [(Status::Value, 7_u64.to_ne_bytes().to_vec())]);
+    let texts = records_of(|reply| {
+        reply.put(Some(7_u8))?;
+        Err(Failure::of::<u8>(Step::EncodeResult, String::new()))
+    });
+    assert_eq!(texts, [(Status::Value, vec![1, 7])]);
+}
+
+/// Of one item.
+fn records_of(mut call: impl FnMut(Reply<'_>) -> Result<(), Failure>) -> Vec<(Status, Vec<u8>)> {
+    let (mut sink, mut scratch, untracked) =
+        (Gathered::default(), Vec::new(), Untracked::default());
+    let arguments = Arguments::from_bytes(&[], 0);
+    let track = untracked.track();
+    let mut items = Items::new(arguments, 0, track, None, &mut sink, &mut scratch);
+    items.each(|_, reply| call(reply));
+    assert_eq!(items.begun(), 1);
+    let records = Records(&sink.bytes);
+    records
+        .map(|(status, bytes)| (status, bytes.to_vec()))
+        .collect()
 }
 
 proptest! {

@@ -37,8 +37,10 @@ pub(crate) fn record_failure(failure: Failure, sink: &mut dyn Sink) {
 /// The record of an item that panicked. It is in full while a [`Recording`](super::Recording) lives.
 pub(crate) fn record_panic(payload: Box<dyn Any + Send>, clock: &ItemClock, sink: &mut dyn Sink) {
     let report = take_report(&*payload);
-    // The value of a panic is the user's, and can panic once more when it is dropped.
-    let _ = catch_unwind(AssertUnwindSafe(|| drop(payload)));
+    // The value of a panic is the user's, and can panic once more when it is dropped; so can that panic's.
+    if let Err(again) = catch_unwind(AssertUnwindSafe(|| drop(payload))) {
+        std::mem::forget(again);
+    }
     put(TaskFailure::Panicked(report, clock.circumstances()), sink);
     forget();
 }
