@@ -112,7 +112,8 @@ impl Registration<'_> {
         quote!(::core::option::Option::Some(#name))
     }
 
-    /// The closure that, for each item, decodes the arguments, calls the function and encodes its result.
+    /// The closure that, for each item, decodes the arguments, calls the function and encodes its result. What
+    /// was lent to the function is dropped before the result is put: a panic in there is the item's.
     ///
     /// It repeats no types, since the call infers them: so there is nothing to rewrite in them
     /// (`Self`, lifetimes, generics), and a type that does not exist is reported once. What asks
@@ -127,8 +128,11 @@ impl Registration<'_> {
             return quote! {
                 |#items| #items.each(|#arguments, #reply| {
                     use #krate::__private::PutNothing as _;
-                    #takes
-                    #krate::__private::Made(#path(#(#passed),*)).put(#reply)
+                    let #result = {
+                        #takes
+                        #path(#(#passed),*)
+                    };
+                    #krate::__private::Made(#result).put(#reply)
                 })
             };
         }
@@ -148,8 +152,10 @@ impl Registration<'_> {
         };
         quote! {
             |#items| #items.each(|#arguments, #reply| {
-                #takes
-                let #result = #call;
+                let #result = {
+                    #takes
+                    #call
+                };
                 let #put = #put_path;
                 #put(#reply, #result)
             })
@@ -170,8 +176,10 @@ impl Registration<'_> {
         let (made, kept) = (local("made"), local("keep"));
         quote! {
             |#items| #items.each(|#arguments, #reply| {
-                #takes
-                let #made = #path(#(#passed),*);
+                let #made = {
+                    #takes
+                    #path(#(#passed),*)
+                };
                 let #kept = #keep;
                 #krate::__private::Reply::put(#reply, #kept(#made))
             })
