@@ -6,7 +6,11 @@ use std::path::PathBuf;
 use std::process;
 use std::time::{Duration, Instant};
 
-use crate::{all_children, program, role, settled, succeeds, unique, within};
+use parproc::{Process, parallel};
+
+use crate::{
+    Meeting, all_children, guardians, meet, program, role, settled, succeeds, unique, within,
+};
 
 /// What a process has, as far as a pool could leave it behind.
 #[derive(Debug, PartialEq)]
@@ -109,4 +113,29 @@ pub fn leaves_nothing_after(
         let after = settled(&before, Footprint::now);
         assert_eq!(after, before);
     });
+}
+
+#[parallel]
+fn comes_loudly(meeting: &str) {
+    eprintln!("I come");
+    meet(meeting, 0);
+}
+
+/// The first process makes what all of them share: a guardian, the thread that passes on what it writes,
+/// and the one that looks after its result, as it runs for long.
+///
+/// # Panics
+/// When one of these does not come.
+pub fn first_process() {
+    let meeting = Meeting::new();
+    let process = Process::spawn(comes_loudly, meeting.name()).expect("a process");
+    let guest = meeting.wait();
+    let threads = || Footprint::now().threads_of(&["parproc-courier", "parproc-output"]);
+    assert_eq!(settled(&2, threads), 2);
+    drop(guest);
+    process.join().expect("its end");
+    assert_eq!(settled(&1, || guardians().len()), 1);
+    // Of the descriptors that are needed to start it, that of its memory is the last one to go.
+    let memories = || Footprint::now().descriptors_of("memfd:");
+    assert_eq!(settled(&1, memories), 1);
 }

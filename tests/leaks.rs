@@ -10,19 +10,13 @@ use std::time::Duration;
 use futures_lite::future::block_on;
 use parproc::{Pool, Process, as_completed, parallel};
 use parproc_tests::{
-    Footprint, Meeting, guardians, leaves_nothing, leaves_nothing_after, meet, pool, settled,
+    Meeting, first_process, leaves_nothing, leaves_nothing_after, meet, pool, settled,
 };
 use rustix::process::Signal;
 
 #[parallel]
 fn comes(meeting: &str, x: u64) {
     meet(meeting, x);
-}
-
-#[parallel]
-fn comes_loudly(meeting: &str) {
-    eprintln!("I come");
-    meet(meeting, 0);
 }
 
 #[parallel]
@@ -145,22 +139,6 @@ fn pools_whose_worker_stands_still() {
             assert!(task.join().is_err());
         }
     });
-}
-
-/// The first process makes what all of them share: a guardian, the thread that passes on what it writes,
-/// and the one that looks after its result, as it runs for long.
-fn first_process() {
-    let meeting = Meeting::new();
-    let process = Process::spawn(comes_loudly, meeting.name()).unwrap();
-    let guest = meeting.wait();
-    let threads = || Footprint::now().threads_of(&["parproc-courier", "parproc-output"]);
-    assert_eq!(settled(&2, threads), 2);
-    drop(guest);
-    process.join().unwrap();
-    assert_eq!(settled(&1, || guardians().len()), 1);
-    // Of the descriptors that are needed to start it, that of its memory is the last one to go.
-    let memories = || Footprint::now().descriptors_of("memfd:");
-    assert_eq!(settled(&1, memories), 1);
 }
 
 #[test]

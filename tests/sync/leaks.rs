@@ -2,7 +2,7 @@
 
 use parproc::sync::{Barrier, Condvar, Event, Mutex, Once, ReentrantMutex, RwLock, Semaphore};
 use parproc::{Process, SharedCell, parallel};
-use parproc_tests::{Footprint, guardians, leaves_nothing_after, settled};
+use parproc_tests::{first_process, leaves_nothing_after};
 use serde::{Deserialize, Serialize};
 
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -50,17 +50,6 @@ fn hold_all(all: All, begun: SharedCell<u32>, forever: bool) {
             std::thread::park();
         }
     }
-}
-
-#[parallel]
-fn nothing() {}
-
-/// What processes are started with stays, a guardian among it.
-fn first_process() {
-    Process::spawn(nothing, ()).unwrap().join().unwrap();
-    assert_eq!(settled(&1, || guardians().len()), 1);
-    let memories = || Footprint::now().descriptors_of("memfd:");
-    assert_eq!(settled(&1, memories), 1);
 }
 
 #[test]
