@@ -36,9 +36,15 @@ impl Shared {
         for link in links.iter_mut().filter(|link| !link.idle()) {
             came |= self.read(state, link);
         }
-        let waiting = !state.queue.is_empty() || links.iter().any(Link::has_waiting);
+        let could = |link: &Link| link.has_waiting() || link.could_give();
+        let waiting = !state.queue.is_empty() || links.iter().any(could);
+        if came && !waiting {
+            // Nobody can be given anything.
+            self.dismiss_leaving(state, &mut links);
+            self.allow_spinning(&links);
+        }
         state.links = links;
-        if came || waiting {
+        if waiting {
             came |= self.feed(state);
         }
         came
@@ -164,10 +170,22 @@ impl Shared {
                 break;
             }
         }
+        self.dismiss_leaving(state, &mut links);
+        self.allow_spinning(&links);
+        state.links = links;
+        self.want_workers(state);
+        wrote
+    }
+
+    fn dismiss_leaving(&self, state: &mut State, links: &mut [Link]) {
         for link in links.iter_mut().filter(|link| link.is_leaving()) {
             self.dismiss(state, link);
         }
-        let spin = if busy(&links) < self.cpus {
+    }
+
+    /// Tells the workers whether there are CPUs for those that wait.
+    fn allow_spinning(&self, links: &[Link]) {
+        let spin = if busy(links) < self.cpus {
             SPIN_NANOS
         } else {
             0
@@ -177,9 +195,6 @@ impl Shared {
         if word.load(Ordering::Relaxed) != spin {
             word.store(spin, Ordering::Relaxed);
         }
-        state.links = links;
-        self.want_workers(state);
-        wrote
     }
 
     /// What such workers have not begun is queued again, before all others.

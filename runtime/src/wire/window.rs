@@ -1,6 +1,9 @@
 //! Room for results in memory that another process reads: the short way of small values.
 
+#![expect(unsafe_code, reason = "results are written to shared memory")]
+
 use std::cell::Cell;
+use std::ptr::copy_nonoverlapping;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use super::items::Host;
@@ -83,15 +86,28 @@ impl<'a> Window<'a> {
         else {
             return false;
         };
-        for (cell, byte) in first.iter().zip(header) {
-            cell.set(*byte);
-        }
-        for (cell, byte) in rest.iter().zip(value) {
-            cell.set(*byte);
-        }
+        fill(first, header);
+        fill(rest, value);
         self.at.set(end);
         let position = self.behind.get().wrapping_add(end as u64);
         self.tail.store(position, Ordering::Release);
         true
     }
+}
+
+/// Writes as many bytes as there are cells, in one move where their number is known.
+#[inline(always)]
+fn fill(cells: &[Cell<u8>], bytes: &[u8]) {
+    if cells.len() != bytes.len() {
+        return;
+    }
+    // SAFETY: the cells are as many bytes that may be written through a shared reference, and no other
+    // reference of this process is to what they hold; `bytes` is memory of its own.
+    unsafe {
+        copy_nonoverlapping(
+            bytes.as_ptr(),
+            cells.as_ptr().cast_mut().cast(),
+            bytes.len(),
+        )
+    };
 }
