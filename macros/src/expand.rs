@@ -163,9 +163,11 @@ mod tests {
                         ::core::line!(),
                         2usize,
                         |__items| __items.each(|__arguments, __reply| {
-                            let __argument0 = ::parproc::__private::Arguments::take_text(__arguments)?;
-                            let __argument1 = ::parproc::__private::Arguments::take(__arguments)?;
-                            let __result = count(&__argument0, __argument1);
+                            let __result = {
+                                let __argument0 = ::parproc::__private::Arguments::take_text(__arguments)?;
+                                let __argument1 = ::parproc::__private::Arguments::take(__arguments)?;
+                                count(&__argument0, __argument1)
+                            };
                             let __put = ::parproc::__private::Reply::put;
                             __put(__reply, __result)
                         }),
