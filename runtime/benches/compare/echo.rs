@@ -3,6 +3,7 @@
 use parproc::{Function, parallel};
 
 use super::contest::{Contest, Who};
+use super::copy::enter_copy;
 use super::hand::{Hands, LARGE, echoes};
 use super::measure::{Outcome, Scale, check, pool, time};
 use super::peers::work::{Reply, Request};
@@ -77,7 +78,7 @@ where
     let pool = pool(WORKERS)?;
     let mut rings = Hands::rings(WORKERS, LARGE, || echoes(BLOCK))?;
     let mut sockets = Hands::sockets(WORKERS, || echoes(BLOCK))?;
-    let [mut in_ring, mut in_socket, mut used] = [(); 3].map(|()| source.clone());
+    let [mut in_ring, mut in_socket] = [(); 2].map(|()| source.clone());
 
     let mut contest = Contest::new(scale);
     contest.enter(Who::Ours, || {
@@ -121,16 +122,7 @@ where
         });
     }
     python::enter(&mut contest, WORKERS, &format!("{} {blocks}", kind.python));
-    let warm = Who::Other("memcpy into used memory");
-    contest.enter(warm, || {
-        let ((), nanos) = time(|| {
-            for (to, from) in used.iter_mut().zip(&source) {
-                to.copy_from_slice(from);
-            }
-        });
-        check(used == source, "a copy")?;
-        Ok(nanos)
-    });
+    let warm = enter_copy(&mut contest, &source);
     contest.enter(Who::Other("memcpy into fresh memory"), || {
         forget_free_memory();
         let (copy, nanos) = time(|| source.clone());

@@ -5,6 +5,7 @@ use std::hint::black_box;
 use parproc::parallel;
 
 use super::contest::{Contest, Who};
+use super::copy::enter_copy;
 use super::hand::{Hands, LARGE, sizes};
 use super::measure::{Outcome, Scale, check, pool, time};
 use super::peers::work::Request;
@@ -28,7 +29,6 @@ fn length_owned(bytes: Vec<u8>) -> u64 {
 pub(crate) fn run(scale: Scale, table: &mut Table) -> Outcome<()> {
     let blocks = scale.pick(64, 8);
     let source: Vec<Vec<u8>> = (0..blocks).map(|block| vec![block as u8; BLOCK]).collect();
-    let mut used = source.clone();
     let pool = pool(WORKERS)?;
     let mut rings = Hands::rings(WORKERS, LARGE, sizes)?;
 
@@ -65,16 +65,7 @@ pub(crate) fn run(scale: Scale, table: &mut Table) -> Outcome<()> {
         let mut input = Some(source.clone());
         timed(&mut || Ok(pool.map(length_owned, input.take().ok_or("taken")?)?))
     });
-    let warm = Who::Other("memcpy into used memory");
-    contest.enter(warm, || {
-        let ((), nanos) = time(|| {
-            for (to, from) in used.iter_mut().zip(&source) {
-                to.copy_from_slice(from);
-            }
-        });
-        check(used == source, "a copy")?;
-        Ok(nanos)
-    });
+    let warm = enter_copy(&mut contest, &source);
     let what = format!("length of {blocks} × 4 MiB `&[u8]`");
     table.contest(
         Row::of(what, Unit::Throughput(blocks * BLOCK), contest)?

@@ -13,6 +13,7 @@ mod channel;
 mod chart;
 mod child;
 mod contest;
+mod copy;
 mod echo;
 mod failure;
 mod hand;
