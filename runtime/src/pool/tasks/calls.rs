@@ -36,6 +36,7 @@ impl State {
             }
             self.tidy_tasks(key);
         }
+        Self::room_for_small_things()?;
         let mut tasks = Tasks::new(function, alone);
         let index = tasks.open()?;
         let key = self.open_call(spec);
