@@ -22,6 +22,8 @@ const FLOORS: &[(&str, &[&str])] = &[
         &["sync", "wire", "shm", "family", "object", "sys", "error"],
     ),
     ("registry", &["wire", "error"]),
+    ("event", &["sys", "error"]),
+    ("observe", &["event", "sys", "error"]),
     ("replay", &["registry", "wire", "object", "sys", "error"]),
     (
         "worker",
@@ -37,16 +39,16 @@ const FLOORS: &[(&str, &[&str])] = &[
 
 const SHARED: &[&str] = &["shared", "wire", "shm", "family", "object", "sys", "error"];
 const POOL: &[&str] = &[
-    "worker", "replay", "registry", "channel", "shared", "sync", "wire", "shm", "family", "object",
-    "sys", "error",
+    "observe", "event", "worker", "replay", "registry", "channel", "shared", "sync", "wire", "shm",
+    "family", "object", "sys", "error",
 ];
 const ACTOR: &[&str] = &[
     "pool", "worker", "registry", "channel", "shared", "sync", "wire", "shm", "family", "object",
     "sys", "error",
 ];
 const ALL: &[&str] = &[
-    "actor", "pool", "worker", "replay", "registry", "channel", "shared", "sync", "ipc", "wire",
-    "shm", "family", "object", "sys", "error",
+    "observe", "event", "actor", "pool", "worker", "replay", "registry", "channel", "shared",
+    "sync", "ipc", "wire", "shm", "family", "object", "sys", "error",
 ];
 
 /// The names that stand right behind `crate::` in `code`.

@@ -138,10 +138,12 @@
 pub mod actor;
 pub mod channel;
 mod error;
+mod event;
 mod family;
 pub mod guide;
 pub mod ipc;
 mod object;
+pub mod observe;
 mod pool;
 mod registry;
 pub mod replay;
