@@ -175,6 +175,28 @@ pub enum EventKind {
     },
 }
 
+impl EventKind {
+    /// The number of the call that it is about, if it is about one.
+    #[must_use]
+    pub fn call(&self) -> Option<u64> {
+        match self {
+            Self::CallStarted { call, .. }
+            | Self::CallEnded { call }
+            | Self::ChunkGiven { call, .. }
+            | Self::ChunkDone { call, .. }
+            | Self::ItemsDone { call, .. }
+            | Self::ItemsTimed { call, .. }
+            | Self::ItemFailed { call, .. }
+            | Self::ItemRetried { call, .. }
+            | Self::ItemsDropped { call, .. } => Some(*call),
+            Self::WorkerStarted { .. }
+            | Self::WorkerReady { .. }
+            | Self::WorkerInitialized { .. }
+            | Self::WorkerEnded { .. } => None,
+        }
+    }
+}
+
 /// When one item ran, from the worker's own clock.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]

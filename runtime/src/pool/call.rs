@@ -16,6 +16,7 @@ use std::sync::Arc;
 use super::balance::useful;
 use super::chunk::{Chunk, Delivery, Ending, Origin};
 use super::chunker::{Chunker, FULL_BYTES, FULL_OBJECTS};
+use super::events::Observed;
 use super::job::Settings;
 use super::order::Order;
 use super::output::Written;
@@ -72,6 +73,8 @@ where
     /// In whose name slices are sent from where they are, if the call is sure to be dropped before they can
     /// go, and nobody else may want them.
     lender: Option<Lender>,
+    /// Dropped behind the call.
+    _observed: Option<Observed>,
     marker: PhantomData<fn(F, M)>,
 }
 
@@ -99,8 +102,15 @@ where
         let whole = settings.read_ahead.is_none();
         let rules = shared.rules(function, settings.rules)?;
         let retries = rules.as_ref().and_then(|rules| rules.retries);
+        let observed = shared.observe_call(&settings.observers);
         let key = shared.open_call(
             CallSpec {
+                function,
+                serial: observed.as_ref().map(|observed| observed.serial),
+                items: match items.size_hint() {
+                    (least, Some(most)) if least == most => Some(least),
+                    _ => None,
+                },
                 landing: landing::<F::Output>,
                 whole,
                 rules,
@@ -141,6 +151,7 @@ where
             unsatisfied: BTreeSet::new(),
             written: BTreeMap::new(),
             lender,
+            _observed: observed,
             marker: PhantomData,
         })
     }
@@ -158,6 +169,7 @@ where
                 return Ok(Some(delivery));
             }
             self.read_items()?;
+            self.shared.stream.relieve();
             if let Some(delivery) = self.inbox.pop_front() {
                 match (&delivery, turn) {
                     // Nothing is to be found out from numbers: they are decoded when their turn comes.
@@ -288,6 +300,9 @@ where
             Ok(Err(failure)) => {
                 let error = TaskError::failed(self.name(), self.next, None, failure);
                 let index = self.next;
+                self.shared
+                    .lock()
+                    .tell_failure(self.key, None, index, &error, false);
                 self.inbox.push_back(Delivery::Failed { index, error });
                 self.next += 1;
             }

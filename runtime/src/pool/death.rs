@@ -200,9 +200,13 @@ impl Shared {
             error = error.quarantined();
         }
         self.count_crash(state, &error);
+        let again = state.broken.is_none() && state.phase != Phase::Closed;
+        let again = again && matches!(retry, Retry::After(_));
+        state.tell_failure(call, link.slot, item.first, &error, again);
         match retry {
-            Retry::After(pause) if state.broken.is_none() && state.phase != Phase::Closed => {
+            Retry::After(pause) if again => {
                 item.history.attempt += 1;
+                state.tell_retry(&item, pause, false);
                 self.delay(state, item, pause);
             }
             _ => {

@@ -70,9 +70,10 @@ impl Pool {
         let hooks = Hooks::new(&setup, table)?;
         // They have what it names.
         setup.init = None;
+        let observers = std::mem::take(&mut setup.observers);
         let notify = Arc::new(Notify::new().map_err(os)?);
         let mut state = State::new(
-            table.len(),
+            table,
             Sleeper::new(pool.park()),
             Ringer::new(pool.park()),
             Arc::clone(&notify),
@@ -95,8 +96,10 @@ impl Pool {
             gauge: Condvar::new(),
             keeper: Condvar::new(),
             over: Condvar::new(),
+            stream: Arc::default(),
             relay: Relay::default(),
         };
+        shared.observe(&observers);
         Ok(Self {
             shared: Arc::new(shared),
             threads: Mutex::default(),
@@ -388,6 +391,7 @@ impl Pool {
         let ending = std::mem::take(&mut *threads);
         drop(threads);
         if ending.is_empty() {
+            self.shared.end_stream();
             return;
         }
         // The workers are not gone yet if this is the thread that ends them.
@@ -399,6 +403,7 @@ impl Pool {
             join_others([courier]);
         }
         self.shared.relay.close(gone);
+        self.shared.end_stream();
     }
 
     pub(super) fn shared(&self) -> &Arc<Shared> {

@@ -12,14 +12,25 @@ use crate::sys::now_nanos;
 use crate::wire::{Arguments, Gathered, Host, Items, Sink, Status, Untracked, Window};
 use crate::worker::{ItemClock, Recording, forget, panics, record_failure, record_panic};
 
-/// Runs the chunk; gives the records.
+/// What came of a chunk.
+#[derive(Debug, Default)]
+pub(super) struct Ran {
+    pub(super) records: Gathered,
+    /// How many items failed.
+    pub(super) failed: usize,
+    /// When the items ran: from when on, and for how long, in nanoseconds.
+    pub(super) times: Vec<(u64, u64)>,
+}
+
+/// Runs the chunk.
 ///
 /// A single item alone has `named` when it runs, which its arguments name.
-pub(super) fn run(table: &Table, chunk: &Chunk, named: Vec<Arc<Object>>) -> Gathered {
+pub(super) fn run(table: &Table, chunk: &Chunk, named: Vec<Arc<Object>>) -> Ran {
     let bytes = chunk.payload.whole();
     let mut inline = Inline {
         count: chunk.count,
-        records: Gathered::default(),
+        ran: Ran::default(),
+        began: 0,
         clock: ItemClock::default(),
     };
     if let Some(function) = table.get(chunk.function) {
@@ -35,28 +46,33 @@ pub(super) fn run(table: &Table, chunk: &Chunk, named: Vec<Arc<Object>>) -> Gath
         let mut items = Items::new(arguments, each, track, None, &mut inline, &mut scratch);
         (function.call)(&mut items);
     }
-    inline.records
+    inline.ran
 }
 
 #[derive(Debug)]
 struct Inline {
     count: u32,
-    records: Gathered,
+    ran: Ran,
+    /// When the item began.
+    began: u64,
     clock: ItemClock,
 }
 
 impl Host for Inline {
     fn look(&mut self, begun: u32, _window: &Window<'_>) -> u32 {
-        self.clock.begin(now_nanos());
+        self.began = now_nanos();
+        self.clock.begin(self.began);
         u32::from(begun < self.count)
     }
 
     fn failed(&mut self, failure: Failure) {
-        record_failure(failure, &mut self.records);
+        record_failure(failure, self);
     }
 
     fn panicked(&mut self, payload: Box<dyn Any + Send>) {
-        record_panic(payload, &self.clock, &mut self.records);
+        let clock = std::mem::take(&mut self.clock);
+        record_panic(payload, &clock, self);
+        self.clock = clock;
     }
 
     fn calm(&mut self) {
@@ -66,10 +82,13 @@ impl Host for Inline {
 
 impl Sink for Inline {
     fn record(&mut self, status: Status, bytes: &[u8]) {
-        self.records.record(status, bytes);
+        self.ran.failed += usize::from(status != Status::Value);
+        let took = now_nanos().saturating_sub(self.began);
+        self.ran.times.push((self.began, took));
+        self.ran.records.record(status, bytes);
     }
 
     fn carry(&mut self, objects: Vec<Arc<Object>>) -> io::Result<()> {
-        self.records.carry(objects)
+        self.ran.records.carry(objects)
     }
 }

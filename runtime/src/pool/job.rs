@@ -7,12 +7,14 @@ use std::time::Duration;
 
 use super::call::{Call, Results, RetryIf, encode_single};
 use super::cancel::CancelToken;
+use super::events::Observing;
 use super::imap::{Imap, ImapUnordered, READ_AHEAD};
 use super::report::Report;
 use super::rules::{Backoff, Rules};
 use super::state::CallSpec;
 use super::{Pool, Task, map};
 use crate::error::{Error, Result, TaskError, TryMapError};
+use crate::event::Observer;
 use crate::registry::Function;
 use crate::sys::{nanos_of, now_nanos};
 use crate::wire::landing;
@@ -30,6 +32,8 @@ pub(super) struct Settings {
     pub(super) every: bool,
     /// What items write is wanted, if it is captured.
     pub(super) reported: bool,
+    /// Who is told what happens.
+    pub(super) observers: Vec<Observing>,
 }
 
 impl Settings {
@@ -232,6 +236,40 @@ impl<F, P> Job<'_, F, P> {
         self
     }
 
+    /// Has the observer told what happens in this call, and that it is over before the call returns.
+    ///
+    /// It is told nothing of workers, which the pool has for all its calls:
+    /// [`PoolBuilder::observe`](crate::PoolBuilder::observe) is. A [`spawn`](Job::spawn)ed task is not observed.
+    ///
+    /// ```
+    /// use std::sync::Arc;
+    /// use std::sync::atomic::{AtomicUsize, Ordering};
+    /// use parproc::observe::{Event, EventKind};
+    /// use parproc::{Pool, parallel};
+    ///
+    /// #[parallel]
+    /// fn half(x: u32) -> u32 {
+    ///     x / 2
+    /// }
+    ///
+    /// let done = Arc::new(AtomicUsize::new(0));
+    /// let counter = Arc::clone(&done);
+    /// let count = move |events: &[Event]| {
+    ///     for event in events {
+    ///         if let EventKind::ItemsDone { count, .. } = event.kind {
+    ///             counter.fetch_add(count, Ordering::Relaxed);
+    ///         }
+    ///     }
+    /// };
+    /// Pool::global()?.job(half).observe(count).map(0..100)?;
+    /// assert_eq!(done.load(Ordering::Relaxed), 100);
+    /// # Ok::<(), parproc::Error>(())
+    /// ```
+    pub fn observe(mut self, observer: impl Observer + 'static) -> Self {
+        self.settings.observers.push(Observing::new(observer));
+        self
+    }
+
     /// See [`Pool::map`].
     ///
     /// # Errors
@@ -384,7 +422,7 @@ impl<F> Job<'_, F> {
         let spec = CallSpec {
             rules: shared.rules(function, self.settings.rules)?,
             deadline: self.settings.deadline(),
-            ..CallSpec::of(landing::<F::Output>)
+            ..CallSpec::of(function, landing::<F::Output>)
         };
         let token = self.settings.token.as_ref();
         let (key, buffer) = shared.submit_one(function, spec, token, payload)?;

@@ -11,12 +11,14 @@ use std::sync::atomic::Ordering;
 
 use super::carriage::Carriage;
 use super::chunk::{Chunk, Delivery};
+use super::events::Said;
 use super::hooks::Progress;
 use super::keep::Failed;
 use super::output::{Streams, Written};
 use super::process::OwnCall;
 use super::tasks::TaskKey;
 use super::watch::Doom;
+use crate::event::ItemSpan;
 use crate::registry::Table;
 use crate::shm::{
     CLAIMS, Claim, Consumer, Corrupt, Lane, Producer, READY, RING_BYTES, ResultRing, Ringer,
@@ -35,6 +37,8 @@ const TURN: usize = RING_BYTES;
 pub(super) struct Link {
     pub(super) id: u64,
     pub(super) pid: u32,
+    /// Its number among the living ones; a process has none.
+    pub(super) slot: Option<usize>,
     pub(super) lane: Lane,
     carriage: Carriage,
     tasks: Producer<TaskRing>,
@@ -47,6 +51,10 @@ pub(super) struct Link {
     /// Bytes that were read and are not a whole record yet.
     pending: Vec<u8>,
     receiving: Option<Receiving>,
+    /// When items ran, not yet told.
+    spans: Vec<ItemSpan>,
+    /// How many bytes the result of the item is whose record came last; none if it failed.
+    last_result: Option<usize>,
     next_number: u64,
     /// Records of items that were read: the worker began one more item than these, or as many.
     pub(super) items_done: u64,
@@ -105,6 +113,9 @@ pub(super) struct InFlight {
     in_row: bool,
     /// Somebody may wait for another process through what it names, or named before it began.
     waits: bool,
+    /// The worker tells when each item ran, and has told it of so many.
+    timed: bool,
+    times: u32,
     /// Items whose arguments were passed to find those of failed ones, and where they end.
     passed: (u32, Place),
 }
@@ -120,8 +131,17 @@ struct Writing {
 /// What was found while reading.
 #[derive(Debug)]
 pub(super) enum News {
-    /// For the call with this key.
-    Mail(usize, Delivery),
+    /// For the call with this key: so many results, which are so many bytes, and perhaps failures.
+    Mail {
+        call: usize,
+        delivery: Delivery,
+        results: usize,
+        bytes: usize,
+    },
+    /// An item failed, as its record says that came as mail.
+    Said(Said),
+    /// When items of the call with this key ran.
+    Timed(usize, Vec<ItemSpan>),
     /// For the report of this item of the call with this key.
     Written(usize, usize, Written),
     /// An item whose input is kept.
@@ -144,6 +164,7 @@ impl Link {
             measured: 0,
             id,
             pid,
+            slot: None,
             tasks: Producer::new(lane.tasks()),
             results: Consumer::new(lane.results()),
             worker: Ringer::new(lane.park()),
@@ -152,6 +173,8 @@ impl Link {
             writing: None,
             pending: Vec::new(),
             receiving: None,
+            spans: Vec::new(),
+            last_result: None,
             next_number: 1,
             items_done: 0,
             streams: None,
@@ -244,6 +267,7 @@ impl Link {
         chunk: Chunk,
         clocked: bool,
         divisible: bool,
+        timed: bool,
     ) -> Result<(), Corrupt> {
         let number = self.next_number;
         self.next_number += 1;
@@ -272,6 +296,7 @@ impl Link {
             granted,
             clocked,
             divisible,
+            timed,
         };
         self.writing = Some(Writing {
             header: header.to_bytes(),
@@ -280,6 +305,8 @@ impl Link {
         });
         self.in_flight.push_back(InFlight {
             waits: chunk.payload.waits(),
+            timed,
+            times: 0,
             chunk,
             number,
             done: 0,

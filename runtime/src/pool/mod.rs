@@ -20,6 +20,7 @@ mod chunker;
 mod courier;
 mod death;
 mod environment;
+mod events;
 mod gauge;
 mod global;
 mod guard;

@@ -18,7 +18,7 @@ pub(super) fn open_record<R: Output>(
             let failure = TaskFailure::Failed(undecodable::<R>(reason));
             task_error(name, index, origin, failure)
         }),
-        Status::Failed | Status::End | Status::Output => {
+        Status::Failed | Status::End | Status::Note => {
             Err(open_failure(name, index, origin, bytes))
         }
     }

@@ -70,11 +70,30 @@ impl Shared {
         let came = !news.is_empty();
         for one in news.drain(..) {
             match one {
-                News::Mail(INIT, delivery) => {
+                News::Mail {
+                    call: INIT,
+                    delivery,
+                    ..
+                } => {
                     link.init = Progress::Answered(delivery);
                     self.notify.notify();
                 }
-                News::Mail(call, delivery) => state.deliver(call, delivery),
+                News::Mail {
+                    call,
+                    delivery,
+                    results,
+                    bytes,
+                } => {
+                    if results > 0 {
+                        state.tell_results(call, link.slot, results, bytes);
+                    }
+                    state.deliver(call, delivery);
+                }
+                News::Said(said) => self.tell_said(state, link.slot, &said),
+                News::Timed(call, spans) => state.tell_spans(call, link.slot, spans),
+                News::Done(chunk, _, nanos) if chunk.call == INIT => {
+                    state.tell_worker_initialized(link, nanos);
+                }
                 News::Written(call, index, written) => state.keep_written(call, index, written),
                 News::Done(chunk, ..) if chunk.is_hook() => {}
                 News::Failed(failed) => {
@@ -82,6 +101,7 @@ impl Shared {
                     self.fail(state, failed, wanted);
                 }
                 News::Done(mut chunk, done, nanos) => {
+                    state.tell_done(link.slot, &chunk, done, nanos);
                     state.barren = Barren::default();
                     if done > 0 {
                         state.learn_cost(chunk.function, nanos as f64 / f64::from(done));
@@ -297,7 +317,9 @@ impl Shared {
             self.alarm(state, now_nanos().saturating_add(timeout));
         }
         let divisible = self.is_divisible(state, link, &chunk);
-        match link.give(chunk, watched, divisible) {
+        state.tell_given(link.slot, &chunk);
+        let timed = state.events.timed && !chunk.is_hook();
+        match link.give(chunk, watched, divisible, timed) {
             Ok(()) => link.ring(),
             Err(Corrupt) => self.condemn(state, link),
         }

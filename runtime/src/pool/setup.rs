@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use super::actor::ActorSetup;
 use super::environment::Environment;
+use super::events::Observing;
 use super::hooks::{ExitHook, InitHook};
 use super::output::Output;
 use super::rules::Rules;
@@ -19,6 +20,10 @@ pub(super) struct Setup {
     pub(super) rules: Rules,
     /// After so many crashes the pool gives up.
     pub(super) crash_budget: Option<u32>,
+    /// Who is told what happens.
+    pub(super) observers: Vec<Observing>,
+    /// The times of items are kept for the statistics.
+    pub(super) insights: bool,
     /// Lines of standard error that are kept for an error.
     pub(super) stderr_lines: usize,
     /// Where inputs of failed items are kept.
@@ -78,6 +83,8 @@ impl Default for Setup {
         Self {
             rules: Rules::default(),
             crash_budget: None,
+            observers: Vec::new(),
+            insights: false,
             stderr_lines: 20,
             crash_dir: None,
             outputs: [Output::Inherit, Output::Tail],

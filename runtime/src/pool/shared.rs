@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use super::cancel::CancelToken;
 use super::chunk::Ending;
+use super::events::Stream;
 use super::guard::StateGuard;
 use super::hooks::Hooks;
 use super::output::Relay;
@@ -43,6 +44,8 @@ pub(super) struct Shared {
     pub(super) keeper: Condvar,
     /// Wakes those who wait for the end of an actor.
     pub(super) over: Condvar,
+    /// Takes what happens to those who observe.
+    pub(super) stream: Arc<Stream>,
     /// Passes on what workers write.
     pub(super) relay: Relay,
 }

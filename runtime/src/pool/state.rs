@@ -12,6 +12,7 @@ use super::actor::ActorState;
 use super::callbacks::Callbacks;
 use super::chunk::{Chunk, Delivery, Ending};
 use super::death::Barren;
+use super::events::Events;
 use super::gauge::Gauge;
 use super::hooks::INIT;
 use super::keep::Failed;
@@ -22,8 +23,9 @@ use super::process::Start;
 use super::rules::Rules;
 use super::tasks::{TaskKey, Tasks};
 use crate::error::{Error, ErrorKind, Result};
+use crate::event::EventKind;
 use crate::object::Object;
-use crate::registry::FunctionId;
+use crate::registry::{FunctionId, Table};
 use crate::shm::{Patience, PoolPark, Ringer, Sleeper};
 use crate::sys::Notify;
 use crate::wire::{MakeLanding, Payload, Recycled};
@@ -136,6 +138,9 @@ pub(super) struct State {
     pub(super) litter: Vec<Arc<Object>>,
     /// Wakes the supervisor.
     pub(super) supervisor: Arc<Notify>,
+    pub(super) table: &'static Table,
+    /// What happens, for those who look on.
+    pub(super) events: Events,
     /// Counts deeds, to tell which worker was busy last.
     pub(super) clock: u64,
 }
@@ -173,6 +178,11 @@ pub(super) struct Submitted {
 /// What a call begins with.
 #[derive(Debug)]
 pub(super) struct CallSpec {
+    pub(super) function: FunctionId,
+    /// Its number, if that was asked for before.
+    pub(super) serial: Option<u64>,
+    /// How many items it has, if that is known.
+    pub(super) items: Option<usize>,
     pub(super) landing: MakeLanding,
     /// True for a call that a thread waits for, from its first item to its last.
     pub(super) whole: bool,
@@ -185,8 +195,11 @@ pub(super) struct CallSpec {
 
 impl CallSpec {
     /// A call that may do anything, and is waited for item by item.
-    pub(super) fn of(landing: MakeLanding) -> Self {
+    pub(super) fn of(function: FunctionId, landing: MakeLanding) -> Self {
         Self {
+            function,
+            serial: None,
+            items: None,
             landing,
             whole: false,
             rules: None,
@@ -246,7 +259,7 @@ impl Call {
 
 impl State {
     pub(super) fn new(
-        functions: usize,
+        table: &'static Table,
         sleeper: Sleeper<PoolPark>,
         ringer: Ringer<PoolPark>,
         supervisor: Arc<Notify>,
@@ -256,7 +269,7 @@ impl State {
             silent: false,
             killed: false,
             calls: Slab::new(),
-            sharing: vec![None; functions],
+            sharing: vec![None; table.len()],
             queue: VecDeque::new(),
             delayed: Vec::new(),
             failed: VecDeque::new(),
@@ -276,7 +289,7 @@ impl State {
             init_failures: Barren::default(),
             init_rules: None,
             actor: ActorState::default(),
-            costs: vec![None; functions],
+            costs: vec![None; table.len()],
             led: false,
             sleeper: Some(sleeper),
             patience: Patience::default(),
@@ -292,6 +305,8 @@ impl State {
             news: Vec::new(),
             litter: Vec::new(),
             supervisor,
+            table,
+            events: Events::default(),
             clock: 0,
         }
     }
@@ -314,8 +329,17 @@ impl State {
         }
     }
 
+    /// A number that no other call has.
+    pub(super) fn next_serial(&mut self) -> u64 {
+        self.clock += 1;
+        self.clock
+    }
+
     pub(super) fn open_call(&mut self, spec: CallSpec) -> usize {
         let CallSpec {
+            function,
+            serial,
+            items,
             landing,
             whole,
             rules,
@@ -324,13 +348,13 @@ impl State {
             reported,
         } = spec;
         self.maps += usize::from(whole);
-        self.clock += 1;
+        let serial = serial.unwrap_or_else(|| self.next_serial());
         let key = self.calls.insert(Call {
             whole,
             mail: Vec::new(),
             outstanding: 0,
             detached: false,
-            serial: self.clock,
+            serial,
             end: usize::MAX,
             ending: None,
             tasks: None,
@@ -343,6 +367,11 @@ impl State {
             landing,
         });
         self.deadlines.extend(deadline.map(|(at, _)| (at, key)));
+        self.emit(EventKind::CallStarted {
+            call: serial,
+            function: self.table.name(function),
+            items,
+        });
         key
     }
 
@@ -351,6 +380,7 @@ impl State {
         if let Some((at, _)) = call.deadline {
             self.deadlines.remove(&(at, key));
         }
+        self.emit(EventKind::CallEnded { call: call.serial });
     }
 
     /// Nobody will ask for the call's results: what is queued is dropped, what runs is run in vain.
@@ -534,6 +564,9 @@ impl State {
 
     /// Puts news into the call's mail.
     pub(super) fn deliver(&mut self, key: usize, delivery: Delivery) {
+        if let Delivery::Ended { count, .. } = delivery {
+            self.tell_dropped(key, count);
+        }
         let Some(call) = self.calls.get_mut(key).filter(|call| !call.detached) else {
             self.discard([delivery]);
             return;

@@ -38,21 +38,26 @@ impl Shared {
     /// Hands in an item that was tried before; gives the number of chunks that are out.
     pub(super) fn submit_again(&self, item: Chunk) -> Result<usize> {
         if self.is_inline() {
+            self.lock().tell_retry(&item, Duration::ZERO, true);
             return Ok(self.run_inline(item)?.outstanding);
         }
         let mut state = self.lock();
         state.check_alive()?;
         let (key, function) = (item.call, item.function);
-        let rules = state.rules_of(&item);
+        let rules = state.rules_of(&item).cloned();
         let before = History {
             attempt: item.history.attempt - 1,
             ..item.history
         };
         match rules.map(|rules| rules.retry(before)) {
             Some(Retry::After(pause)) if state.wants(key, item.first) => {
+                state.tell_retry(&item, pause, true);
                 self.delay(&mut state, item, pause);
             }
-            _ => self.enqueue(&mut state, item),
+            _ => {
+                state.tell_retry(&item, Duration::ZERO, true);
+                self.enqueue(&mut state, item);
+            }
         }
         Ok(state.submitted(key, function).outstanding)
     }
@@ -118,6 +123,8 @@ impl Shared {
         }
         let buffer = self.enqueue_task(&mut state, task);
         self.arm_courier(&mut state);
+        drop(state);
+        self.stream.relieve();
         Ok((key, buffer))
     }
 
@@ -188,9 +195,12 @@ impl Shared {
         let attempt = chunk.history.attempt;
         let (key, function) = (chunk.call, chunk.function);
         // Not under the lock: the function is the user's, and may use this very pool.
-        let records = super::inline::run(self.table, &chunk, named);
+        let ran = super::inline::run(self.table, &chunk, named);
         let origin = Origin { pid: None, attempt };
-        let news = self.news_of(&chunk, origin, records);
+        let mut state = self.lock();
+        self.tell_inline(&mut state, &chunk, &ran);
+        drop(state);
+        let news = self.news_of(&chunk, origin, ran.records);
         let mut state = self.lock();
         for one in news {
             state.deliver(key, one);

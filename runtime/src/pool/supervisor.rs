@@ -174,7 +174,9 @@ impl Shared {
         taken.sort_unstable();
         let free = (0..).zip(&taken).find(|(slot, taken)| slot != *taken);
         let slot = Some(free.map_or(taken.len(), |(slot, _)| slot));
+        let begin = now_nanos();
         let started = self.start(id, slot, None);
+        let took = now_nanos().saturating_sub(begin);
         if let Ok((ward, _)) = &started {
             guardian.watch(ward.child.pid());
         }
@@ -185,6 +187,7 @@ impl Shared {
         match started {
             Ok((ward, mut link)) => {
                 wards.push(ward);
+                state.tell_worker_started(&link, took);
                 if let Some(init) = init {
                     self.give_init(&mut state, &mut link, init);
                 }
@@ -305,6 +308,7 @@ impl Shared {
         place.born(child.pid());
         let streams = self.relay.begin(ends, child.pid(), &lane);
         let mut link = Link::new(id, child.pid(), lane, socket);
+        link.slot = slot;
         link.streams.clone_from(&streams);
         let most = self.setup.lifespan.items;
         link.keeps = self.keeps().then_some(self.table);
@@ -336,6 +340,10 @@ impl Shared {
             let ready = words.ready.load(Ordering::Acquire) == READY;
             let agreed = words.fingerprint.load(Ordering::Relaxed) == self.table.fingerprint();
             link.greeted |= ready && agreed;
+            let (slot, pid, born) = (link.slot, link.pid, link.born);
+            if ready && agreed {
+                state.tell_worker_ready(slot, pid, born);
+            }
             drop(state);
             if ready && agreed {
                 ward.birth = None;
@@ -372,16 +380,16 @@ impl Shared {
             let mut state = self.lock();
             let link = state.links.iter().find(|link| link.id == ward.id);
             let refusal = link.and_then(refusal);
-            let reason = refusal.or(ward.given_up);
+            let end = End {
+                exit,
+                usage,
+                stderr: String::new(),
+                out_of_memory,
+                reason: refusal.or(ward.given_up),
+            };
+            state.tell_worker_ended(ward.id, ward.slot, ward.child.pid(), &end);
             // When the program ends, nobody is told anything any more.
             if !state.silent {
-                let end = End {
-                    exit,
-                    usage,
-                    stderr: String::new(),
-                    out_of_memory,
-                    reason,
-                };
                 self.bury(&mut state, ward.id, end);
             }
             if let Some(teller) = ward.teller {

@@ -88,7 +88,7 @@ impl<R: Output> Task<R> {
     /// A task that has failed before it was handed in.
     pub(super) fn failed(shared: &Arc<Shared>, function: FunctionId, error: Error) -> Self {
         let mut state = shared.lock();
-        let ticket = match state.open_task(function, CallSpec::of(landing::<R>), true) {
+        let ticket = match state.open_task(function, CallSpec::of(function, landing::<R>), true) {
             Ok(key) => {
                 state.deliver(key.call(), Delivery::Aborted(error));
                 Ticket::Open(key)

@@ -67,7 +67,7 @@ impl Stage {
         let results = Producer::new(worker.results());
         let spec = CallSpec {
             rules: Some(Arc::new(rules)),
-            ..CallSpec::of(landing::<u64>)
+            ..CallSpec::of(function_id(&shared, played), landing::<u64>)
         };
         let call = shared.open_call(spec, None).unwrap();
         let mut state = shared.lock();
@@ -88,7 +88,7 @@ impl Stage {
                 history: History::FIRST,
             };
             state.count_out(call);
-            link.give(chunk, false, true).unwrap();
+            link.give(chunk, false, true, false).unwrap();
         }
         state.links.push(link);
         drop(state);
@@ -214,7 +214,7 @@ proptest! {
             match deed {
                 Deed::Bytes(bytes) => stage.write(&bytes),
                 Deed::Record(status, bytes) => {
-                    let kinds = [Status::Value, Status::Failed, Status::End, Status::Output];
+                    let kinds = [Status::Value, Status::Failed, Status::End, Status::Note];
                     let status = kinds[usize::from(status)];
                     stage.record(status, &bytes);
                 }

@@ -2,10 +2,12 @@
 
 use std::borrow::Cow;
 use std::fmt;
+use std::rc::Rc;
 
 use serde::de::DeserializeOwned;
 
 use super::decode::land;
+use super::items::Stamps;
 use super::{Recycled, decode, landing, plain, varint};
 use crate::error::{Failure, Step};
 
@@ -37,6 +39,8 @@ pub struct Arguments<'a> {
     left: usize,
     /// Called once the last argument of the first item was taken.
     taken: Option<Box<dyn FnOnce() + 'a>>,
+    /// Told when an argument was decoded, if that is wanted.
+    stamps: Option<Rc<Stamps>>,
 }
 
 enum Source<'a> {
@@ -60,6 +64,7 @@ impl<'a> Arguments<'a> {
             width,
             left: 0,
             taken: None,
+            stamps: None,
         }
     }
 
@@ -70,7 +75,13 @@ impl<'a> Arguments<'a> {
             width,
             left: 0,
             taken: None,
+            stamps: None,
         }
+    }
+
+    /// Has the stamps told when an argument was decoded.
+    pub(crate) fn stamp(&mut self, stamps: Rc<Stamps>) {
+        self.stamps = Some(stamps);
     }
 
     /// Has `taken` called once the first item has all its arguments, before it runs.
@@ -164,6 +175,9 @@ impl<'a> Arguments<'a> {
                 }
             },
         };
+        if let Some(stamps) = &self.stamps {
+            stamps.decoded();
+        }
         if self.left == 0
             && let Some(taken) = self.taken.take()
         {

@@ -26,6 +26,8 @@ pub(crate) struct FrameHeader {
     pub(crate) told: bool,
     /// The parent may take back the items that are not begun.
     pub(crate) divisible: bool,
+    /// The worker tells when each item ran, and how long what of it took: [`Times`](super::Times).
+    pub(crate) timed: bool,
 }
 
 const GRANTED: u32 = 1;
@@ -33,6 +35,7 @@ const CLOCKED: u32 = 2;
 const CARRIES: u32 = 4;
 const TOLD: u32 = 8;
 const DIVISIBLE: u32 = 16;
+const TIMED: u32 = 32;
 /// Where the width and the row stand among the flags.
 const WIDTH: u32 = 8;
 const ROW: u32 = 16;
@@ -52,6 +55,7 @@ impl FrameHeader {
             (self.carries, CARRIES),
             (self.told, TOLD),
             (self.divisible, DIVISIBLE),
+            (self.timed, TIMED),
         ];
         let set = flags.iter().filter(|(set, _)| *set);
         let flags = set.fold(0, |flags, (_, flag)| flags | flag);
@@ -81,6 +85,7 @@ impl FrameHeader {
             carries: half(24) & CARRIES != 0,
             told: half(24) & TOLD != 0,
             divisible: half(24) & DIVISIBLE != 0,
+            timed: half(24) & TIMED != 0,
             width: (half(24) >> WIDTH) as u8,
             row: (half(24) >> ROW) as u8,
         }

@@ -1,6 +1,7 @@
 //! The items of a chunk on their way through a function: the loop that calls it.
 
 use std::any::Any;
+use std::cell::Cell;
 use std::fmt;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
@@ -34,6 +35,41 @@ pub(crate) trait Host: Sink {
     fn calm(&mut self) {}
 }
 
+/// When parts of an item were over, for those who want to know.
+#[derive(Debug)]
+pub(crate) struct Stamps {
+    clock: fn() -> u64,
+    decoded: Cell<u64>,
+    returned: Cell<u64>,
+}
+
+impl Stamps {
+    /// By a clock in nanoseconds.
+    pub(crate) fn new(clock: fn() -> u64) -> Self {
+        Self {
+            clock,
+            decoded: Cell::new(0),
+            returned: Cell::new(0),
+        }
+    }
+
+    /// An argument is there.
+    pub(super) fn decoded(&self) {
+        self.decoded.set((self.clock)());
+    }
+
+    /// The function has returned.
+    pub(super) fn returned(&self) {
+        self.returned.set((self.clock)());
+    }
+
+    /// When the last argument was there and when the function returned; 0 where nobody said so, since that
+    /// takes next to no time.
+    pub(crate) fn take(&self) -> (u64, u64) {
+        (self.decoded.take(), self.returned.take())
+    }
+}
+
 /// What is looked at and told with each item, and too often for a call.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Track<'a> {
@@ -47,6 +83,8 @@ pub(crate) struct Track<'a> {
     pub(crate) announced: bool,
     /// True once there was a panic.
     pub(crate) panics: &'a AtomicBool,
+    /// Told when parts of an item are over, if that is wanted.
+    pub(crate) stamps: Option<&'a Stamps>,
     /// Holds another number than `original` in a process that a task forked off.
     pub(crate) forks: &'a AtomicU32,
     pub(crate) original: u32,
@@ -70,6 +108,7 @@ impl Untracked {
             number: 1,
             announced: false,
             panics: &self.panics,
+            stamps: None,
             forks: &self.forks,
             original: 0,
         }

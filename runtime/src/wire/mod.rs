@@ -37,12 +37,12 @@ pub(crate) use decode::{Landing, MakeLanding, decode, land, landing, numbers};
 pub(crate) use encode::{append_value, encode_argument, number_width, plain_bytes, put_number};
 pub(crate) use frame::FrameHeader;
 pub use items::Items;
-pub(crate) use items::{Host, Track, Untracked};
+pub(crate) use items::{Host, Stamps, Track, Untracked};
 pub(crate) use loan::Lender;
 pub(crate) use payload::{Payload, Place};
 pub(crate) use record::{
-    Gathered, Header, LONGEST_HEADER, Records, Sink, Spans, Status, TaskFailure, parse_header,
-    write_header,
+    Gathered, Header, LONGEST_HEADER, Note, Records, Sink, Spans, Status, TaskFailure, Times,
+    parse_header, write_header,
 };
 pub use reply::{Output, Reply};
 pub(crate) use room::{NoMemory, made_room};

@@ -18,8 +18,71 @@ pub(crate) enum Status {
     Failed = 1,
     /// The end of a chunk: the nanoseconds that it took, as eight bytes.
     End = 2,
-    /// Where in the worker's output streams the item whose record follows has written: [`Spans`].
-    Output = 3,
+    /// What else is to be known of an item: a [`Note`].
+    Note = 3,
+}
+
+/// What is said of an item besides its record.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Note {
+    /// Where in the worker's output streams the item whose record follows has written.
+    Wrote(Spans),
+    /// When the item ran whose record stands before.
+    Ran(Times),
+}
+
+/// When an item ran, in nanoseconds of the monotonic clock.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(crate) struct Times {
+    pub(crate) began: u64,
+    /// How long its parts took.
+    pub(crate) decoding: u64,
+    pub(crate) running: u64,
+    pub(crate) encoding: u64,
+}
+
+impl Note {
+    const BYTES: usize = 33;
+
+    pub(crate) fn to_bytes(self) -> [u8; Self::BYTES] {
+        let (tag, words) = match self {
+            Note::Wrote(Spans([(from, to), (error_from, error_to)])) => {
+                (0, [from, to, error_from, error_to])
+            }
+            Note::Ran(times) => {
+                let Times {
+                    began,
+                    decoding,
+                    running,
+                    encoding,
+                } = times;
+                (1, [began, decoding, running, encoding])
+            }
+        };
+        let mut bytes = [tag; Self::BYTES];
+        for (word, place) in words.into_iter().zip(bytes[1..].chunks_exact_mut(8)) {
+            place.copy_from_slice(&word.to_ne_bytes());
+        }
+        bytes
+    }
+
+    /// None if it is no note.
+    pub(crate) fn from_bytes(bytes: &[u8]) -> Option<Self> {
+        let bytes: &[u8; Self::BYTES] = bytes.try_into().ok()?;
+        let (tag, words) = bytes.split_first()?;
+        let words: &[[u8; 8]; 4] = words.as_chunks().0.try_into().ok()?;
+        let [first, second, third, fourth] = words.map(u64::from_ne_bytes);
+        match tag {
+            0 => Some(Note::Wrote(Spans([(first, second), (third, fourth)]))),
+            1 => Some(Note::Ran(Times {
+                began: first,
+                decoding: second,
+                running: third,
+                encoding: fourth,
+            })),
+            _ => None,
+        }
+    }
 }
 
 /// From where to where an item wrote to standard output and error, in bytes of these streams; empty
@@ -28,27 +91,8 @@ pub(crate) enum Status {
 pub(crate) struct Spans(pub(crate) [(u64, u64); 2]);
 
 impl Spans {
-    const BYTES: usize = 32;
-
     pub(crate) fn is_empty(&self) -> bool {
         self.0.iter().all(|(from, to)| from >= to)
-    }
-
-    pub(crate) fn to_bytes(self) -> [u8; Self::BYTES] {
-        let mut bytes = [0; Self::BYTES];
-        let words = self.0.into_iter().flat_map(|(from, to)| [from, to]);
-        for (word, place) in words.zip(bytes.chunks_exact_mut(8)) {
-            place.copy_from_slice(&word.to_ne_bytes());
-        }
-        bytes
-    }
-
-    /// None if it is not as long as it has to be.
-    pub(crate) fn from_bytes(bytes: &[u8]) -> Option<Self> {
-        let words: &[[u8; 8]; Self::BYTES / 8] = bytes.as_chunks().0.try_into().ok()?;
-        let [from, to, error_from, error_to] = words.map(u64::from_ne_bytes);
-        let whole = bytes.len() == Self::BYTES;
-        whole.then_some(Self([(from, to), (error_from, error_to)]))
     }
 }
 
@@ -127,7 +171,7 @@ pub(crate) fn parse_header(bytes: &[u8]) -> Header {
             0 => Header::Whole(Status::Value, value >> 2, taken),
             1 => Header::Whole(Status::Failed, value >> 2, taken),
             2 => Header::Whole(Status::End, value >> 2, taken),
-            _ => Header::Whole(Status::Output, value >> 2, taken),
+            _ => Header::Whole(Status::Note, value >> 2, taken),
         },
         varint::Read::Short => Header::Short,
         varint::Read::Bad => Header::Bad,

@@ -78,6 +78,9 @@ impl<'a> Reply<'a> {
     }
 
     fn put_encoded<R: Output>(self, value: R) -> Result<(), Failure> {
+        if let Some(stamps) = self.track.stamps {
+            stamps.returned();
+        }
         self.scratch.clear();
         let refused = |reason| Failure::of::<R>(Step::EncodeResult, reason);
         let (encoded, objects) = collect(|| serialize(&value, self.scratch));

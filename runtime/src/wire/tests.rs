@@ -361,6 +361,7 @@ fn a_frame_header_is_read_as_it_was_written() {
         carries: true,
         told: false,
         divisible: true,
+        timed: true,
         width: 8,
         row: 16,
     };

@@ -15,7 +15,7 @@ use crate::error::Failure;
 use crate::object::Object;
 use crate::shm::CLAIMS;
 use crate::sys::{end_if_copy, now_nanos};
-use crate::wire::{FrameHeader, Host, Sink, Status, Window};
+use crate::wire::{FrameHeader, Host, Note, Sink, Stamps, Status, Times, Window};
 
 /// From so many items on a chunk counts as one of tiny items: the clock is read now and then only.
 const TINY: u32 = 256;
@@ -39,6 +39,10 @@ pub(super) struct Course<'a> {
     passed: u32,
     /// Where the row of results begins, as long as they are one.
     row: Option<u64>,
+    /// Tell when each item ran, if that is wanted.
+    stamps: Option<&'a Stamps>,
+    /// When the item began that began last.
+    began: u64,
     /// Of the last item.
     pub(super) outcome: Outcome,
 }
@@ -49,6 +53,7 @@ impl<'a> Course<'a> {
         outputs: &'a Outputs,
         header: FrameHeader,
         clock: &'a mut ItemClock,
+        stamps: &'a Stamps,
         begin: u64,
     ) -> Self {
         let row = (header.row > 0).then(|| {
@@ -70,12 +75,34 @@ impl<'a> Course<'a> {
             told: begin,
             next_look: 0,
             passed: 0,
+            stamps: header.timed.then_some(stamps),
+            began: begin,
             outcome: Outcome::Returned,
         };
-        if outputs.is_capturing() {
+        if course.wants_records() {
             course.leave_row();
         }
         course
+    }
+
+    /// True if something is said with each record, so that all of them are put here.
+    fn wants_records(&self) -> bool {
+        self.stamps.is_some() || self.outputs.is_capturing()
+    }
+
+    /// Says when the item ran whose record was written, from `recorded` on.
+    #[cold]
+    fn tell_times(&self, stamps: &Stamps, recorded: u64, link: &mut Link) {
+        let (decoded, returned) = stamps.take();
+        let decoded = decoded.max(self.began);
+        let returned = if returned == 0 { recorded } else { returned };
+        let times = Times {
+            began: self.began,
+            decoding: decoded - self.began,
+            running: returned.saturating_sub(decoded),
+            encoding: now_nanos().saturating_sub(returned),
+        };
+        link.record(Status::Note, &Note::Ran(times).to_bytes());
     }
 
     /// The chunk ends after so many items.
@@ -98,10 +125,12 @@ impl<'a> Course<'a> {
     fn look_at_clock(&mut self, item: u32, link: &mut Link) {
         let now = if item == 0 { self.begin } else { now_nanos() };
         let noisy = self.outputs.item_begins(now, self.passed);
-        let tiny = self.header.count >= TINY && !self.header.clocked;
+        let each = self.header.clocked || self.stamps.is_some();
+        let tiny = self.header.count >= TINY && !each;
         self.passed = if noisy || !tiny { 1 } else { TINY_CLOCK };
         self.next_look = item + self.passed;
         self.clock.begin(now);
+        self.began = now;
         let words = &link.lane.worker;
         words.began.store(now, Ordering::Relaxed);
         words.cpu.store(self.clock.cpu, Ordering::Relaxed);
@@ -132,7 +161,7 @@ impl Host for Course<'_> {
         // finds its worker free.
         let last = left == 1;
         link.hold_back(last);
-        if !last && !self.outputs.is_capturing() {
+        if !last && !self.wants_records() {
             link.open(window, self.row.is_some());
         }
         if last {
@@ -184,7 +213,11 @@ impl Sink for Course<'_> {
         if status == Status::Value && self.outputs.is_capturing() {
             self.outputs.tell(&mut link, false);
         }
+        let recorded = self.stamps.map_or(0, |_| now_nanos());
         link.record(status, bytes);
+        if let Some(stamps) = self.stamps {
+            self.tell_times(stamps, recorded, &mut link);
+        }
     }
 
     fn carry(&mut self, objects: Vec<Arc<Object>>) -> io::Result<()> {

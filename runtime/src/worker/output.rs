@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 use super::link::Link;
 use crate::shm::{Lane, ParentWords, Placed, WorkerWords};
 use crate::sys::{Standard, flush_streams, unread};
-use crate::wire::{Sink, Spans, Status};
+use crate::wire::{Note, Sink, Spans, Status};
 
 /// An item that took no longer than this is taken to have written nothing, in nanoseconds.
 const SILENT: u64 = 1_000;
@@ -149,7 +149,7 @@ impl Outputs {
         if spans.is_empty() {
             return;
         }
-        link.record(Status::Output, &spans.to_bytes());
+        link.record(Status::Note, &Note::Wrote(spans).to_bytes());
         for one in Standard::BOTH {
             if self.captured[one as usize] {
                 self.set_begin(one, spans.0[one as usize].1);

@@ -5,6 +5,7 @@
 use std::cell::RefCell;
 use std::io;
 use std::os::fd::{FromRawFd, OwnedFd, RawFd};
+use std::rc::Rc;
 use std::sync::atomic::Ordering;
 
 use rustix::io::FdFlags;
@@ -27,7 +28,7 @@ use crate::sys::{
     Notify, forks_watched, install_worker_signals, name_after_program, name_process, now_nanos,
     reap_beyond, watch_forks,
 };
-use crate::wire::{Arguments, FrameHeader, Items, Sink, Status, Track, Window};
+use crate::wire::{Arguments, FrameHeader, Items, Sink, Stamps, Status, Track, Window};
 
 /// Larger chunks are not gathered before they are run, but read as they come.
 const GATHER: u64 = 256 << 10;
@@ -119,6 +120,7 @@ struct Server<'a> {
     chunk: Vec<u8>,
     scratch: Vec<u8>,
     clock: ItemClock,
+    stamps: Rc<Stamps>,
     /// Of the last item.
     outcome: Outcome,
     /// When it looked for ended processes last.
@@ -139,6 +141,7 @@ impl<'a> Server<'a> {
             chunk: Vec::new(),
             scratch: Vec::new(),
             clock: ItemClock::default(),
+            stamps: Rc::new(Stamps::new(now_nanos)),
             outcome: Outcome::Returned,
             reaped: 0,
             outputs: Outputs::new(lane),
@@ -218,6 +221,9 @@ impl<'a> Server<'a> {
             let link = self.link;
             arguments.on_taken(move || put_down(link, header.number));
         }
+        if header.timed {
+            arguments.stamp(Rc::clone(&self.stamps));
+        }
         let (forks, original) = forks_watched();
         let track = Track {
             started: &self.words.started.0,
@@ -226,11 +232,19 @@ impl<'a> Server<'a> {
             number: header.number,
             announced: header.divisible || header.told,
             panics: panics(),
+            stamps: header.timed.then_some(&*self.stamps),
             forks,
             original,
         };
         let (ring, tail) = self.results.cells();
-        let mut course = Course::new(self.link, &self.outputs, header, &mut self.clock, begin);
+        let mut course = Course::new(
+            self.link,
+            &self.outputs,
+            header,
+            &mut self.clock,
+            &self.stamps,
+            begin,
+        );
         let mut items = Items::new(
             arguments,
             function.arguments,

@@ -64,7 +64,7 @@ impl ActorPool {
         let (function, payload) = call.into_parts()?;
         let spec = CallSpec {
             rules: shared.rules(function, Rules::default())?,
-            ..CallSpec::of(landing::<R>)
+            ..CallSpec::of(function, landing::<R>)
         };
         let submitted = shared.submit_one(function, spec, None, payload);
         let (key, _) = submitted.map_err(|error| self.in_words_of_actors(error))?;

@@ -53,7 +53,7 @@ impl Desk {
         let mut state = shared.lock();
         // What comes of one call is to be told to that one only.
         let task = state
-            .open_task(function, CallSpec::of(landing::<R>), true)
+            .open_task(function, CallSpec::of(function, landing::<R>), true)
             .map_err(no_room)?;
         state.count_out(task.call());
         let ticket = Ticket {

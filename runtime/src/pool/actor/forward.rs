@@ -115,7 +115,7 @@ impl ActorPool {
             let spec = CallSpec {
                 rules: shared.rules(function, Rules::default())?,
                 // Nobody here knows the type: bytes.
-                ..CallSpec::of(landing::<Vec<u8>>)
+                ..CallSpec::of(function, landing::<Vec<u8>>)
             };
             Ok(shared.submit_one(function, spec, None, payload)?.0)
         };

@@ -50,14 +50,14 @@ impl Shared {
         *stage = Stage::Running(this);
         drop(stage);
         let outcome = self.hooks.init.as_ref().map_or(Ok(()), |init| {
-            let records = run(self.table, &init.chunk(), Vec::new());
+            let ran = run(self.table, &init.chunk(), Vec::new());
             let delivery = Delivery::Records {
                 first: 0,
                 count: 1,
                 origin: Origin::NOBODY,
-                bytes: records.bytes,
+                bytes: ran.records.bytes,
                 row: false,
-                objects: records.objects,
+                objects: ran.records.objects,
             };
             let failed = |failed: Failed| failed.into_error(init.name);
             init.open(delivery).map_err(failed)

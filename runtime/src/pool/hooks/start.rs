@@ -50,7 +50,7 @@ impl Shared {
     pub(in crate::pool) fn give_exit(&self, link: &mut Link) {
         if let Some(chunk) = self.hooks.exit_chunk() {
             // A worker whose memory is broken ends without it.
-            let _ = link.give(chunk, false, false);
+            let _ = link.give(chunk, false, false, false);
         }
     }
 

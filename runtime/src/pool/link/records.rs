@@ -4,12 +4,14 @@ use std::ops::Range;
 use std::sync::atomic::{Ordering, fence};
 
 use super::{InFlight, Link, News, TELL_AFTER, TURN, written};
+use crate::event::ItemSpan;
 use crate::pool::chunk::{Delivery, Origin};
+use crate::pool::events::Said;
 use crate::pool::keep::{Failed, How};
 use crate::registry::Table;
 use crate::shm::{CLAIMS, Corrupt};
 use crate::sys::advise_huge;
-use crate::wire::{Header, LONGEST_HEADER, Landing, Spans, Status, parse_header};
+use crate::wire::{Header, LONGEST_HEADER, Landing, Note, Status, Times, parse_header};
 
 /// Values from this size on are received into memory of their own.
 const LARGE: u64 = 64 << 10;
@@ -28,6 +30,8 @@ pub(super) struct Receiving {
 struct Sorted {
     bytes: usize,
     items: u32,
+    /// So many of them failed.
+    failed: u32,
     /// They are numbers in a row.
     row: bool,
     /// Where in these bytes other records are, which go no further.
@@ -46,6 +50,7 @@ impl Link {
         self.look_at_objects();
         let before = self.results.position();
         let outcome = self.read_all(landing, spare, news);
+        self.tell_spans(news);
         if self.results.position() != before {
             self.tell_of_room();
         }
@@ -113,7 +118,7 @@ impl Link {
             return Ok(usize::MAX);
         };
         let left = (front.chunk.count - front.done) as usize;
-        if left == 0 || front.in_row {
+        if left == 0 && !front.timed || front.in_row {
             let bytes = if left == 0 {
                 END_BYTES
             } else {
@@ -152,6 +157,7 @@ impl Link {
         let mut sorted = Sorted {
             bytes: items * width,
             items: items as u32,
+            failed: 0,
             row: true,
             gaps: Vec::new(),
         };
@@ -169,6 +175,8 @@ impl Link {
         front.done += 1;
         self.items_done += 1;
         let call = front.chunk.call;
+        let bytes = receiving.filled;
+        self.last_result = Some(bytes);
         let delivery = Delivery::Large {
             objects: self.carriage.take(self.items_done),
             index,
@@ -179,7 +187,12 @@ impl Link {
             landing: receiving.landing,
         };
         self.tell_written(news);
-        news.push(News::Mail(call, delivery));
+        news.push(News::Mail {
+            call,
+            delivery,
+            results: 1,
+            bytes,
+        });
         Ok(())
     }
 
@@ -229,10 +242,10 @@ impl Link {
             }
             let front = self.in_flight.front_mut().ok_or(Corrupt)?;
             let over = front.done == front.chunk.count;
-            let in_place = if status == Status::End {
-                over || front.cut
-            } else {
-                !over
+            let in_place = match status {
+                Status::End => over || front.cut,
+                Status::Note => true,
+                Status::Value | Status::Failed => !over,
             };
             if !in_place {
                 return Err(Corrupt);
@@ -242,6 +255,7 @@ impl Link {
                 self.items_done += 1;
                 sorted.items += 1;
                 sorted.bytes = value + len as usize;
+                self.last_result = Some(len as usize);
                 if names {
                     self.mail(sorted, 0, spare, news);
                 }
@@ -249,6 +263,7 @@ impl Link {
                 let nanos = &self.pending[value..value + len as usize];
                 let nanos = u64::from_ne_bytes(nanos.try_into().map_err(|_| Corrupt)?);
                 self.mail(sorted, taken + len as usize, spare, news);
+                self.tell_spans(news);
                 let done = self.in_flight.pop_front().ok_or(Corrupt)?;
                 news.push(News::Done(done.chunk, done.done, nanos));
             } else if large {
@@ -265,18 +280,35 @@ impl Link {
                     return Ok(());
                 }
                 self.land(news)?;
-            } else if status == Status::Output {
+            } else if status == Status::Note {
                 let end = value + len as usize;
-                let spans = Spans::from_bytes(&self.pending[value..end]).ok_or(Corrupt)?;
+                let note = Note::from_bytes(&self.pending[value..end]).ok_or(Corrupt)?;
                 let start = std::mem::replace(&mut sorted.bytes, end);
                 sorted.gaps.push(start..end);
-                self.tell_written(news);
-                let streams = self.streams.as_ref().ok_or(Corrupt)?;
-                self.written = Some((self.items_done, streams.item(spans)));
+                match note {
+                    Note::Wrote(_) if over => return Err(Corrupt),
+                    Note::Wrote(spans) => {
+                        self.tell_written(news);
+                        let streams = self.streams.as_ref().ok_or(Corrupt)?;
+                        self.written = Some((self.items_done, streams.item(spans)));
+                    }
+                    Note::Ran(times) => self.take_times(times)?,
+                }
             } else {
                 let end = value + len as usize;
                 let table = self.keeps.filter(|_| !front.chunk.is_hook());
                 let end = self.complete_failure(sorted.bytes, value, end);
+                self.last_result = None;
+                if let Some(front) = self.in_flight.front().filter(|one| !one.chunk.is_hook()) {
+                    let record = &self.pending[value..];
+                    let record = &record[..end - value.min(end)];
+                    news.push(News::Said(Said::new(
+                        &front.chunk,
+                        front.done,
+                        Some(self.pid),
+                        record,
+                    )));
+                }
                 if let Some(table) = table {
                     let record = self.pending[sorted.bytes..end].to_vec();
                     self.mail(sorted, record.len(), spare, news);
@@ -285,9 +317,39 @@ impl Link {
                     front.done += 1;
                     self.items_done += 1;
                     sorted.items += 1;
+                    sorted.failed += 1;
                     sorted.bytes = end;
                 }
             }
+        }
+    }
+
+    /// The worker says when the item ran whose record came last.
+    fn take_times(&mut self, times: Times) -> Result<(), Corrupt> {
+        let front = self.in_flight.front_mut();
+        let front = front.filter(|front| front.timed && front.times < front.done);
+        let front = front.ok_or(Corrupt)?;
+        front.times = front.done;
+        self.spans.push(ItemSpan {
+            index: front.chunk.first + front.done as usize - 1,
+            attempt: front.chunk.history.attempt,
+            began: times.began,
+            decoding: times.decoding,
+            running: times.running,
+            encoding: times.encoding,
+            bytes: self.last_result.unwrap_or(0),
+            failed: self.last_result.is_none(),
+        });
+        Ok(())
+    }
+
+    fn tell_spans(&mut self, news: &mut Vec<News>) {
+        if self.spans.is_empty() {
+            return;
+        }
+        let spans = std::mem::take(&mut self.spans);
+        if let Some(front) = self.in_flight.front().filter(|one| !one.chunk.is_hook()) {
+            news.push(News::Timed(front.chunk.call, spans));
         }
     }
 
@@ -326,6 +388,7 @@ impl Link {
         let Sorted {
             bytes: end,
             items,
+            failed,
             row,
             gaps,
         } = std::mem::take(sorted);
@@ -340,6 +403,7 @@ impl Link {
         bytes.truncate(end);
         written::close(&mut bytes, &gaps);
         let first = front.chunk.first + (front.done - items) as usize;
+        let (results, size) = ((items - failed) as usize, bytes.len());
         let delivery = Delivery::Records {
             objects: self.carriage.take(self.items_done),
             first,
@@ -351,6 +415,11 @@ impl Link {
             bytes,
             row,
         };
-        news.push(News::Mail(front.chunk.call, delivery));
+        news.push(News::Mail {
+            call: front.chunk.call,
+            delivery,
+            results,
+            bytes: size,
+        });
     }
 }

@@ -166,7 +166,7 @@ impl<R: Output> ProcessBuilder<R> {
         let unlimited = rules.is_none();
         let spec = CallSpec {
             rules,
-            ..CallSpec::of(landing::<R>)
+            ..CallSpec::of(function, landing::<R>)
         };
         let key = shared.open_call(spec, None)?;
         let life = Arc::new(Life::new(name));

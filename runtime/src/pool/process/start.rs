@@ -61,6 +61,7 @@ impl Shared {
 
     /// Starts a process, with its call in its ring.
     pub(in crate::pool) fn start_process(&self, id: u64, start: Start, wards: &mut Vec<Ward>) {
+        let begin = now_nanos();
         match self.start(id, None, Some(&start)) {
             Ok((mut ward, mut link)) => {
                 let Start { teller, chunk, .. } = start;
@@ -70,7 +71,9 @@ impl Shared {
                     kill_at: u64::MAX,
                     carry_at: now_nanos().saturating_add(nanos_of(HOLD_BACK)),
                 });
+                let took = now_nanos().saturating_sub(begin);
                 let mut state = self.lock();
+                state.tell_worker_started(&link, took);
                 state.count_out(chunk.call);
                 self.give(&mut state, &mut link, chunk);
                 // It finds its call first, and ends when that is done.
