@@ -82,7 +82,7 @@ pub enum EventKind {
         /// How many bytes their results are.
         bytes: usize,
     },
-    /// When items ran; told only if an observer asks for [`Interest::ITEM_TIMES`].
+    /// When items ran; told only if an observer asks for [`Interest::ITEM_TIMES`](crate::observe::Interest::ITEM_TIMES).
     ItemsTimed {
         /// The number of the call.
         call: u64,
