@@ -24,11 +24,15 @@ const FLOORS: &[(&str, &[&str])] = &[
     ("registry", &["wire", "error"]),
     ("event", &["sys", "error"]),
     ("observe", &["event", "sys", "error"]),
-    ("replay", &["registry", "wire", "object", "sys", "error"]),
+    ("task", &["registry", "wire", "shm"]),
+    (
+        "replay",
+        &["task", "registry", "wire", "object", "sys", "error"],
+    ),
     (
         "worker",
         &[
-            "replay", "registry", "wire", "shm", "family", "object", "sys", "error",
+            "replay", "task", "registry", "wire", "shm", "family", "object", "sys", "error",
         ],
     ),
     ("pool", POOL),
@@ -39,16 +43,16 @@ const FLOORS: &[(&str, &[&str])] = &[
 
 const SHARED: &[&str] = &["shared", "wire", "shm", "family", "object", "sys", "error"];
 const POOL: &[&str] = &[
-    "observe", "event", "worker", "replay", "registry", "channel", "shared", "sync", "wire", "shm",
-    "family", "object", "sys", "error",
+    "observe", "event", "worker", "replay", "task", "registry", "channel", "shared", "sync",
+    "wire", "shm", "family", "object", "sys", "error",
 ];
 const ACTOR: &[&str] = &[
     "pool", "worker", "registry", "channel", "shared", "sync", "wire", "shm", "family", "object",
     "sys", "error",
 ];
 const ALL: &[&str] = &[
-    "observe", "event", "actor", "pool", "worker", "replay", "registry", "channel", "shared",
-    "sync", "ipc", "wire", "shm", "family", "object", "sys", "error",
+    "observe", "event", "actor", "pool", "worker", "replay", "task", "registry", "channel",
+    "shared", "sync", "ipc", "wire", "shm", "family", "object", "sys", "error",
 ];
 
 /// The names that stand right behind `crate::` in `code`.

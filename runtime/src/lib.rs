@@ -151,6 +151,7 @@ pub mod shared;
 mod shm;
 pub mod sync;
 mod sys;
+pub mod task;
 mod wire;
 pub mod worker;
 

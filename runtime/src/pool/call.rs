@@ -26,7 +26,7 @@ use super::shared::Shared;
 use super::state::{CallSpec, State, Submitted};
 use crate::error::{Result, TaskError};
 use crate::registry::{Encoder, Function, FunctionId};
-use crate::wire::{Lender, Payload, Records, Recycled, landing, number_width, numbers};
+use crate::wire::{Lender, Numbering, Payload, Records, Recycled, landing, number_width, numbers};
 
 /// A running call. Dropping it ends it: what is queued is dropped. What runs is run in vain, or killed
 /// soon if the call was lazy.
@@ -66,6 +66,8 @@ where
     every: bool,
     retry_if: Option<RetryIf<F::Output>>,
     retries: u32,
+    /// The seeds of its items follow from it.
+    seed: u64,
     /// Items that are to be tried again.
     unsatisfied: BTreeSet<usize>,
     /// What items wrote, if the caller wants reports and it is captured.
@@ -148,6 +150,7 @@ where
             every: settings.every,
             retry_if,
             retries: retries.unwrap_or(0),
+            seed: settings.seed.unwrap_or_else(|| fastrand::u64(..)),
             unsatisfied: BTreeSet::new(),
             written: BTreeMap::new(),
             lender,
@@ -328,6 +331,8 @@ where
             row: number_width::<F::Output>(),
             tasks: false,
             history: History::FIRST,
+            numbering: Numbering::Items,
+            seed: self.seed,
         };
         self.next += count as usize;
         let Submitted {

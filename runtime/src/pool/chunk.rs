@@ -9,7 +9,8 @@ use super::tasks::TaskKey;
 use crate::error::{Error, Reason, TaskError, TaskErrorKind};
 use crate::object::Object;
 use crate::registry::FunctionId;
-use crate::wire::{Landing, Payload, Place};
+use crate::task::Batch;
+use crate::wire::{Landing, Numbering, Payload, Place};
 
 /// More tasks than this, or more bytes, do not wait in one chunk.
 const MOST_TASKS: u32 = 512;
@@ -31,6 +32,9 @@ pub(super) struct Chunk {
     pub(super) tasks: bool,
     /// Of all the items; one that was tried before is in a chunk of its own.
     pub(super) history: History,
+    /// What its items know of themselves besides: see [`task`](crate::task).
+    pub(super) numbering: Numbering,
+    pub(super) seed: u64,
 }
 
 impl Chunk {
@@ -45,14 +49,17 @@ impl Chunk {
             row: 0,
             tasks: false,
             history: History::FIRST,
+            numbering: Numbering::Unnumbered,
+            seed: fastrand::u64(..),
         }
     }
 
-    /// A task that was not tried before.
+    /// A task that was not tried before. Its numbering is that of tasks.
     pub(super) fn task(key: TaskKey, function: FunctionId, payload: Payload) -> Self {
         Self {
             first: key.index(),
             tasks: true,
+            numbering: Numbering::Tasks,
             ..Self::single(key.call(), function, payload)
         }
     }
@@ -61,6 +68,17 @@ impl Chunk {
     pub(super) fn has(&self, key: TaskKey) -> bool {
         let end = self.first + self.count as usize;
         self.tasks && self.call == key.call() && (self.first..end).contains(&key.index())
+    }
+
+    /// What its items have in common for those who run them.
+    pub(super) fn batch(&self) -> Batch {
+        Batch {
+            function: self.function,
+            numbering: self.numbering,
+            first: self.first as u64,
+            attempt: self.history.attempt,
+            seed: self.seed,
+        }
     }
 
     /// The index of an item as its user knows it.

@@ -9,6 +9,7 @@ use crate::error::Failure;
 use crate::object::Object;
 use crate::registry::Table;
 use crate::sys::now_nanos;
+use crate::task::Here;
 use crate::wire::{Arguments, Gathered, Host, Items, Sink, Status, Untracked, Window};
 use crate::worker::{ItemClock, Recording, forget, panics, record_failure, record_panic};
 
@@ -28,6 +29,7 @@ pub(super) struct Ran {
 pub(super) fn run(table: &Table, chunk: &Chunk, named: Vec<Arc<Object>>) -> Ran {
     let bytes = chunk.payload.whole();
     let mut inline = Inline {
+        here: Here::enter(chunk.batch()),
         count: chunk.count,
         ran: Ran::default(),
         began: 0,
@@ -51,6 +53,7 @@ pub(super) fn run(table: &Table, chunk: &Chunk, named: Vec<Arc<Object>>) -> Ran 
 
 #[derive(Debug)]
 struct Inline {
+    here: Here,
     count: u32,
     ran: Ran,
     /// When the item began.
@@ -62,6 +65,7 @@ impl Host for Inline {
     fn look(&mut self, begun: u32, _window: &Window<'_>) -> u32 {
         self.began = now_nanos();
         self.clock.begin(self.began);
+        self.here.begin(begun);
         u32::from(begun < self.count)
     }
 

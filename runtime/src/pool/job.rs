@@ -34,6 +34,7 @@ pub(super) struct Settings {
     pub(super) reported: bool,
     /// Who is told what happens.
     pub(super) observers: Vec<Observing>,
+    pub(super) seed: Option<u64>,
 }
 
 impl Settings {
@@ -217,6 +218,25 @@ impl<F, P> Job<'_, F, P> {
     /// The pauses before items are tried again.
     pub fn backoff(mut self, backoff: Backoff) -> Self {
         self.settings.rules.backoff = Some(backoff);
+        self
+    }
+
+    /// Has the [seed of each item](crate::task::seed) follow from this one; a random number unless set.
+    ///
+    /// ```
+    /// use parproc::{Pool, parallel, task};
+    ///
+    /// #[parallel]
+    /// fn roll() -> u64 {
+    ///     1 + task::seed() % 6
+    /// }
+    ///
+    /// let roll = |workers| Pool::builder().workers(workers).build()?.job(roll).seed(7).map([(); 5]);
+    /// assert_eq!(roll(1)?, roll(2)?);
+    /// # Ok::<(), parproc::Error>(())
+    /// ```
+    pub fn seed(mut self, seed: u64) -> Self {
+        self.settings.seed = Some(seed);
         self
     }
 
@@ -425,7 +445,8 @@ impl<F> Job<'_, F> {
             ..CallSpec::of(function, landing::<F::Output>)
         };
         let token = self.settings.token.as_ref();
-        let (key, buffer) = shared.submit_one(function, spec, token, payload)?;
+        let (key, buffer) =
+            shared.submit_one(function, spec, token, self.settings.seed, payload)?;
         keep_scratch(buffer);
         Ok(Task::new(shared, key))
     }

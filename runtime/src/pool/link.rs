@@ -297,6 +297,10 @@ impl Link {
             clocked,
             divisible,
             timed,
+            numbering: chunk.numbering,
+            first: chunk.first as u64,
+            attempt: chunk.history.attempt,
+            seed: chunk.seed,
         };
         self.writing = Some(Writing {
             header: header.to_bytes(),

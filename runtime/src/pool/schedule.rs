@@ -75,7 +75,7 @@ impl Shared {
                     delivery,
                     ..
                 } => {
-                    link.init = Progress::Answered(delivery);
+                    link.init = Progress::Answered(Box::new(delivery));
                     self.notify.notify();
                 }
                 News::Mail {

@@ -13,7 +13,7 @@ use super::tasks::TaskKey;
 use crate::error::Result;
 use crate::registry::FunctionId;
 use crate::sys::{nanos_of, now_nanos};
-use crate::wire::Payload;
+use crate::wire::{Numbering, Payload};
 
 /// While one thread hands in so many small tasks that they wait together, it looks for results after as
 /// many.
@@ -78,6 +78,7 @@ impl Shared {
         function: FunctionId,
         spec: CallSpec,
         token: Option<&CancelToken>,
+        seed: Option<u64>,
         payload: Payload,
     ) -> Result<(TaskKey, Vec<u8>)> {
         self.check_fork()?;
@@ -85,8 +86,8 @@ impl Shared {
             self.lock().check_open()?;
             self.init_inline()?;
         }
-        // What is ended as a call shares it with nobody.
-        let alone = token.is_some() || spec.deadline.is_some();
+        // What is ended as a call shares it with nobody, and what follows from a seed is the first of its call.
+        let alone = token.is_some() || spec.deadline.is_some() || seed.is_some();
         let deadline = spec.deadline;
         let mut state = self.lock();
         state.check_open()?;
@@ -109,7 +110,11 @@ impl Shared {
                 return Err(error);
             }
         }
-        let task = Chunk::task(key, function, payload);
+        let mut task = Chunk::task(key, function, payload);
+        task.seed = seed.unwrap_or(task.seed);
+        if self.setup.actor.is_some() {
+            task.numbering = Numbering::Unnumbered;
+        }
         if self.is_inline() {
             drop(state);
             let ran = self.run_inline(task);

@@ -21,7 +21,9 @@ use super::state::CallSpec;
 use crate::registry::FunctionId;
 use crate::shm::{Lane, Producer, ResultRing, SEGMENT_BYTES};
 use crate::sys::{Exit, Segment, Usage, socket_pair};
-use crate::wire::{LONGEST_HEADER, Payload, Status, encode_argument, landing, write_header};
+use crate::wire::{
+    LONGEST_HEADER, Numbering, Payload, Status, encode_argument, landing, write_header,
+};
 
 #[parallel(crate = crate)]
 fn played(x: u64) -> u64 {
@@ -86,6 +88,8 @@ impl Stage {
                 row: 0,
                 tasks: false,
                 history: History::FIRST,
+                numbering: Numbering::Items,
+                seed: 0,
             };
             state.count_out(call);
             link.give(chunk, false, true, false).unwrap();

@@ -28,6 +28,41 @@ pub(crate) struct FrameHeader {
     pub(crate) divisible: bool,
     /// The worker tells when each item ran, and how long what of it took: [`Times`](super::Times).
     pub(crate) timed: bool,
+    /// What the items know of themselves: how they are numbered, from which number on, which attempt it is at
+    /// them, and the seed of their call.
+    pub(crate) numbering: Numbering,
+    pub(crate) first: u64,
+    pub(crate) attempt: u32,
+    pub(crate) seed: u64,
+}
+
+/// What the position of an item in its call is to its user.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Numbering {
+    /// Its index.
+    Items,
+    /// Nothing: each is a call of its own, and its index is 0.
+    Tasks,
+    /// Nothing: it has no index.
+    Unnumbered,
+}
+
+impl Numbering {
+    pub(crate) fn to_bits(self) -> u32 {
+        match self {
+            Numbering::Unnumbered => 0,
+            Numbering::Items => 1,
+            Numbering::Tasks => 2,
+        }
+    }
+
+    pub(crate) fn from_bits(bits: u32) -> Self {
+        match bits {
+            1 => Numbering::Items,
+            2 => Numbering::Tasks,
+            _ => Numbering::Unnumbered,
+        }
+    }
 }
 
 const GRANTED: u32 = 1;
@@ -35,13 +70,16 @@ const CLOCKED: u32 = 2;
 const CARRIES: u32 = 4;
 const TOLD: u32 = 8;
 const DIVISIBLE: u32 = 16;
-const TIMED: u32 = 32;
+const TIMED: u32 = 128;
+/// Where the numbering stands among the flags, and how long it is.
+const NUMBERING: u32 = 5;
+const NUMBERING_BITS: u32 = 3;
 /// Where the width and the row stand among the flags.
 const WIDTH: u32 = 8;
 const ROW: u32 = 16;
 
 impl FrameHeader {
-    pub(crate) const BYTES: usize = 28;
+    pub(crate) const BYTES: usize = 48;
 
     pub(crate) fn to_bytes(self) -> [u8; Self::BYTES] {
         let mut bytes = [0; Self::BYTES];
@@ -60,7 +98,11 @@ impl FrameHeader {
         let set = flags.iter().filter(|(set, _)| *set);
         let flags = set.fold(0, |flags, (_, flag)| flags | flag);
         let flags = flags | u32::from(self.width) << WIDTH | u32::from(self.row) << ROW;
-        bytes[24..].copy_from_slice(&flags.to_ne_bytes());
+        let flags = flags | self.numbering.to_bits() << NUMBERING;
+        bytes[24..28].copy_from_slice(&flags.to_ne_bytes());
+        bytes[28..32].copy_from_slice(&self.attempt.to_ne_bytes());
+        bytes[32..40].copy_from_slice(&self.first.to_ne_bytes());
+        bytes[40..].copy_from_slice(&self.seed.to_ne_bytes());
         bytes
     }
 
@@ -88,6 +130,10 @@ impl FrameHeader {
             timed: half(24) & TIMED != 0,
             width: (half(24) >> WIDTH) as u8,
             row: (half(24) >> ROW) as u8,
+            numbering: Numbering::from_bits(half(24) >> NUMBERING & NUMBERING_BITS),
+            attempt: half(28),
+            first: word(32),
+            seed: word(40),
         }
     }
 }

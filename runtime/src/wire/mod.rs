@@ -35,7 +35,7 @@ pub use arguments::{Argument, Arguments};
 pub(crate) use block::Piece;
 pub(crate) use decode::{Landing, MakeLanding, decode, land, landing, numbers};
 pub(crate) use encode::{append_value, encode_argument, number_width, plain_bytes, put_number};
-pub(crate) use frame::FrameHeader;
+pub(crate) use frame::{FrameHeader, Numbering};
 pub use items::Items;
 pub(crate) use items::{Host, Stamps, Track, Untracked};
 pub(crate) use loan::Lender;

@@ -364,12 +364,22 @@ fn a_frame_header_is_read_as_it_was_written() {
         timed: true,
         width: 8,
         row: 16,
+        numbering: Numbering::Items,
+        first: 1 << 33,
+        attempt: 3,
+        seed: u64::MAX - 2,
     };
     assert_eq!(FrameHeader::from_bytes(&header.to_bytes()), header);
     let other = FrameHeader {
         granted: false,
         clocked: true,
+        numbering: Numbering::Tasks,
         ..header
     };
     assert_eq!(FrameHeader::from_bytes(&other.to_bytes()), other);
+    let hook = FrameHeader {
+        numbering: Numbering::Unnumbered,
+        ..header
+    };
+    assert_eq!(FrameHeader::from_bytes(&hook.to_bytes()), hook);
 }

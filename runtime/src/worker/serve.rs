@@ -28,6 +28,7 @@ use crate::sys::{
     Notify, forks_watched, install_worker_signals, name_after_program, name_process, now_nanos,
     reap_beyond, watch_forks,
 };
+use crate::task::{self, Batch};
 use crate::wire::{Arguments, FrameHeader, Items, Sink, Stamps, Status, Track, Window};
 
 /// Larger chunks are not gathered before they are run, but read as they come.
@@ -134,6 +135,7 @@ struct Server<'a> {
 impl<'a> Server<'a> {
     fn new(link: &'a RefCell<Link>, table: &'static Table) -> Self {
         let lane = &link.borrow().lane;
+        task::serve(&lane.worker.leak().started.0);
         Self {
             link,
             table,
@@ -168,6 +170,7 @@ impl<'a> Server<'a> {
 
     fn run_chunk(&mut self, header: FrameHeader) {
         let begin = now_nanos();
+        task::begin_chunk(&Batch::from(&header), self.started);
         if header.carries {
             let unneeded = self.link.borrow_mut().take_in();
             drop(unneeded);
@@ -194,6 +197,7 @@ impl<'a> Server<'a> {
         if header.carries {
             put_down(self.link, header.number);
         }
+        task::end_chunk();
         let end = now_nanos();
         self.outputs.chunk_ends(end);
         let nanos = end.saturating_sub(begin);

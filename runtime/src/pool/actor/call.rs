@@ -66,7 +66,7 @@ impl ActorPool {
             rules: shared.rules(function, Rules::default())?,
             ..CallSpec::of(function, landing::<R>)
         };
-        let submitted = shared.submit_one(function, spec, None, payload);
+        let submitted = shared.submit_one(function, spec, None, None, payload);
         let (key, _) = submitted.map_err(|error| self.in_words_of_actors(error))?;
         Ok(key)
     }

@@ -117,7 +117,7 @@ impl ActorPool {
                 // Nobody here knows the type: bytes.
                 ..CallSpec::of(function, landing::<Vec<u8>>)
             };
-            Ok(shared.submit_one(function, spec, None, payload)?.0)
+            Ok(shared.submit_one(function, spec, None, None, payload)?.0)
         };
         match submit() {
             Ok(key) => {

@@ -20,7 +20,7 @@ pub(in crate::pool) enum Progress {
     Done,
     Running,
     /// This is what it said.
-    Answered(Delivery),
+    Answered(Box<Delivery>),
 }
 
 impl Progress {
@@ -30,7 +30,7 @@ impl Progress {
 
     fn take_answer(&mut self) -> Option<Delivery> {
         match std::mem::replace(self, Self::Running) {
-            Self::Answered(delivery) => Some(delivery),
+            Self::Answered(delivery) => Some(*delivery),
             other => {
                 *self = other;
                 None

@@ -17,7 +17,7 @@ use super::life::{Life, Teller};
 use super::{Process, Start};
 use crate::error::{Error, Result};
 use crate::registry::{Function, FunctionId, table};
-use crate::wire::{Output, Payload, landing};
+use crate::wire::{Numbering, Output, Payload, landing};
 
 /// A [`Process`] in the making: [`Process::builder`].
 ///
@@ -175,7 +175,10 @@ impl<R: Output> ProcessBuilder<R> {
                 life: Arc::clone(&life),
                 call: key,
             },
-            chunk: Chunk::single(key, function, payload),
+            chunk: Chunk {
+                numbering: Numbering::Tasks,
+                ..Chunk::single(key, function, payload)
+            },
             environment: environment.apply(),
             directory,
             unlimited,
