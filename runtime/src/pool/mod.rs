@@ -34,6 +34,7 @@ mod keep;
 mod lifespan;
 mod link;
 mod map;
+mod naming;
 mod observer;
 mod oom;
 mod order;

@@ -16,6 +16,7 @@ use super::gauge::Gauge;
 use super::guardian::Guardian;
 use super::lifespan::END_LIMIT;
 use super::link::Link;
+use super::naming::Naming;
 use super::oom::OomKills;
 use super::output::Streams;
 use super::process::{Start, Teller};
@@ -281,7 +282,14 @@ impl Shared {
         let place = Place::reserve()
             .map_err(|error| said("there is no place for it in the family", error))?;
         let mut attach = Attach::new(&segment, &self.pool_segment, &self.notify, &theirs, &place);
-        attach.name = process.and_then(|start| start.teller.life.name.clone());
+        let named = process.and_then(|start| start.teller.life.name.clone());
+        let naming = match process {
+            Some(_) => Naming::of_process(named),
+            None => Naming::of_worker(slot, self.setup.actor.as_ref().map(|actor| actor.name)),
+        };
+        let arguments = naming.arguments();
+        attach.title = naming.title();
+        attach.name = naming.name;
         let (name, value) = attach.to_variable();
         let variables = process.and_then(|start| start.environment.clone());
         let variables = variables.or_else(|| self.setup.environment.apply());
@@ -291,7 +299,7 @@ impl Shared {
             .open(&self.setup, &lane)
             .map_err(|error| said("there is no way for its output", error))?;
         let child = Child::spawn(&ChildSpec {
-            arguments: std::env::args_os().collect(),
+            arguments,
             environment: environment_with(variables, name, &value),
             directory: directory.or(self.setup.directory.as_deref()),
             inherit: vec![

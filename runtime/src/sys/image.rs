@@ -1,11 +1,11 @@
-//! The program's list of constructors.
+//! The program as it was loaded: its list of constructors, and its arguments.
 
 #![expect(
     unsafe_code,
-    reason = "the constructors of the program are found and called by address"
+    reason = "constructors and arguments of the program are found by address"
 )]
 
-use std::ffi::{c_char, c_int};
+use std::ffi::{CStr, c_char, c_int};
 
 /// A function in the program's list of constructors, as the C library calls it.
 pub(crate) type Constructor = extern "C" fn(c_int, *const *const c_char, *const *const c_char);
@@ -40,6 +40,31 @@ pub(crate) fn call_constructors_after(
         // SAFETY: entries of the list are functions of this type, put there by the linker.
         let constructor = unsafe { std::mem::transmute::<usize, Constructor>(address) };
         constructor(argc, argv, envp);
+    }
+}
+
+/// Cuts the first `len` bytes off the first argument: from here on the program has the rest for one, while
+/// lists of processes, for which the kernel reads the bytes themselves, show all of it.
+///
+/// Without glibc nothing is done: constructors are given no arguments there.
+///
+/// # Safety
+/// `argv` is what the C library called a constructor with, and no other thread runs yet.
+pub(crate) unsafe fn drop_title(argv: *const *const c_char, len: usize) {
+    if cfg!(not(target_env = "gnu")) || argv.is_null() {
+        return;
+    }
+    // SAFETY: a list of arguments ends with a null pointer, so it has one entry at least.
+    let first = unsafe { *argv };
+    if len == 0 || first.is_null() {
+        return;
+    }
+    // SAFETY: an argument ends with a zero.
+    let argument = unsafe { CStr::from_ptr(first) };
+    if let Some(rest) = argument.to_bytes_with_nul().get(len..) {
+        // SAFETY: the list is the process's own, in writable memory, as the C standard demands; and
+        // nobody reads it at this moment.
+        unsafe { *argv.cast_mut() = rest.as_ptr().cast() };
     }
 }
 

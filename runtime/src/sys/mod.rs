@@ -33,7 +33,7 @@ pub(crate) use build::{build_id, program_file};
 pub(crate) use child::{Child, Exit, Usage};
 pub(crate) use clock::{cpu_nanos, nanos_of, now_nanos};
 pub(crate) use futex::{futex_wait, futex_wait_either, futex_wake, futex_wake_some};
-pub(crate) use image::{Constructor, call_constructors_after};
+pub(crate) use image::{Constructor, call_constructors_after, drop_title};
 pub(crate) use limits::{Resource, pin_to_cpu, set_group_and_user, set_limit, set_nice};
 pub(crate) use mapping::{Mapping, Sealed, Segment, advise_huge, advise_huge_room};
 pub(crate) use mark::Mark;
@@ -57,7 +57,7 @@ pub(crate) use standard::{
 };
 pub(crate) use thread::{
     at_exit, cpus, end_at_once, end_if_copy, forks, forks_watched, is_copy, name_after_program,
-    name_process, online_cpus, program_name, spawn_quiet, watch_forks,
+    name_process, name_with, online_cpus, program_name, spawn_quiet, watch_forks,
 };
 pub(crate) use tree::{
     UNKNOWN, become_subreaper, kill_group_of, open_self, reap_beyond, terminate, wait_for_ends,

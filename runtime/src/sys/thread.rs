@@ -62,8 +62,20 @@ pub(crate) fn at_exit(last: extern "C" fn()) {
 
 /// Names the process in lists of processes.
 pub(crate) fn name_process(name: &str) {
-    // The kernel would cut it in the middle of a character.
-    set_name(&name.as_bytes()[..name.floor_char_boundary(NAME_BYTES)]);
+    set_name(cut(name, NAME_BYTES).as_bytes());
+}
+
+/// The name of a program with something behind it that must stand in lists of processes.
+pub(crate) fn name_with(program: &str, suffix: &str) -> String {
+    format!(
+        "{}{suffix}",
+        cut(program, NAME_BYTES.saturating_sub(suffix.len()))
+    )
+}
+
+/// The kernel would cut it in the middle of a character.
+fn cut(name: &str, bytes: usize) -> &str {
+    &name[..name.floor_char_boundary(bytes)]
 }
 
 /// The name of the program's file, as it was called; empty if it was called by nothing.

@@ -23,6 +23,8 @@ pub(crate) struct Attach {
     /// The family's segment, and which member of it the worker is.
     pub(crate) family: RawFd,
     pub(crate) member: u64,
+    /// How many bytes of its first argument are for lists of processes only.
+    pub(crate) title: usize,
     /// What the worker is called, if not as the program.
     pub(crate) name: Option<String>,
 }
@@ -43,6 +45,7 @@ impl Attach {
             socket: socket.as_fd().as_raw_fd(),
             family: place.fd().as_raw_fd(),
             member: place.bits(),
+            title: 0,
             name: None,
         }
     }
@@ -56,9 +59,11 @@ impl Attach {
             socket,
             family,
             member,
+            title,
             name,
         } = self;
-        let mut value = format!("{parent}:{segment}:{pool}:{notify}:{socket}:{family}:{member}");
+        let mut value =
+            format!("{parent}:{segment}:{pool}:{notify}:{socket}:{family}:{member}:{title}");
         if let Some(name) = name {
             value.push(':');
             value.push_str(name);
@@ -67,7 +72,7 @@ impl Attach {
     }
 
     pub(super) fn from_variable(value: &str) -> io::Result<Self> {
-        let mut parts = value.splitn(8, ':');
+        let mut parts = value.splitn(9, ':');
         let mut part = || parts.next().ok_or(io::ErrorKind::InvalidData);
         fn number<T: std::str::FromStr>(text: &str) -> io::Result<T> {
             text.parse().map_err(|_| io::ErrorKind::InvalidData.into())
@@ -80,6 +85,7 @@ impl Attach {
             socket: number(part()?)?,
             family: number(part()?)?,
             member: number(part()?)?,
+            title: number(part()?)?,
             name: part().ok().map(str::to_owned),
         })
     }
@@ -100,6 +106,7 @@ mod tests {
                 socket: 6,
                 family: 7,
                 member: 1 << 40,
+                title: 18,
                 name: name.map(str::to_owned),
             };
             let (_, value) = attach.to_variable();
@@ -114,8 +121,9 @@ mod tests {
             "1",
             "1:2:3:4:5:6",
             "x:1:2:3:4:5:6",
-            "1:2:3:4:5:6:s",
-            "1:2:3:4s:5:6:7",
+            "1:2:3:4:5:6:7",
+            "1:2:3:4:5:6:s:8",
+            "1:2:3:4s:5:6:7:8",
         ] {
             assert!(Attach::from_variable(value).is_err(), "{value}");
         }

@@ -19,7 +19,9 @@ use super::guard::{GuardAttach, guard};
 use super::serve::serve;
 use crate::error::{Error, ErrorKind, Result};
 use crate::replay::{self, Request};
-use crate::sys::{Constructor, call_constructors_after, is_argument_of_loader, is_main_program};
+use crate::sys::{
+    Constructor, call_constructors_after, drop_title, is_argument_of_loader, is_main_program,
+};
 
 #[used]
 // SAFETY: the section holds pointers to functions of this type.
@@ -33,19 +35,23 @@ extern "C" fn gate(argc: c_int, argv: *const *const c_char, envp: *const *const 
     // In a shared library the registrations of the program come later: `init` serves there.
     let stays = std::env::var_os(VARIABLE).is_some() || Request::from_environment().is_some();
     if stays && is_main_program() {
-        enter(|| call_constructors_after(gate, argc, argv, envp));
+        enter(|title| {
+            // SAFETY: the arguments of a constructor are those of the process.
+            unsafe { drop_title(argv, title) };
+            call_constructors_after(gate, argc, argv, envp);
+        });
     }
 }
 
 /// Serves, if this process was started as a worker, or repeats the call that it was started for;
-/// never returns then.
-fn enter(prepare: impl FnOnce()) {
+/// never returns then. `prepare` is told how much of the first argument is none.
+fn enter(prepare: impl FnOnce(usize)) {
     let Some(value) = std::env::var_os(VARIABLE) else {
         if let Some(request) = Request::from_environment() {
             replay::VARIABLES.into_iter().for_each(forget);
             // So that the call uses its own process for calls of its own, as before.
             WORKER.store(true, Ordering::Relaxed);
-            prepare();
+            prepare(0);
             request.run();
         }
         return;
@@ -65,7 +71,7 @@ fn enter(prepare: impl FnOnce()) {
             // What tasks start and leave behind stays below this process. Where that is refused, it
             // is found by its process group, or not at all.
             let _ = crate::sys::become_subreaper();
-            prepare();
+            prepare(attach.title);
             serve(&attach)
         }
         _ => std::process::exit(1),
@@ -86,7 +92,7 @@ fn forget(variable: &str) {
 /// first in `main` there. A plugin of a foreign program must not call it: the program that is
 /// executed again would be the host.
 pub fn init() {
-    enter(|| {});
+    enter(|_| {});
     INIT_CALLED.store(true, Ordering::Relaxed);
 }
 
