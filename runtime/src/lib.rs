@@ -88,7 +88,7 @@
 //!
 //! | you want | call |
 //! | --- | --- |
-//! | all results, or the first failure | [`par_map`], [`Pool::map`] |
+//! | all results, or the first failure | [`par_map`], [`Pool::map`], [`items.par_map(f)`](ParallelItems) |
 //! | the result or the failure of each item | [`Pool::outcomes`] |
 //! | to stop at the first `Err` | [`Pool::try_map`] |
 //! | results one by one from a long or endless input | [`Pool::imap`], [`Pool::imap_unordered`] |
@@ -158,15 +158,34 @@ pub mod worker;
 pub use channel::{bounded, channel, pipe};
 pub use error::{Error, Result, TaskError, TryMapError};
 pub use pool::{
-    AsCompleted, Backoff, CancelToken, Imap, ImapUnordered, InitOutput, Job, Output, Pool,
-    PoolBuilder, Process, ProcessBuilder, ProcessInfo, Report, Resource, Task, active_processes,
-    as_completed, par_chunks_mut, par_map, wait_all, wait_all_timeout, wait_any, wait_any_timeout,
+    AsCompleted, Backoff, CancelToken, Imap, ImapUnordered, InitOutput, Job, Output, ParallelItems,
+    Pool, PoolBuilder, Process, ProcessBuilder, ProcessInfo, Report, Resource, Task,
+    active_processes, as_completed, par_chunks_mut, par_map, wait_all, wait_all_timeout, wait_any,
+    wait_any_timeout,
 };
 pub use registry::{Function, FunctionInfo, functions};
 pub use shared::{Shared, SharedArray, SharedCell, SharedPart};
 pub use worker::gate::init;
 
 pub use bytemuck;
+
+/// What most programs need, for `use parproc::prelude::*`: the attribute, the pool, and [the calls as methods of
+/// whatever can be iterated](ParallelItems).
+///
+/// ```
+/// use parproc::prelude::*;
+///
+/// #[parallel]
+/// fn square(x: u64) -> u64 {
+///     x * x
+/// }
+///
+/// assert_eq!((0..5).par_map(square)?, [0, 1, 4, 9, 16]);
+/// # Ok::<(), parproc::Error>(())
+/// ```
+pub mod prelude {
+    pub use crate::{ParallelItems as _, Pool, parallel};
+}
 
 /// What a [`Job`] is made with besides its function.
 pub mod job {
