@@ -161,7 +161,7 @@ pub(super) fn serialize<T: Serialize>(value: &T, out: &mut Vec<u8>) -> Result<()
     let reason = if ipc::holds::<T>() {
         why_not_encoded(&WithChannels(value))
     } else {
-        why_not_encoded(value)
+        why_not_encoded(&Whole(value))
     };
     Err(reason.unwrap_or_else(|| error.to_string()))
 }

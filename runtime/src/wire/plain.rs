@@ -63,7 +63,7 @@ pub(super) fn width<T>() -> usize {
 
 /// `value` as a `U`, if that is what it is, but for lifetimes.
 #[inline]
-pub(super) fn view<T, U>(value: &T) -> Option<&U> {
+pub(super) fn view<T: ?Sized, U>(value: &T) -> Option<&U> {
     (typeid::of::<T>() == typeid::of::<U>()).then(|| {
         // SAFETY: the types are the same up to lifetimes, and so is their layout. The caller above
         // names no type with a lifetime that outlives the borrow of `value`.
@@ -185,6 +185,17 @@ pub(super) fn vector_of<P: Pod>(bytes: &[u8]) -> Vec<P> {
         Err(_) => {
             let numbers = bytes.chunks_exact(size_of::<P>());
             numbers.map(bytemuck::pod_read_unaligned).collect()
+        }
+    }
+}
+
+/// Appends the numbers with these bytes, as [`vector_of`] makes them.
+pub(super) fn extend<P: Pod>(vector: &mut Vec<P>, bytes: &[u8]) {
+    match bytemuck::try_cast_slice(bytes) {
+        Ok(numbers) => vector.extend_from_slice(numbers),
+        Err(_) => {
+            let numbers = bytes.chunks_exact(size_of::<P>());
+            vector.extend(numbers.map(bytemuck::pod_read_unaligned::<P>));
         }
     }
 }

@@ -6,14 +6,16 @@ use serde::de::{
     DeserializeSeed, Deserializer, EnumAccess, Error, MapAccess, SeqAccess, VariantAccess, Visitor,
 };
 
-use super::kind::{Kind, Numbers, vector};
+use super::kind::{Kind, Numbers, gathered, vector};
+use super::runs::Runs;
+use super::sequence::RUNS;
 use crate::wire::reason::MISMATCH;
 
 /// The format's side, for the impls.
 pub(in crate::wire) struct Reading<A>(pub(in crate::wire) A);
 
 /// The impls' side, for the format.
-struct Asking<V>(V);
+pub(super) struct Asking<V>(pub(super) V);
 
 macro_rules! deserialize {
     ($($method:ident($($name:ident: $type:ty),*);)*) => {$(
@@ -54,7 +56,7 @@ impl<'de, D: Deserializer<'de>> Deserializer<'de> for Reading<D> {
     }
 }
 
-/// The visitor of a sequence, which is elements or a block.
+/// The visitor of a sequence, which is elements, a block or several.
 struct Sequence<V>(V);
 
 impl<'de, V: Visitor<'de>> Visitor<'de> for Sequence<V> {
@@ -65,6 +67,10 @@ impl<'de, V: Visitor<'de>> Visitor<'de> for Sequence<V> {
         match elements.next_element().map(|kind| kind.map(Kind))? {
             None => Err(too_early()),
             Some(Kind::NONE) => self.0.visit_seq(Reading(elements)),
+            Some(Kind(RUNS)) => match gathered::<V, A>(Runs::new(elements)?) {
+                Ok(vector) => vector,
+                Err(runs) => self.0.visit_seq(runs),
+            },
             Some(kind) => {
                 let visitor = self.0;
                 let value = elements.next_element_seed(Block { kind, visitor })?;
@@ -79,12 +85,12 @@ impl<'de, V: Visitor<'de>> Visitor<'de> for Sequence<V> {
 }
 
 #[cold]
-fn too_early<E: Error>() -> E {
+pub(super) fn too_early<E: Error>() -> E {
     E::custom(format_args!("a sequence ends too early: {MISMATCH}"))
 }
 
 #[cold]
-fn no_numbers<E: Error>() -> E {
+pub(super) fn no_numbers<E: Error>() -> E {
     E::custom(format_args!("numbers are none, or cut: {MISMATCH}"))
 }
 

@@ -9,6 +9,8 @@ use serde::de::{
 };
 use serde::forward_to_deserialize_any;
 
+use super::de::no_numbers;
+use super::runs::Runs;
 use crate::wire::plain::{for_each_plain, named, vector_of, view};
 
 /// Which plain number, by its place among them.
@@ -43,6 +45,18 @@ pub(super) fn block<I>(sequence: &I) -> Option<(Kind, &[u8])> {
     None
 }
 
+/// The bytes of `element`, if it is a plain number or a reference to one.
+#[inline]
+pub(super) fn number<T: ?Sized>(element: &T) -> Option<(Kind, &[u8])> {
+    for_each_kind!(P, kind => {
+        let number = view::<T, P>(element);
+        if let Some(number) = number.or_else(|| view::<T, &P>(element).copied()) {
+            return Some((kind, bytemuck::bytes_of(number)));
+        }
+    });
+    None
+}
+
 /// The vector of these numbers, if that is what serde's own visitor of a vector makes.
 ///
 /// The visitor is told by its type: one of somebody else's may make a vector of other numbers.
@@ -58,6 +72,24 @@ pub(super) fn vector<'de, V: Visitor<'de>>(kind: Kind, bytes: &[u8]) -> Option<V
         }
     });
     None
+}
+
+/// The vector of what stands in blocks, if serde's own visitor wants one of plain numbers; else what is to be read is
+/// given back.
+#[inline]
+pub(super) fn gathered<'de, V: Visitor<'de>, A: SeqAccess<'de>>(
+    runs: Runs<'de, A>,
+) -> Result<Result<V::Value, A::Error>, Runs<'de, A>> {
+    for_each_kind!(P, kind => {
+        if typeid::of::<V::Value>() == TypeId::of::<Vec<P>>()
+            && Some(typeid::of::<V>()) == visitor_of::<Vec<P>>()
+        {
+            let vector = runs.gather::<P>(kind);
+            let vector = vector.map(|vector| named::<Vec<P>, V::Value>(vector).ok_or_else(no_numbers));
+            return Ok(vector.flatten());
+        }
+    });
+    Err(runs)
 }
 
 /// The type of the visitor that a `T` is read with.
@@ -122,6 +154,11 @@ impl<'a, E> Numbers<'a, E> {
         });
         None
     }
+
+    /// How many are left.
+    pub(super) fn count(&self) -> usize {
+        self.bytes.len() / self.width
+    }
 }
 
 impl<'de, E: Error> SeqAccess<'de> for Numbers<'_, E> {
@@ -144,7 +181,7 @@ impl<'de, E: Error> SeqAccess<'de> for Numbers<'_, E> {
     }
 
     fn size_hint(&self) -> Option<usize> {
-        Some(self.bytes.len() / self.width)
+        Some(self.count())
     }
 }
 

@@ -4,7 +4,8 @@ use std::fmt;
 
 use serde::ser::{self, Serialize, SerializeSeq, Serializer};
 
-use super::kind::{Kind, block};
+use super::kind::block;
+use super::sequence::Sequence;
 
 /// A value whose vectors of plain numbers are written whole.
 pub(in crate::wire) struct Whole<'a, T: ?Sized>(pub(in crate::wire) &'a T);
@@ -17,7 +18,7 @@ impl<T: Serialize + ?Sized> Serialize for Whole<'_, T> {
 }
 
 /// The numbers of a vector.
-struct Block<'a>(&'a [u8]);
+pub(super) struct Block<'a>(pub(super) &'a [u8]);
 
 impl Serialize for Block<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
@@ -49,7 +50,7 @@ macro_rules! begin {
 impl<S: Serializer> Serializer for Writing<S> {
     type Ok = S::Ok;
     type Error = S::Error;
-    type SerializeSeq = Writing<S::SerializeSeq>;
+    type SerializeSeq = Sequence<S>;
     type SerializeTuple = Writing<S::SerializeTuple>;
     type SerializeTupleStruct = Writing<S::SerializeTupleStruct>;
     type SerializeTupleVariant = Writing<S::SerializeTupleVariant>;
@@ -111,9 +112,7 @@ impl<S: Serializer> Serializer for Writing<S> {
 
     #[inline]
     fn serialize_seq(self, len: Option<usize>) -> Result<Self::SerializeSeq, S::Error> {
-        let mut sequence = self.0.serialize_seq(len.map(|len| len.saturating_add(1)))?;
-        sequence.serialize_element(&Kind::NONE.0)?;
-        Ok(Writing(sequence))
+        Sequence::new(self.0, len)
     }
 
     #[inline]
@@ -168,8 +167,22 @@ macro_rules! compound {
     };
 }
 
+impl<S: Serializer> SerializeSeq for Sequence<S> {
+    type Ok = S::Ok;
+    type Error = S::Error;
+
+    #[inline]
+    fn serialize_element<T: Serialize + ?Sized>(&mut self, value: &T) -> Result<(), S::Error> {
+        self.put(value)
+    }
+
+    #[inline]
+    fn end(self) -> Result<S::Ok, S::Error> {
+        Sequence::end(self)
+    }
+}
+
 compound! {
-    SerializeSeq: serialize_element();
     SerializeTuple: serialize_element();
     SerializeTupleStruct: serialize_field();
     SerializeTupleVariant: serialize_field();

@@ -7,7 +7,7 @@ use std::fmt;
 
 use proptest::prelude::*;
 use serde::de::{DeserializeOwned, Deserializer, SeqAccess, Visitor};
-use serde::ser::Serializer;
+use serde::ser::{SerializeSeq, Serializer};
 use serde::{Deserialize, Serialize};
 
 use super::*;
@@ -57,6 +57,106 @@ fn other_types_read_what_vectors_wrote() {
     assert_eq!(read::<(Vec<u32>, u8)>(&bytes).unwrap(), (wanted, 7));
 }
 
+/// Elements that are said to be `said`.
+struct Elements<T>(Vec<T>, usize);
+
+impl<T: Serialize> Serialize for Elements<T> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut sequence = serializer.serialize_seq(Some(self.1))?;
+        let elements = &self.0;
+        elements
+            .iter()
+            .try_for_each(|element| sequence.serialize_element(element))?;
+        sequence.end()
+    }
+}
+
+/// Writes itself as a number, and not always as one of the same type.
+#[derive(Debug, Clone, Copy, PartialEq)]
+enum Number {
+    Small(u16),
+    Large(u64),
+}
+
+/// Numbers of two types in one sequence.
+#[derive(Debug, PartialEq)]
+struct Mixed(Vec<Number>);
+
+impl Serialize for Mixed {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut sequence = serializer.serialize_seq(Some(self.0.len()))?;
+        for number in &self.0 {
+            match number {
+                Number::Small(number) => sequence.serialize_element(number)?,
+                Number::Large(number) => sequence.serialize_element(number)?,
+            }
+        }
+        sequence.end()
+    }
+}
+
+#[test]
+fn long_sequences_are_gathered_into_blocks() {
+    let numbers: VecDeque<u32> = (0..100_000).collect();
+    let bytes = write(&numbers);
+    assert!(bytes.len() < 4 * numbers.len() + 200, "{}", bytes.len());
+    assert_eq!(bytes[3], sequence::RUNS);
+    passes(&numbers);
+    // Whoever reads it, and whatever wrote it.
+    let vector: Vec<_> = numbers.iter().copied().collect();
+    assert_eq!(read::<Vec<u32>>(&bytes).unwrap(), vector);
+    assert_eq!(
+        read::<BTreeSet<u64>>(&bytes).unwrap(),
+        (0..100_000).collect()
+    );
+    assert_eq!(
+        read::<Vec<Wrapped<u32>>>(&write(&(Elements(vector.clone(), 100_000)))).unwrap()[99_999],
+        Wrapped(99_999)
+    );
+    assert_eq!(read::<VecDeque<u32>>(&write(&vector)).unwrap(), numbers);
+    // Others stand behind it.
+    passes(&(numbers.clone(), 7_u8, numbers));
+    let names: VecDeque<_> = (0..100).map(|number| number.to_string()).collect();
+    passes(&names);
+    read::<Vec<bool>>(&bytes).unwrap_err();
+}
+
+#[test]
+fn numbers_of_several_types_are_one_sequence() {
+    use Number::{Large, Small};
+    for small in [0, 1, 63, 64, 100, 70_000] {
+        for large in [0, 1, 100] {
+            let mut numbers = vec![Small(7); small];
+            numbers.extend(vec![Large(1 << 40); large]);
+            numbers.extend(vec![Small(8); large]);
+            let mut wanted = vec![7; small];
+            wanted.extend(vec![1 << 40; large]);
+            wanted.extend(vec![8; large]);
+            let bytes = write(&(Mixed(numbers), 9_u8));
+            if small < 64 && large > 0 {
+                // Handed on as they come, and postcard does not say how wide a number is.
+                continue;
+            }
+            assert_eq!(read::<(Vec<u64>, u8)>(&bytes).unwrap(), (wanted.clone(), 9));
+            let wanted: VecDeque<_> = wanted.into();
+            assert_eq!(read::<(VecDeque<u64>, u8)>(&bytes).unwrap(), (wanted, 9));
+        }
+    }
+}
+
+#[test]
+fn a_sequence_of_another_length_than_it_says_is_refused() {
+    let short = Elements(vec![1.5_f32; 99], 100);
+    postcard::to_stdvec(&Whole(&short)).unwrap_err();
+    let long = Elements(vec![1.5_f32; 101], 100);
+    postcard::to_stdvec(&Whole(&long)).unwrap_err();
+    let reason = crate::wire::reason::why_not_encoded(&Whole(&long)).unwrap();
+    assert_eq!(
+        reason,
+        "its `Serialize` writes another number of elements than it says"
+    );
+}
+
 #[test]
 fn blocks_that_are_damaged_are_said() {
     #[track_caller]
@@ -71,6 +171,19 @@ fn blocks_that_are_damaged_are_said() {
     says::<Vec<u16>>(&[1, 2], "a sequence ends too early");
     says::<Vec<u16>>(&[0], "a sequence ends too early");
     says::<Vec<Vec<u8>>>(&[2, 1, 1, 7], "invalid type: integer `7`");
+    // Several blocks: an empty one, one with more numbers than are announced, of no kind, cut; and counts
+    // without end.
+    says::<Vec<u16>>(&[9, 255, 1, 2, 0], "numbers are none, or cut");
+    says::<VecDeque<u16>>(&[9, 255, 1, 2, 0], "numbers are none, or cut");
+    says::<Vec<u16>>(&[9, 255, 1, 2, 4, 1, 0, 1, 0], "numbers are none, or cut");
+    says::<VecDeque<u16>>(&[9, 255, 1, 15, 2, 1, 0], "numbers are none, or cut");
+    says::<Vec<u16>>(&[9, 255, 1, 2, 1, 0], "numbers are none, or cut");
+    says::<Vec<u16>>(&[9, 255, 9, 2, 4, 1, 0, 1, 0], "its bytes end too early");
+    says::<VecDeque<u16>>(&[2, 255, 1], "a sequence ends too early");
+    let endless = [255, 255, 255, 255, 255, 255, 255, 255, 255, 1];
+    let bytes = [&endless[..], &[255], &endless[..], &[0]].concat();
+    says::<Vec<u128>>(&bytes, "its bytes end too early");
+    says::<BTreeSet<u8>>(&bytes, "its bytes end too early");
 }
 
 /// One of each thing that can be read.
