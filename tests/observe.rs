@@ -1,5 +1,6 @@
 //! Events: what a pool tells of calls, items and workers.
 
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -74,6 +75,19 @@ impl Log {
             _ => 0,
         });
         counts.sum()
+    }
+
+    /// Those that were started and have not ended, as far as that was told.
+    fn workers(&self) -> Vec<u32> {
+        let mut workers = Vec::new();
+        for kind in self.kinds() {
+            match kind {
+                EventKind::WorkerStarted { pid, .. } => workers.push(pid),
+                EventKind::WorkerEnded { pid, .. } => workers.retain(|other| *other != pid),
+                _ => {}
+            }
+        }
+        workers
     }
 
     fn failed(&self, wanted: FailureKind) -> usize {
@@ -388,6 +402,44 @@ fn an_observer_may_use_the_pool() {
     );
     let squares = squares.lock().unwrap_or_else(PoisonError::into_inner);
     assert!(!squares.is_empty() && squares.iter().all(|square| *square == 9));
+}
+
+#[test]
+fn what_is_told_agrees_with_the_outcomes_while_workers_are_killed() {
+    let log = Log::timed();
+    let pool = Pool::builder()
+        .workers(3)
+        .retries(1)
+        .backoff(Backoff::none())
+        .observe(log.clone())
+        .build()
+        .unwrap();
+    let over = AtomicBool::new(false);
+    let outcomes = std::thread::scope(|scope| {
+        scope.spawn(|| {
+            while !over.load(Ordering::Relaxed) {
+                // Ours, and only those that are still there.
+                let living = parproc_tests::children();
+                let workers = log.workers().into_iter().filter(|id| living.contains(id));
+                if let Some(id) = fastrand::choice(workers.collect::<Vec<_>>()) {
+                    let pid = rustix::process::Pid::from_raw(id as i32).unwrap();
+                    let _ = rustix::process::kill_process(pid, rustix::process::Signal::KILL);
+                }
+                std::thread::sleep(Duration::from_millis(5));
+            }
+        });
+        let outcomes = (0..20).map(|_| pool.outcomes(hostile, 0..200).unwrap());
+        let outcomes: Vec<_> = outcomes.collect();
+        over.store(true, Ordering::Relaxed);
+        outcomes
+    });
+    drop(pool);
+    let outcomes = outcomes.into_iter().flatten();
+    let (good, bad): (Vec<_>, Vec<_>) = outcomes.partition(Result::is_ok);
+    assert_eq!(log.done(), good.len());
+    let failed = log.failed(FailureKind::Panic) + log.failed(FailureKind::Crash);
+    assert_eq!(failed, bad.len());
+    assert!(log.workers().is_empty());
 }
 
 #[test]
