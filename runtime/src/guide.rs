@@ -2,6 +2,7 @@
 //!
 //! | page | answers |
 //! | --- | --- |
+//! | [`python`] | what Python's `multiprocessing`, `concurrent.futures`, joblib, mpire and Ray call what, call by call |
 //! | [`failure`] | what happens when a task panics, crashes, hangs or grows, and what can be set for it |
 //! | [`sharing`] | how processes share data, which way is for what, and what each costs |
 //! | [`speed`] | how to measure, and what makes a call fast or slow |
@@ -11,6 +12,27 @@
 
 #[doc = include_str!("guide/failure.md")]
 pub mod failure {}
+
+#[doc = include_str!("guide/python.md")]
+pub mod python {
+    #[doc = include_str!("guide/python/features.md")]
+    pub mod features {}
+
+    #[doc = include_str!("guide/python/futures.md")]
+    pub mod futures {}
+
+    #[doc = include_str!("guide/python/joblib.md")]
+    pub mod joblib {}
+
+    #[doc = include_str!("guide/python/mpire.md")]
+    pub mod mpire {}
+
+    #[doc = include_str!("guide/python/multiprocessing.md")]
+    pub mod multiprocessing {}
+
+    #[doc = include_str!("guide/python/ray.md")]
+    pub mod ray {}
+}
 
 #[doc = include_str!("guide/scale.md")]
 pub mod scale {}
