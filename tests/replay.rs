@@ -17,7 +17,7 @@ use std::process::{self, Command, Output, Stdio};
 use std::ptr;
 use std::thread;
 
-use parproc::{Pool, parallel};
+use parproc::{Pool, parallel, task};
 use parproc_tests::{meet, scribble};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use tempfile::TempDir;
@@ -63,6 +63,18 @@ fn ends(end: End, _item: u32) -> Result<u32, String> {
         }
     }
     unreachable!()
+}
+
+/// Panics with what the item knows of itself.
+#[parallel]
+fn tells_of_itself(_item: u32) -> u32 {
+    let function = task::function().unwrap();
+    panic!(
+        "{function}: item {:?}, attempt {:?}, seed {}",
+        task::index(),
+        task::attempt(),
+        thread::spawn(task::seed).join().unwrap()
+    )
 }
 
 /// Cannot be read back.

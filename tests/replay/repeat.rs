@@ -10,7 +10,7 @@ use parproc::{Pool, TaskError, par_map, parallel, worker};
 use parproc_tests::{children, in_time};
 use tempfile::TempDir;
 
-use super::{End, checks, digests, ends, files, keeping, replay_here, run, said};
+use super::{End, checks, digests, ends, files, keeping, replay_here, run, said, tells_of_itself};
 
 /// The saved input of a call that ends so.
 fn saved(folder: &TempDir, end: End) -> PathBuf {
@@ -122,6 +122,24 @@ fn arguments_are_the_same_to_the_last_byte() {
         assert_eq!(output.status.code(), Some(101));
         let text = said(&output);
         assert!(text.contains(&format!("\n{wanted}\n")), "{text}");
+    });
+}
+
+#[test]
+fn the_item_knows_the_same_of_itself() {
+    in_time(|| {
+        let folder = TempDir::new().unwrap();
+        let pool = keeping(&folder);
+        let job = || pool.job(tells_of_itself).seed(3);
+        let items = job().outcomes([0; 3]).unwrap();
+        let of_task = job().spawn(0).unwrap().join().unwrap_err();
+        let errors = items.iter().map(|item| item.as_ref().unwrap_err());
+        for error in errors.chain(of_task.task()) {
+            let told = error.panic_message().unwrap();
+            assert!(told.contains("tells_of_itself: item Some("), "{told}");
+            let text = said(&run(&mut replay_here(&path(error))));
+            assert!(text.contains(told), "{told}: {text}");
+        }
     });
 }
 

@@ -129,7 +129,7 @@ impl Shared {
             return error;
         };
         let call = Call {
-            function: item.function,
+            batch: item.batch(),
             arguments: &item.payload,
             init: self.hooks.init(),
         };

@@ -23,7 +23,7 @@ use super::build::Build;
 
 const MAGIC: [u8; 8] = *b"parproc\0";
 /// Grows with each change of the format, the header's fields included.
-const FORMAT: u32 = 2;
+const FORMAT: u32 = 3;
 /// Bytes before the header.
 const START: usize = 24;
 /// Bytes behind the arguments.
@@ -41,6 +41,10 @@ pub(super) struct Header {
     pub(super) signature: String,
     pub(super) index: u64,
     pub(super) attempt: u32,
+    /// What else the item knew of itself.
+    pub(super) numbering: u32,
+    pub(super) position: u64,
+    pub(super) seed: u64,
     /// The worker's process id.
     pub(super) worker: Option<u32>,
     /// What the pool ran in the worker first.

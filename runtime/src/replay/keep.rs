@@ -10,6 +10,7 @@ use super::build::Build;
 use super::file::{self, Header, Preparation};
 use crate::error::TaskError;
 use crate::registry::{FunctionId, Table};
+use crate::task::Batch;
 use crate::wire::Payload;
 
 /// Longer parts of a name are cut.
@@ -20,7 +21,8 @@ const TRIES: u32 = 100;
 /// A call that failed.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Call<'a> {
-    pub(crate) function: FunctionId,
+    /// What the item knew of itself.
+    pub(crate) batch: Batch,
     pub(crate) arguments: &'a Payload,
     /// The `init` function of its pool, and its arguments.
     pub(crate) init: Option<(FunctionId, &'a [u8])>,
@@ -50,9 +52,12 @@ pub(crate) fn keep(
         build: Build::own().clone(),
         fingerprint: table.fingerprint(),
         function: error.function().to_owned(),
-        signature: signature(call.function),
+        signature: signature(call.batch.function),
         index: error.index() as u64,
         attempt: error.attempt(),
+        numbering: call.batch.numbering.to_bits(),
+        position: call.batch.first,
+        seed: call.batch.seed,
         worker: error.pid(),
         init,
         time: time.unwrap_or_default(),

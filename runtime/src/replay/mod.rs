@@ -55,7 +55,7 @@
 //! 101 when it panicked, 1 when its argument or its result did not pass, and 2 when the file was refused; a crash
 //! is a crash.
 //!
-//! If the pool has an [`init`](crate::PoolBuilder::init) function, that runs first, with its arguments.
+//! The item has the same index, attempt and [seed](crate::task::seed) as before. If the pool has an [`init`](crate::PoolBuilder::init) function, that runs first, with its arguments.
 //!
 //! # Which program repeats which call
 //!

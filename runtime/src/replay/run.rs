@@ -7,6 +7,7 @@ use std::fmt;
 use std::io;
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::sync::atomic::AtomicU64;
 
 use super::SavedInput;
 use super::saved::Found;
@@ -14,6 +15,7 @@ use crate::error::Failure;
 use crate::object::Object;
 use crate::registry::{Registration, table};
 use crate::sys::ignore_broken_pipes;
+use crate::task;
 use crate::wire::{Arguments, Host, Items, Sink, Status, Untracked, Window};
 
 /// Names the file of the call that is to be repeated.
@@ -22,6 +24,8 @@ const FILE: &str = "PARPROC_REPLAY";
 pub(super) const ANY_BUILD: &str = "PARPROC_REPLAY_ANY_BUILD";
 /// The variables of the mode. They are for one process, and removed before it runs anything of the user's.
 pub(crate) const VARIABLES: [&str; 2] = [FILE, ANY_BUILD];
+
+static ONE: AtomicU64 = AtomicU64::new(1);
 
 /// What this process was started to repeat.
 #[derive(Debug)]
@@ -52,13 +56,18 @@ fn repeat(request: &Request) -> i32 {
         let found = input.find(table()?, request.any_build)?;
         Ok((input, found))
     });
-    let (input, Found { function, init }) = match found {
+    let (input, found) = match found {
         Ok(found) => found,
         Err(error) => {
             eprintln!("parproc: nothing is repeated: {error}");
             return 2;
         }
     };
+    let Found {
+        function,
+        init,
+        batch,
+    } = found;
     announce(&input, function);
     // As in a worker, and as Rust's start code has it.
     let _ = ignore_broken_pipes();
@@ -72,6 +81,9 @@ fn repeat(request: &Request) -> i32 {
             return ending.code().max(1);
         }
     }
+    // The only item that this process begins.
+    task::serve(&ONE);
+    task::begin_chunk(&batch, 0);
     let ending = call(function, input.arguments());
     eprintln!("parproc: `{}` {ending}", function.name());
     ending.code()

@@ -8,7 +8,9 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use super::build::Build;
 use super::file::{self, Header};
 use crate::error::{Error, ErrorKind, Result};
-use crate::registry::{Registration, Table, table};
+use crate::registry::{FunctionId, Registration, Table, table};
+use crate::task::Batch;
+use crate::wire::Numbering;
 
 /// The input of an item that failed, from a file that a pool wrote: see [`replay`](crate::replay).
 #[derive(Clone)]
@@ -148,9 +150,17 @@ impl SavedInput {
         }
         let init = header.init.as_ref();
         let init = init.map(|init| entry(table, &init.function, &init.signature));
+        let (id, function) = entry(table, &header.function, &header.signature)?;
         let found = Found {
-            function: entry(table, &header.function, &header.signature)?,
-            init: init.transpose()?,
+            function,
+            init: init.transpose()?.map(|(_, init)| init),
+            batch: Batch {
+                function: id,
+                numbering: Numbering::from_bits(header.numbering),
+                first: header.position,
+                attempt: header.attempt,
+                seed: header.seed,
+            },
         };
         let why = if header.fingerprint != table.fingerprint() {
             "its functions are not the same, or not at the same places"
@@ -181,11 +191,18 @@ pub(super) struct Found {
     pub(super) function: &'static Registration,
     /// That of the pool.
     pub(super) init: Option<&'static Registration>,
+    /// What the item knows of itself.
+    pub(super) batch: Batch,
 }
 
 /// The function; says why it cannot be called otherwise.
-fn entry(table: &Table, name: &str, signature: &str) -> Result<&'static Registration, String> {
-    let Some(found) = table.iter().find(|entry| entry.name() == name) else {
+fn entry(
+    table: &Table,
+    name: &str,
+    signature: &str,
+) -> Result<(FunctionId, &'static Registration), String> {
+    let mut entries = (0..).map(FunctionId).zip(table.iter());
+    let Some((id, found)) = entries.find(|(_, entry)| entry.name() == name) else {
         return Err(format!("this program has no function `{name}`"));
     };
     if found.signature != signature {
@@ -194,7 +211,7 @@ fn entry(table: &Table, name: &str, signature: &str) -> Result<&'static Registra
             "it is for `{signature}`, and this program has `{own}`"
         ));
     }
-    Ok(found)
+    Ok((id, found))
 }
 
 fn refused(path: &Path, reason: String) -> Error {

@@ -12,7 +12,8 @@ use super::file::{self, Header, Preparation};
 use super::{Call, SavedInput, keep};
 use crate::error::{TaskError, TaskErrorKind};
 use crate::registry::{FunctionId, Table, table};
-use crate::wire::{Payload, encode_argument};
+use crate::task::Batch;
+use crate::wire::{Numbering, Payload, encode_argument};
 
 #[parallel(crate = crate, name = "replay::both")]
 fn both(_numbers: Vec<u64>, _text: String) {}
@@ -27,6 +28,9 @@ fn header() -> Header {
         signature: "fn both(_numbers: Vec<u64>, _text: String)".to_owned(),
         index: 7,
         attempt: 2,
+        numbering: Numbering::Items.to_bits(),
+        position: 7,
+        seed: 5,
         worker: Some(4711),
         init: None,
         time: Duration::new(1, 5),
@@ -201,7 +205,13 @@ fn keep_in(folder: &Path) -> Result<PathBuf, String> {
     let error = TaskError::new("replay::both", 7, Some(4711), TaskErrorKind::Corrupted);
     let function = id(table, both);
     let call = Call {
-        function,
+        batch: Batch {
+            function,
+            numbering: Numbering::Items,
+            first: 7,
+            attempt: 1,
+            seed: 5,
+        },
         arguments: &payload,
         init: None,
     };
