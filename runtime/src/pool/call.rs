@@ -18,6 +18,7 @@ use super::chunk::{Chunk, Delivery, Ending, Origin};
 use super::chunker::{Chunker, FULL_BYTES, FULL_OBJECTS};
 use super::events::Observed;
 use super::job::Settings;
+use super::logs::Context;
 use super::order::Order;
 use super::output::Written;
 use super::results::{open_large, open_record};
@@ -77,6 +78,8 @@ where
     lender: Option<Lender>,
     /// Dropped behind the call.
     _observed: Option<Observed>,
+    /// Kept here too, so that it is not the pool that drops the last of it.
+    _context: Context,
     marker: PhantomData<fn(F, M)>,
 }
 
@@ -104,6 +107,7 @@ where
         let whole = settings.read_ahead.is_none();
         let rules = shared.rules(function, settings.rules)?;
         let retries = rules.as_ref().and_then(|rules| rules.retries);
+        let context = Context::capture();
         let observed = shared.observe_call(&settings.observers);
         let key = shared.open_call(
             CallSpec {
@@ -113,6 +117,7 @@ where
                     (least, Some(most)) if least == most => Some(least),
                     _ => None,
                 },
+                context: context.clone(),
                 landing: landing::<F::Output>,
                 whole,
                 rules,
@@ -155,6 +160,7 @@ where
             written: BTreeMap::new(),
             lender,
             _observed: observed,
+            _context: context,
             marker: PhantomData,
         })
     }
@@ -198,6 +204,7 @@ where
                     .get(self.key)
                     .map_or((0, 0), |call| (call.outstanding, call.mail.len()))
             };
+            let mut heard = 0;
             self.ended = state.calls.get(self.key).and_then(|call| call.ending);
             if call(&state) == (0, 0) {
                 drop(state);
@@ -217,8 +224,13 @@ where
                 self.inbox.extend(call.mail.drain(..));
                 self.written.extend(call.written.drain(..));
                 self.out = call.outstanding as usize;
+                heard = call.heard;
             }
             self.cost = state.cost(self.function);
+            drop(state);
+            if !self.whole {
+                self.shared.relay.wait_for_logs(heard);
+            }
         }
     }
 
@@ -596,6 +608,7 @@ where
     fn drop(&mut self) {
         if self.shared.check_fork().is_ok() {
             let mut state = self.shared.lock();
+            let heard = state.calls.get(self.key).map_or(0, |call| call.heard);
             state.detach_call(self.key, false);
             if self.lender.is_some() {
                 // What workers have of it runs on, in vain.
@@ -606,6 +619,8 @@ where
             if !self.whole {
                 self.shared.end_soon(&mut state, self.key);
             }
+            drop(state);
+            self.shared.relay.wait_for_logs(heard);
         }
     }
 }

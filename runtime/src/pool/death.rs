@@ -83,6 +83,11 @@ impl Shared {
         let mut link = state.links.remove(index);
         // All that it published before its end counts.
         self.read(state, &mut link);
+        // The rest of what it logged was taken in when it was found to have ended.
+        let heard = link.hear();
+        for one in &link.in_flight {
+            state.heard(one.chunk.call, heard);
+        }
         let written = link.written_at_last();
         end.stderr.clone_from(&written.tail);
         let words = &link.lane.worker;

@@ -2,11 +2,10 @@
 
 use std::ops::{Deref, DerefMut};
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use super::state::State;
-use crate::object::Object;
+use super::state::{Litter, State};
 
 /// The state, for one thread at a time. What was put out in it is dropped when it is not locked any more:
 /// with it may go values of the user's, and nothing of the user's runs under this lock.
@@ -93,8 +92,8 @@ impl Drop for StateGuard<'_> {
 }
 
 #[cold]
-fn sweep(litter: Vec<Arc<Object>>) {
-    for object in litter {
-        let _ = catch_unwind(AssertUnwindSafe(|| drop(object)));
+fn sweep(litter: Vec<Litter>) {
+    for one in litter {
+        let _ = catch_unwind(AssertUnwindSafe(|| drop(one)));
     }
 }

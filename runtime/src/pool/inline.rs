@@ -5,6 +5,7 @@ use std::io;
 use std::sync::Arc;
 
 use super::chunk::Chunk;
+use super::logs::InlineSpan;
 use crate::error::Failure;
 use crate::object::Object;
 use crate::registry::Table;
@@ -30,9 +31,11 @@ pub(super) fn run(table: &Table, chunk: &Chunk, named: Vec<Arc<Object>>) -> Ran 
     let bytes = chunk.payload.whole();
     let mut inline = Inline {
         here: Here::enter(chunk.batch()),
-        count: chunk.count,
         ran: Ran::default(),
         began: 0,
+        chunk,
+        name: table.name(chunk.function),
+        span: None,
         clock: ItemClock::default(),
     };
     if let Some(function) = table.get(chunk.function) {
@@ -52,21 +55,29 @@ pub(super) fn run(table: &Table, chunk: &Chunk, named: Vec<Arc<Object>>) -> Ran 
 }
 
 #[derive(Debug)]
-struct Inline {
+struct Inline<'a> {
     here: Here,
-    count: u32,
     ran: Ran,
     /// When the item began.
     began: u64,
+    chunk: &'a Chunk,
+    name: &'static str,
+    /// Of the item that runs.
+    span: Option<InlineSpan>,
     clock: ItemClock,
 }
 
-impl Host for Inline {
+impl Host for Inline<'_> {
     fn look(&mut self, begun: u32, _window: &Window<'_>) -> u32 {
+        self.span = None;
+        if begun == self.chunk.count {
+            return 0;
+        }
+        self.span = InlineSpan::new(self.chunk, begun, self.name);
         self.began = now_nanos();
         self.clock.begin(self.began);
         self.here.begin(begun);
-        u32::from(begun < self.count)
+        1
     }
 
     fn failed(&mut self, failure: Failure) {
@@ -84,7 +95,7 @@ impl Host for Inline {
     }
 }
 
-impl Sink for Inline {
+impl Sink for Inline<'_> {
     fn record(&mut self, status: Status, bytes: &[u8]) {
         self.ran.failed += usize::from(status != Status::Value);
         let took = now_nanos().saturating_sub(self.began);

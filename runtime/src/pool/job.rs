@@ -9,6 +9,7 @@ use super::call::{Call, Results, RetryIf, encode_single};
 use super::cancel::CancelToken;
 use super::events::Observing;
 use super::imap::{Imap, ImapUnordered, READ_AHEAD};
+use super::logs::Context;
 use super::report::Report;
 use super::rules::{Backoff, Rules};
 use super::state::CallSpec;
@@ -442,6 +443,7 @@ impl<F> Job<'_, F> {
         let spec = CallSpec {
             rules: shared.rules(function, self.settings.rules)?,
             deadline: self.settings.deadline(),
+            context: Context::capture(),
             ..CallSpec::of(function, landing::<F::Output>)
         };
         let token = self.settings.token.as_ref();

@@ -14,6 +14,7 @@ use super::chunk::{Chunk, Delivery};
 use super::events::Said;
 use super::hooks::Progress;
 use super::keep::Failed;
+use super::logs::Context;
 use super::output::{Streams, Written};
 use super::process::OwnCall;
 use super::tasks::TaskKey;
@@ -25,7 +26,7 @@ use crate::shm::{
     TaskRing, WorkerPark, begun, claim_word, cut,
 };
 use crate::sys::now_nanos;
-use crate::wire::{FrameHeader, Piece, Place};
+use crate::wire::{FrameHeader, Levels, Piece, Place};
 use records::Receiving;
 
 /// A side that may sleep is told after so many bytes, at the latest.
@@ -260,7 +261,24 @@ impl Link {
         room && self.stays() && self.init.is_done() && self.process.is_none()
     }
 
-    /// Gives the worker a chunk; if `clocked`, it tells when it begins each item; if `divisible`, what it
+    /// The caller of the chunk that is given next wants to hear of what it logs.
+    pub(super) fn listen(&self, chunk: &Chunk, function: &'static str, context: &Context) {
+        let logs = self.streams.as_ref().and_then(|streams| streams.logs());
+        if let Some(logs) = logs {
+            logs.give(self.next_number, chunk, function, context);
+        }
+    }
+
+    /// Takes in what was logged before the results that were read. Gives the number of what has to be heard
+    /// before these are the caller's.
+    pub(super) fn hear(&self) -> u64 {
+        let logs = self.streams.as_ref().and_then(|streams| streams.logs());
+        let oldest = self.in_flight.front();
+        let oldest = oldest.map_or(self.next_number, |one| one.number);
+        logs.map_or(0, |logs| logs.hear(oldest))
+    }
+
+    /// Gives the worker a chunk, of whose items it tells what they log up to `levels`; if `clocked`, it tells when it begins each item; if `divisible`, what it
     /// has not begun can be [taken back](Self::take_rest). [`ring`](Self::ring) tells it.
     pub(super) fn give(
         &mut self,
@@ -268,6 +286,7 @@ impl Link {
         clocked: bool,
         divisible: bool,
         timed: bool,
+        levels: Levels,
     ) -> Result<(), Corrupt> {
         let number = self.next_number;
         self.next_number += 1;
@@ -301,6 +320,7 @@ impl Link {
             first: chunk.first as u64,
             attempt: chunk.history.attempt,
             seed: chunk.seed,
+            levels,
         };
         self.writing = Some(Writing {
             header: header.to_bytes(),

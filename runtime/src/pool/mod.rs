@@ -5,7 +5,7 @@
 //! for everybody (see [`wait`]); two threads of the pool's own start, greet and bury workers (the
 //! [supervisor]) and move results when nobody waits (the [courier]). More are started when they are
 //! needed: one looks at the memory of workers while that is limited (the [gauge]), one calls the
-//! [callbacks] of tasks, one passes on what workers write (the [relay](output)), one writes the inputs of
+//! [callbacks] of tasks, one passes on what workers write (the [relay](output)), one has others hear of what tasks [log](logs), one writes the inputs of
 //! failed items to files, in a pool that [keeps](keep) them.
 
 mod actor;
@@ -34,6 +34,11 @@ mod job;
 mod keep;
 mod lifespan;
 mod link;
+#[cfg(feature = "_logs")]
+mod logs;
+#[cfg(not(feature = "_logs"))]
+#[path = "logs_off.rs"]
+mod logs;
 mod map;
 mod naming;
 mod observer;

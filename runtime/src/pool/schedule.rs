@@ -68,6 +68,7 @@ impl Shared {
         }
         self.let_go(state, link);
         let came = !news.is_empty();
+        let heard = if came { link.hear() } else { 0 };
         for one in news.drain(..) {
             match one {
                 News::Mail {
@@ -84,6 +85,7 @@ impl Shared {
                     results,
                     bytes,
                 } => {
+                    state.heard(call, heard);
                     if results > 0 {
                         state.tell_results(call, link.slot, results, bytes);
                     }
@@ -98,6 +100,7 @@ impl Shared {
                 News::Done(chunk, ..) if chunk.is_hook() => {}
                 News::Failed(failed) => {
                     let wanted = state.wants(failed.item.call, failed.item.first);
+                    state.heard(failed.item.call, heard);
                     self.fail(state, failed, wanted);
                 }
                 News::Done(mut chunk, done, nanos) => {
@@ -319,7 +322,10 @@ impl Shared {
         let divisible = self.is_divisible(state, link, &chunk);
         state.tell_given(link.slot, &chunk);
         let timed = state.events.timed && !chunk.is_hook();
-        match link.give(chunk, watched, divisible, timed) {
+        let context = state.context_of(&chunk);
+        let levels = context.levels();
+        link.listen(&chunk, self.table.name(chunk.function), &context);
+        match link.give(chunk, watched, divisible, timed, levels) {
             Ok(()) => link.ring(),
             Err(Corrupt) => self.condemn(state, link),
         }

@@ -114,6 +114,8 @@ impl Shared {
             self.lock().check_open()?;
             self.init_inline()?;
         }
+        // Not under the lock, in case that it is the last of it.
+        let _context = spec.context.clone();
         let mut state = self.lock();
         let key = self.open_call_under(&mut state, spec)?;
         let serial = state.calls[key].serial;

@@ -17,6 +17,7 @@ use super::gauge::Gauge;
 use super::hooks::INIT;
 use super::keep::Failed;
 use super::link::{Link, News};
+use super::logs::Context;
 use super::observer::Observers;
 use super::output::Written;
 use super::process::Start;
@@ -135,7 +136,7 @@ pub(super) struct State {
     /// Empty; the memory is used at each look at a worker.
     pub(super) news: Vec<News>,
     /// What is dropped when the lock is let go of.
-    pub(super) litter: Vec<Arc<Object>>,
+    pub(super) litter: Vec<Litter>,
     /// Wakes the supervisor.
     pub(super) supervisor: Arc<Notify>,
     pub(super) table: &'static Table,
@@ -175,6 +176,15 @@ pub(super) struct Submitted {
     pub(super) ended: Option<Ending>,
 }
 
+/// What is dropped when the state is not locked any more: with it may go something of the user's.
+#[derive(Debug)]
+pub(super) enum Litter {
+    Object(#[expect(dead_code, reason = "dropping it is all")] Arc<Object>),
+    Context(
+        #[cfg_attr(feature = "_logs", expect(dead_code, reason = "dropping it is all"))] Context,
+    ),
+}
+
 /// What a call begins with.
 #[derive(Debug)]
 pub(super) struct CallSpec {
@@ -191,6 +201,8 @@ pub(super) struct CallSpec {
     pub(super) retained: bool,
     /// What its items write goes into reports, if it is captured.
     pub(super) reported: bool,
+    /// Who wants to hear of what its items log.
+    pub(super) context: Context,
 }
 
 impl CallSpec {
@@ -206,6 +218,7 @@ impl CallSpec {
             deadline: None,
             retained: false,
             reported: false,
+            context: Context::default(),
         }
     }
 }
@@ -243,6 +256,10 @@ pub(super) struct Call {
     pub(super) waiter: Option<Arc<Condvar>>,
     /// Makes room for a large result.
     pub(super) landing: MakeLanding,
+    /// See [`CallSpec`].
+    context: Context,
+    /// The number of what has to be heard of that before its results are the caller's.
+    pub(super) heard: u64,
 }
 
 impl Call {
@@ -253,7 +270,7 @@ impl Call {
             (Some(ours), Some(theirs)) => Arc::ptr_eq(ours, theirs) || ours == theirs,
             _ => false,
         };
-        same && fn_addr_eq(self.landing, spec.landing)
+        same && fn_addr_eq(self.landing, spec.landing) && self.context.agrees(&spec.context)
     }
 }
 
@@ -346,6 +363,7 @@ impl State {
             deadline,
             retained,
             reported,
+            context,
         } = spec;
         self.maps += usize::from(whole);
         let serial = serial.unwrap_or_else(|| self.next_serial());
@@ -365,6 +383,8 @@ impl State {
             written: Vec::new(),
             waiter: None,
             landing,
+            context,
+            heard: 0,
         });
         self.deadlines.extend(deadline.map(|(at, _)| (at, key)));
         self.emit(EventKind::CallStarted {
@@ -381,6 +401,25 @@ impl State {
             self.deadlines.remove(&(at, key));
         }
         self.emit(EventKind::CallEnded { call: call.serial });
+        if call.context.is_on() {
+            self.litter.push(Litter::Context(call.context));
+        }
+    }
+
+    /// Who wants to hear of what the items of a chunk log.
+    pub(super) fn context_of(&self, chunk: &Chunk) -> Context {
+        match self.calls.get(chunk.call) {
+            Some(call) => call.context.clone(),
+            None if chunk.is_hook() => Context::ambient(),
+            None => Context::default(),
+        }
+    }
+
+    /// What was logged up to this number is from before results of the call.
+    pub(super) fn heard(&mut self, key: usize, number: u64) {
+        if let Some(call) = self.calls.get_mut(key) {
+            call.heard = call.heard.max(number);
+        }
     }
 
     /// Nobody will ask for the call's results: what is queued is dropped, what runs is run in vain.
@@ -537,7 +576,7 @@ impl State {
     /// Drops objects: those with which something of the user's may go, when the lock is let go of.
     pub(super) fn put_out(&mut self, objects: Vec<Arc<Object>>) {
         let own = objects.into_iter().filter(|object| object.has_local());
-        self.litter.extend(own);
+        self.litter.extend(own.map(Litter::Object));
     }
 
     /// Drops news that nobody wants.

@@ -86,6 +86,8 @@ impl Shared {
             self.lock().check_open()?;
             self.init_inline()?;
         }
+        // Not under the lock, in case that it is the last of it.
+        let _context = spec.context.clone();
         // What is ended as a call shares it with nobody, and what follows from a seed is the first of its call.
         let alone = token.is_some() || spec.deadline.is_some() || seed.is_some();
         let deadline = spec.deadline;

@@ -4,7 +4,7 @@
 //! started it ends, and this one ends last, when the pool is closed or the program is gone.
 
 use std::io;
-use std::os::fd::{AsFd, BorrowedFd};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd};
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -269,7 +269,12 @@ impl Shared {
         lane.parent
             .fingerprint
             .store(self.table.fingerprint(), Ordering::Release);
+        let ends = self
+            .relay
+            .open(&self.setup, &lane)
+            .map_err(|error| said("there is no way for its output", error))?;
         let orders = Orders {
+            logs: ends.logs().map(|pipe| pipe.as_raw_fd()),
             id: slot,
             init: self.hooks.has_init(),
             quiet: process.is_some_and(|start| start.unlimited),
@@ -294,21 +299,18 @@ impl Shared {
         let variables = process.and_then(|start| start.environment.clone());
         let variables = variables.or_else(|| self.setup.environment.apply());
         let directory = process.and_then(|start| start.directory.as_deref());
-        let ends = self
-            .relay
-            .open(&self.setup, &lane)
-            .map_err(|error| said("there is no way for its output", error))?;
+        let inherit = [
+            segment.as_fd(),
+            self.pool_segment.as_fd(),
+            self.notify.as_fd(),
+            theirs.as_fd(),
+            place.fd(),
+        ];
         let child = Child::spawn(&ChildSpec {
             arguments,
             environment: environment_with(variables, name, &value),
             directory: directory.or(self.setup.directory.as_deref()),
-            inherit: vec![
-                segment.as_fd(),
-                self.pool_segment.as_fd(),
-                self.notify.as_fd(),
-                theirs.as_fd(),
-                place.fd(),
-            ],
+            inherit: inherit.into_iter().chain(ends.logs()).collect(),
             stdout: ends.get(Standard::Output),
             stderr: ends.get(Standard::Error),
         })

@@ -231,7 +231,7 @@ impl<R: Output> Task<R> {
         };
         match refused {
             Ok(()) => self.ticket = Ticket::Joined(function),
-            Err(callback) => callback.call(self.fetch(None)),
+            Err(callback) => callback.call(self.fetch(None).0),
         }
     }
 
@@ -290,28 +290,34 @@ impl<R: Output> Task<R> {
     }
 
     fn wait(&mut self, deadline: Option<Instant>) -> Result<R> {
-        let delivery = self.fetch(deadline);
+        let (delivery, heard) = self.fetch(deadline);
+        self.shared.relay.wait_for_logs(heard);
         open_in(self.shared.setup.actor.is_some(), self.name(), delivery)
     }
 
     /// Waits for the result, or gives the reason why there is none.
-    fn fetch(&mut self, deadline: Option<Instant>) -> Delivery {
+    /// With it comes the number of what has to be heard before it is the caller's.
+    fn fetch(&mut self, deadline: Option<Instant>) -> (Delivery, u64) {
         let key = match self.open_key() {
             Ok(key) => key,
-            Err(error) => return Delivery::Aborted(error),
+            Err(error) => return (Delivery::Aborted(error), 0),
         };
         let state = self.shared.lock();
         let (mut state, come) = self.shared.wait_for_task(state, key, deadline);
         if !come {
             drop(state);
             let what = format!("the task of `{}`", self.name());
-            return Delivery::Aborted(Error::new(ErrorKind::TimedOut { what }));
+            return (
+                Delivery::Aborted(Error::new(ErrorKind::TimedOut { what })),
+                0,
+            );
         }
+        let heard = state.calls.get(key.call()).map_or(0, |call| call.heard);
         let function = state.function_of(key).unwrap_or(NO_FUNCTION);
         let delivery = state.take_result(key);
         drop(state);
         self.ticket = Ticket::Joined(function);
-        delivery
+        (delivery, heard)
     }
 }
 

@@ -22,7 +22,7 @@ use crate::registry::FunctionId;
 use crate::shm::{Lane, Producer, ResultRing, SEGMENT_BYTES};
 use crate::sys::{Exit, Segment, Usage, socket_pair};
 use crate::wire::{
-    LONGEST_HEADER, Numbering, Payload, Status, encode_argument, landing, write_header,
+    LONGEST_HEADER, Levels, Numbering, Payload, Status, encode_argument, landing, write_header,
 };
 
 #[parallel(crate = crate)]
@@ -92,7 +92,8 @@ impl Stage {
                 seed: 0,
             };
             state.count_out(call);
-            link.give(chunk, false, true, false).unwrap();
+            link.give(chunk, false, true, false, Levels::default())
+                .unwrap();
         }
         state.links.push(link);
         drop(state);

@@ -99,6 +99,9 @@ pub(crate) struct WorkerWords {
     /// Grows whenever it could not take in something that was sent (relaxed: it is read when a failed
     /// chunk has ended).
     pub(crate) lost: AtomicU32,
+    /// Bytes that it has written to the stream of what it logs (release, acquire); stored before the results
+    /// of the items that wrote them are published.
+    pub(crate) logged: AtomicU64,
     /// [`READY`] once the worker can serve, [`REFUSED`] when it cannot and has left the reason as its
     /// text (release, acquire).
     pub(crate) ready: AtomicU32,

@@ -34,6 +34,8 @@ pub(crate) struct FrameHeader {
     pub(crate) first: u64,
     pub(crate) attempt: u32,
     pub(crate) seed: u64,
+    /// What the caller wants to hear of what its items log.
+    pub(crate) levels: Levels,
 }
 
 /// What the position of an item in its call is to its user.
@@ -65,6 +67,14 @@ impl Numbering {
     }
 }
 
+/// Up to which level the caller of a chunk wants to hear of `tracing` and of `log`: 0 for nothing, 1 for
+/// errors, to 5 for everything.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(crate) struct Levels {
+    pub(crate) tracing: u8,
+    pub(crate) log: u8,
+}
+
 const GRANTED: u32 = 1;
 const CLOCKED: u32 = 2;
 const CARRIES: u32 = 4;
@@ -77,6 +87,10 @@ const NUMBERING_BITS: u32 = 3;
 /// Where the width and the row stand among the flags.
 const WIDTH: u32 = 8;
 const ROW: u32 = 16;
+/// Where the levels do, and the bits of each.
+const TRACING: u32 = 24;
+const LOG: u32 = 27;
+const LEVEL: u32 = 7;
 
 impl FrameHeader {
     pub(crate) const BYTES: usize = 48;
@@ -99,6 +113,8 @@ impl FrameHeader {
         let flags = set.fold(0, |flags, (_, flag)| flags | flag);
         let flags = flags | u32::from(self.width) << WIDTH | u32::from(self.row) << ROW;
         let flags = flags | self.numbering.to_bits() << NUMBERING;
+        let levels = u32::from(self.levels.tracing) << TRACING | u32::from(self.levels.log) << LOG;
+        let flags = flags | levels;
         bytes[24..28].copy_from_slice(&flags.to_ne_bytes());
         bytes[28..32].copy_from_slice(&self.attempt.to_ne_bytes());
         bytes[32..40].copy_from_slice(&self.first.to_ne_bytes());
@@ -134,6 +150,10 @@ impl FrameHeader {
             attempt: half(28),
             first: word(32),
             seed: word(40),
+            levels: Levels {
+                tracing: (half(24) >> TRACING & LEVEL) as u8,
+                log: (half(24) >> LOG & LEVEL) as u8,
+            },
         }
     }
 }

@@ -19,6 +19,8 @@ mod encode;
 mod frame;
 mod items;
 mod loan;
+#[cfg(feature = "_logs")]
+pub(crate) mod log;
 mod payload;
 mod plain;
 mod reason;
@@ -35,7 +37,7 @@ pub use arguments::{Argument, Arguments};
 pub(crate) use block::Piece;
 pub(crate) use decode::{Landing, MakeLanding, decode, land, landing, numbers};
 pub(crate) use encode::{append_value, encode_argument, number_width, plain_bytes, put_number};
-pub(crate) use frame::{FrameHeader, Numbering};
+pub(crate) use frame::{FrameHeader, Levels, Numbering};
 pub use items::Items;
 pub(crate) use items::{Host, Stamps, Track, Untracked};
 pub(crate) use loan::Lender;

@@ -48,6 +48,11 @@ pub(crate) mod gate;
 mod guard;
 mod link;
 mod local;
+#[cfg(feature = "_logs")]
+mod logs;
+#[cfg(not(feature = "_logs"))]
+#[path = "logs_off.rs"]
+mod logs;
 mod orders;
 mod output;
 mod panic;

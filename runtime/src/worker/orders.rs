@@ -1,6 +1,7 @@
 //! What a worker does to itself before it serves: the parent's orders.
 
 use std::io;
+use std::os::fd::RawFd;
 
 use serde::{Deserialize, Serialize};
 
@@ -27,6 +28,8 @@ pub(crate) struct Orders {
     pub(crate) cpu: Option<usize>,
     pub(crate) gid: Option<u32>,
     pub(crate) uid: Option<u32>,
+    /// The descriptor to which it writes what it logs.
+    pub(crate) logs: Option<RawFd>,
 }
 
 impl Orders {
@@ -105,6 +108,7 @@ mod tests {
             nice: Some(-20),
             cpu: Some(3),
             uid: Some(65534),
+            logs: Some(9),
             ..Orders::default()
         };
         assert_eq!(Orders::from_bytes(&orders.to_bytes()).unwrap(), orders);

@@ -16,6 +16,7 @@ use super::clock::ItemClock;
 use super::course::Course;
 use super::link::{Link, Shared};
 use super::local::drop_all;
+use super::logs::Logs;
 use super::orders::Orders;
 use super::output::Outputs;
 use super::panic::{Recording, leave_reports_in, panics};
@@ -41,9 +42,9 @@ const ENDED_KEPT: usize = 128;
 pub(super) fn serve(attach: &Attach) -> ! {
     // When the start fails the parent was told, or sees that the worker is gone.
     let code = match start(attach) {
-        Ok((link, table, init)) => {
+        Ok((link, table, init, logs)) => {
             let link = RefCell::new(link);
-            let code = Server::new(&link, table).run(init);
+            let code = Server::new(&link, table, logs).run(init);
             drop_all();
             code
         }
@@ -53,7 +54,7 @@ pub(super) fn serve(attach: &Attach) -> ! {
 }
 
 /// The third is for telling the supervisor that the init function is done, if there is one.
-fn start(attach: &Attach) -> io::Result<(Link, &'static Table, Option<Notify>)> {
+fn start(attach: &Attach) -> io::Result<(Link, &'static Table, Option<Notify>, Logs)> {
     let notify = Notify::from_fd(inherit(attach.notify)?);
     let carriage = Carriage::new(inherit(attach.socket)?);
     let link = Link::new(inherit(attach.segment)?, inherit(attach.pool)?, carriage)?;
@@ -72,7 +73,9 @@ fn start(attach: &Attach) -> io::Result<(Link, &'static Table, Option<Notify>)> 
         notify.notify();
     }
     let (table, orders) = prepared?;
-    Ok((link, table, orders.init.then_some(notify)))
+    let pipe = orders.logs.map(inherit).transpose()?;
+    let logs = Logs::open(pipe, words);
+    Ok((link, table, orders.init.then_some(notify), logs))
 }
 
 fn prepare(link: &Link, attach: &Attach) -> io::Result<(&'static Table, Orders)> {
@@ -130,10 +133,11 @@ struct Server<'a> {
     words: Placed<WorkerWords>,
     parent: Placed<ParentWords>,
     results: ResultRing,
+    logs: Logs,
 }
 
 impl<'a> Server<'a> {
-    fn new(link: &'a RefCell<Link>, table: &'static Table) -> Self {
+    fn new(link: &'a RefCell<Link>, table: &'static Table, logs: Logs) -> Self {
         let lane = &link.borrow().lane;
         task::serve(&lane.worker.leak().started.0);
         Self {
@@ -150,6 +154,7 @@ impl<'a> Server<'a> {
             words: lane.worker.clone(),
             parent: lane.parent.clone(),
             results: lane.results(),
+            logs,
         }
     }
 
@@ -161,6 +166,8 @@ impl<'a> Server<'a> {
             let Some(header) = next else {
                 return self.outcome.exit_code();
             };
+            self.logs
+                .chunk_begins(&header, self.started, init.is_some());
             self.run_chunk(header);
             if let Some(supervisor) = init.take() {
                 supervisor.notify();
@@ -198,6 +205,7 @@ impl<'a> Server<'a> {
             put_down(self.link, header.number);
         }
         task::end_chunk();
+        self.logs.chunk_ends();
         let end = now_nanos();
         self.outputs.chunk_ends(end);
         let nanos = end.saturating_sub(begin);

@@ -3,6 +3,7 @@
 use serde::Serialize;
 
 use super::super::Task;
+use super::super::logs::Context;
 use super::super::rules::Rules;
 use super::super::state::CallSpec;
 use super::super::tasks::TaskKey;
@@ -64,6 +65,7 @@ impl ActorPool {
         let (function, payload) = call.into_parts()?;
         let spec = CallSpec {
             rules: shared.rules(function, Rules::default())?,
+            context: Context::capture(),
             ..CallSpec::of(function, landing::<R>)
         };
         let submitted = shared.submit_one(function, spec, None, None, payload);

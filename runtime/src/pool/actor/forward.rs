@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use super::super::callbacks::Callback;
 use super::super::chunk::{Delivery, Origin};
+use super::super::logs::Context;
 use super::super::rules::Rules;
 use super::super::state::CallSpec;
 use super::super::tasks::TaskKey;
@@ -114,6 +115,7 @@ impl ActorPool {
         let submit = || -> Result<TaskKey> {
             let spec = CallSpec {
                 rules: shared.rules(function, Rules::default())?,
+                context: Context::capture(),
                 // Nobody here knows the type: bytes.
                 ..CallSpec::of(function, landing::<Vec<u8>>)
             };

@@ -5,6 +5,7 @@ use crate::error::{TaskError, TaskErrorKind};
 use crate::pool::chunk::{Chunk, Delivery};
 use crate::pool::death::{Barren, End, circumstances};
 use crate::pool::link::Link;
+use crate::pool::logs::Context;
 use crate::pool::shared::Shared;
 use crate::pool::state::State;
 use crate::pool::watch::Doom;
@@ -50,7 +51,9 @@ impl Shared {
     pub(in crate::pool) fn give_exit(&self, link: &mut Link) {
         if let Some(chunk) = self.hooks.exit_chunk() {
             // A worker whose memory is broken ends without it.
-            let _ = link.give(chunk, false, false, false);
+            let context = Context::ambient();
+            link.listen(&chunk, self.table.name(chunk.function), &context);
+            let _ = link.give(chunk, false, false, false, context.levels());
         }
     }
 

@@ -11,6 +11,7 @@ use std::time::{Duration, Instant};
 use super::sink::Sink;
 use super::source::{Source, Turn};
 use super::streams::{Ends, Streams};
+use crate::pool::logs;
 use crate::pool::setup::Setup;
 use crate::shm::Lane;
 use crate::sys::{Notify, Standard, at_exit, forks, spawn_quiet, wait_for_numbers};
@@ -63,8 +64,23 @@ impl Relay {
     /// There is something in such a pipe, or nobody has its other end any more.
     pub(in crate::pool) fn look(&self, unread: &Unread) {
         let inner = self.running().clone();
-        if let Some(inner) = inner.filter(|_| unread.source.look()) {
+        let found = || match &unread.source {
+            Stream::Standard(source) => source.look(),
+            Stream::Logs(source) => source.look(),
+        };
+        if let Some(inner) = inner.filter(|_| found()) {
             inner.summon();
+        }
+    }
+
+    /// Waits until what tasks have logged was heard, up to the thing with this number, as far as that goes on.
+    pub(in crate::pool) fn wait_for_logs(&self, number: u64) {
+        if number == 0 {
+            return;
+        }
+        let running = self.running().clone();
+        if let Some(inner) = running {
+            inner.logs.wait(number);
         }
     }
 
@@ -79,11 +95,13 @@ impl Relay {
         let (started, idle) = {
             let mut control = inner.control();
             control.closing = true;
-            (control.started, control.sources.is_empty())
+            let idle = control.sources.is_empty() && control.logs.is_empty();
+            (control.started, idle)
         };
         if started || !idle {
             inner.summon();
         }
+        inner.logs.close(gone);
         if !gone || !inner.control().started {
             return;
         }
@@ -108,15 +126,23 @@ impl Relay {
 /// A stream that the supervisor waits for.
 #[derive(Debug)]
 pub(in crate::pool) struct Unread {
-    source: Arc<Source>,
+    source: Stream,
     pub(in crate::pool) pipe: Arc<OwnedFd>,
+}
+
+#[derive(Debug)]
+enum Stream {
+    Standard(Arc<Source>),
+    Logs(Arc<logs::Source>),
 }
 
 /// What the thread shares with others.
 #[derive(Debug)]
 pub(super) struct Inner {
     /// Wakes the thread.
-    notify: Notify,
+    notify: Arc<Notify>,
+    /// Where what tasks log is passed on, which the thread only reads.
+    logs: Arc<logs::Hub>,
     control: Mutex<Control>,
     /// Tells others of progress.
     told: Condvar,
@@ -129,6 +155,7 @@ struct Control {
     started: bool,
     thread: Option<JoinHandle<()>>,
     sources: Vec<Arc<Source>>,
+    logs: Vec<Arc<logs::Source>>,
     /// Bytes of sources that have ended, and that the thread has not taken.
     left: usize,
     /// All workers are gone.
@@ -146,8 +173,10 @@ struct Control {
 
 impl Inner {
     fn new() -> io::Result<Arc<Self>> {
+        let notify = Arc::new(Notify::new()?);
         let inner = Arc::new(Self {
-            notify: Notify::new()?,
+            logs: logs::Hub::new(&notify),
+            notify,
             control: Mutex::default(),
             told: Condvar::new(),
             generation: forks(),
@@ -189,28 +218,54 @@ impl Inner {
     }
 
     fn unread(self: &Arc<Self>) -> (Vec<Unread>, Option<Duration>) {
-        let sources = {
+        let (sources, logs) = {
             let control = self.control();
             if control.started {
                 return (Vec::new(), None);
             }
-            control.sources.clone()
+            (control.sources.clone(), control.logs.clone())
         };
         // There was no thread to be had when it was written.
         if sources.iter().any(|source| source.has_rest()) {
             let wait = (!self.summon()).then_some(PAUSE);
             return (Vec::new(), wait);
         }
+        if self.logs.is_full() {
+            let wait = (!self.summon()).then_some(PAUSE);
+            return (Vec::new(), wait);
+        }
         let unread = sources.into_iter().filter_map(|source| {
             let pipe = source.pipe()?;
+            let source = Stream::Standard(source);
             Some(Unread { source, pipe })
         });
-        (unread.collect(), None)
+        let logs = logs.into_iter().filter_map(|source| {
+            let pipe = source.pipe()?;
+            let source = Stream::Logs(source);
+            Some(Unread { source, pipe })
+        });
+        (unread.chain(logs).collect(), None)
     }
 
     pub(super) fn add(&self, source: Arc<Source>) {
         self.control().sources.push(source);
         self.wake();
+    }
+
+    /// Has what tasks of a new worker log read from its pipe.
+    pub(super) fn hear(&self, pid: u32, lane: &Lane, pipe: OwnedFd) -> Arc<logs::Source> {
+        let source = logs::Source::new(&self.logs, pid, lane, pipe);
+        self.control().logs.push(Arc::clone(&source));
+        self.wake();
+        source
+    }
+
+    /// The worker of such a source has ended.
+    pub(super) fn end_logs(&self, source: &Arc<logs::Source>) {
+        if source.end() {
+            self.control().logs.retain(|one| !Arc::ptr_eq(one, source));
+            self.wake();
+        }
     }
 
     /// The worker of a source has ended.
@@ -260,6 +315,11 @@ impl Inner {
     /// Passes on what was written until now, at the end of the program.
     fn flush(self: &Arc<Self>) {
         if self.generation == forks() {
+            let logs = self.control().logs.clone();
+            for source in logs {
+                source.look();
+            }
+            self.logs.flush();
             if !self.control().started {
                 let sources = self.control().sources.clone();
                 let found = sources.iter().filter(|source| source.look()).count();
@@ -289,10 +349,11 @@ impl Inner {
         let mut buffer = Vec::new();
         let mut drained = 0;
         for round in 0.. {
-            let (mut sources, wanted, flushed, abandoned) = {
+            let (mut sources, logs, wanted, flushed, abandoned) = {
                 let control = self.control();
                 (
                     control.sources.clone(),
+                    control.logs.clone(),
                     control.wanted,
                     control.flushed,
                     control.abandoned,
@@ -340,7 +401,14 @@ impl Inner {
             if sinks.iter().any(room) || done && flushing {
                 continue;
             }
-            self.wait(&pipes, &mut sinks, &mut buffer);
+            // Workers wait while too much waits to be heard.
+            let logs = if self.logs.is_full() {
+                Vec::new()
+            } else {
+                let pipe = |source: Arc<logs::Source>| Some((source.pipe()?.as_raw_fd(), source));
+                logs.into_iter().filter_map(pipe).collect()
+            };
+            self.wait(&pipes, &logs, &mut sinks, &mut buffer);
         }
     }
 
@@ -358,14 +426,22 @@ impl Inner {
             control.flushed = flushed;
         }
         self.told.notify_all();
-        let done = control.sources.is_empty() && flushed.is_some() || control.abandoned;
+        let over = control.sources.is_empty() && control.logs.is_empty();
+        let done = over && flushed.is_some() || control.abandoned;
         control.closing && done
     }
 
     /// Waits for something to read, to write or to look at, and reads once from each pipe.
-    fn wait(&self, pipes: &[(Arc<Source>, RawFd)], sinks: &mut [Sink; 2], buffer: &mut Vec<u8>) {
+    fn wait(
+        &self,
+        pipes: &[(Arc<Source>, RawFd)],
+        logs: &[(RawFd, Arc<logs::Source>)],
+        sinks: &mut [Sink; 2],
+        buffer: &mut Vec<u8>,
+    ) {
         let readers: Vec<_> = std::iter::once(self.notify.as_fd().as_raw_fd())
             .chain(pipes.iter().map(|(_, pipe)| *pipe))
+            .chain(logs.iter().map(|(pipe, _)| *pipe))
             .collect();
         let waiting = sinks.iter().filter(|sink| !sink.is_empty());
         let writers: Vec<_> = waiting
@@ -382,6 +458,10 @@ impl Inner {
             if !(sink.is_full() && source.passes_on) {
                 source.read(buffer, &mut sink.waiting);
             }
+        }
+        let logs = logs.iter().zip(&ready[1 + pipes.len()..]);
+        for ((_, source), _) in logs.filter(|(_, ready)| **ready) {
+            source.read(buffer);
         }
     }
 }

@@ -10,6 +10,7 @@ use super::kept::{MOST, last_lines, text};
 use super::lines::Lines;
 use super::relay::Inner;
 use super::source::{Keeping, Passing, Source};
+use crate::pool::logs;
 use crate::pool::setup::Setup;
 use crate::shm::Lane;
 use crate::sys::{Standard, null, pipe, program_name};
@@ -23,6 +24,8 @@ pub(in crate::pool) struct Ends {
     /// What the worker writes to, and what this process reads from.
     writers: [Option<OwnedFd>; 2],
     readers: [Option<OwnedFd>; 2],
+    /// What this process reads from of what tasks log, and what the worker writes to.
+    logs: Option<(OwnedFd, OwnedFd)>,
 }
 
 impl Ends {
@@ -30,6 +33,7 @@ impl Ends {
     pub(super) fn open(setup: &Setup, lane: &Lane) -> io::Result<Self> {
         let mut ends = Self {
             lines: setup.stderr_lines,
+            logs: logs::pipe()?,
             ..Self::default()
         };
         for one in Standard::BOTH {
@@ -58,9 +62,14 @@ impl Ends {
         self.writers[standard as usize].as_ref().map(AsFd::as_fd)
     }
 
+    /// To what the worker writes what tasks log, if somebody reads it.
+    pub(in crate::pool) fn logs(&self) -> Option<BorrowedFd<'_>> {
+        self.logs.as_ref().map(|(_, writer)| writer.as_fd())
+    }
+
     /// True when nothing has to be read.
     pub(super) fn is_deaf(&self) -> bool {
-        self.readers.iter().all(Option::is_none)
+        self.readers.iter().all(Option::is_none) && self.logs.is_none()
     }
 
     /// The worker was started.
@@ -69,6 +78,7 @@ impl Ends {
             modes,
             lines,
             readers,
+            logs,
             ..
         } = self;
         let mut streams = Streams {
@@ -76,6 +86,7 @@ impl Ends {
             sources: [None, None],
             captured: modes.map(|mode| mode == Some(Output::Captured)),
             lines,
+            logs: logs.map(|(reader, _)| relay.hear(pid, lane, reader)),
         };
         for (one, reader) in Standard::BOTH.into_iter().zip(readers) {
             let Some(reader) = reader else { continue };
@@ -105,6 +116,8 @@ pub(in crate::pool) struct Streams {
     captured: [bool; 2],
     /// How many lines an error shows.
     lines: usize,
+    /// What tasks log.
+    logs: Option<Arc<logs::Source>>,
 }
 
 impl Streams {
@@ -168,6 +181,14 @@ impl Streams {
         for source in self.sources.iter().flatten() {
             self.relay.end(source);
         }
+        if let Some(logs) = &self.logs {
+            self.relay.end_logs(logs);
+        }
+    }
+
+    /// What tasks log, if somebody reads it.
+    pub(in crate::pool) fn logs(&self) -> Option<&Arc<logs::Source>> {
+        self.logs.as_ref()
     }
 }
 

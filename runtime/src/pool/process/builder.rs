@@ -10,6 +10,7 @@ use std::time::Duration;
 use super::super::call::encode_single;
 use super::super::chunk::Chunk;
 use super::super::environment::Environment;
+use super::super::logs::Context;
 use super::super::rules::Rules;
 use super::super::state::CallSpec;
 use super::host::host;
@@ -166,6 +167,7 @@ impl<R: Output> ProcessBuilder<R> {
         let unlimited = rules.is_none();
         let spec = CallSpec {
             rules,
+            context: Context::capture(),
             ..CallSpec::of(function, landing::<R>)
         };
         let key = shared.open_call(spec, None)?;

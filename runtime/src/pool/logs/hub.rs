@@ -1,0 +1,244 @@
+//! What was read of the workers and is not played yet, and the thread that plays it.
+
+use std::cell::RefCell;
+use std::collections::VecDeque;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
+
+use super::source::{Item, Source};
+use crate::sys::{Notify, spawn_quiet};
+
+/// With so many bytes waiting no more is read, and workers wait in turn.
+const FULL: usize = 1 << 20;
+/// How long to wait while nothing goes on.
+const STALL: Duration = Duration::from_secs(2);
+
+thread_local! {
+    /// The hub whose frames this thread plays.
+    static PLAYING: RefCell<Option<Arc<Hub>>> = const { RefCell::new(None) };
+}
+
+/// Takes note that this thread makes a call if it plays a frame; says whether it does.
+pub(super) fn nest() -> bool {
+    PLAYING.with_borrow(|hub| {
+        if let Some(hub) = hub {
+            hub.nested.store(true, Ordering::Relaxed);
+            hub.room.notify();
+        }
+        hub.is_some()
+    })
+}
+
+/// Something to play.
+#[derive(Debug)]
+pub(super) struct Job {
+    pub(super) source: Arc<Source>,
+    pub(super) what: What,
+}
+
+#[derive(Debug)]
+pub(super) enum What {
+    /// The body of a frame.
+    Frame(Item, Box<[u8]>),
+    /// Chunks up to this one are over.
+    Over(
+        #[cfg_attr(
+            not(feature = "tracing"),
+            expect(dead_code, reason = "spans alone need it")
+        )]
+        u64,
+    ),
+    /// The worker has ended.
+    End,
+}
+
+/// What is played by one thread, in the order in which it was read.
+#[derive(Debug)]
+pub(in crate::pool) struct Hub {
+    queue: Mutex<Queue>,
+    /// There is something to play, or nothing will come.
+    work: Condvar,
+    /// Something was played.
+    played: Condvar,
+    /// How much was ever put into the queue, and how much of that was played.
+    put: AtomicU64,
+    done: AtomicU64,
+    /// What is played now makes a call itself: reading must go on without it, since that call's items may
+    /// stand behind some that wait until their pipe was read.
+    nested: AtomicBool,
+    /// Wakes who reads: there is room again.
+    room: Arc<Notify>,
+}
+
+#[derive(Debug, Default)]
+struct Queue {
+    jobs: VecDeque<Job>,
+    bytes: usize,
+    /// Who reads waits for room.
+    full: bool,
+    thread: Option<JoinHandle<()>>,
+    started: bool,
+    closing: bool,
+    /// So much was played when it was waited for in vain.
+    stalled: Option<u64>,
+}
+
+impl Hub {
+    pub(in crate::pool) fn new(room: &Arc<Notify>) -> Arc<Self> {
+        Arc::new(Self {
+            queue: Mutex::default(),
+            work: Condvar::new(),
+            played: Condvar::new(),
+            put: AtomicU64::new(0),
+            done: AtomicU64::new(0),
+            nested: AtomicBool::new(false),
+            room: Arc::clone(room),
+        })
+    }
+
+    /// Nobody waits for anything while he has the lock, and nothing of the user's runs under it.
+    fn queue(&self) -> MutexGuard<'_, Queue> {
+        self.queue.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Has this played; gives the number of the last one.
+    pub(super) fn put(self: &Arc<Self>, jobs: impl IntoIterator<Item = Job>) -> u64 {
+        let mut queue = self.queue();
+        let before = queue.jobs.len();
+        for job in jobs {
+            queue.bytes += job.size();
+            queue.jobs.push_back(job);
+        }
+        let more = (queue.jobs.len() - before) as u64;
+        let number = self.put.fetch_add(more, Ordering::Relaxed) + more;
+        self.start(&mut queue);
+        drop(queue);
+        self.work.notify_one();
+        number
+    }
+
+    /// Starts the thread if it is needed; without one to be had, the next frame tries again.
+    fn start(self: &Arc<Self>, queue: &mut Queue) {
+        if queue.started || queue.jobs.is_empty() {
+            return;
+        }
+        let hub = Arc::clone(self);
+        queue.thread = spawn_quiet("parproc-logs", move || hub.run()).ok();
+        queue.started = queue.thread.is_some();
+    }
+
+    /// How much was ever to be played.
+    pub(super) fn number(&self) -> u64 {
+        self.put.load(Ordering::Relaxed)
+    }
+
+    /// True when no more is to be read now; who reads is woken when there is room.
+    pub(in crate::pool) fn is_full(&self) -> bool {
+        let mut queue = self.queue();
+        queue.full = queue.bytes >= FULL && !self.nested.load(Ordering::Relaxed);
+        queue.full
+    }
+
+    /// Waits until this was played, unless nothing goes on for a while, or this very thread plays.
+    pub(in crate::pool) fn wait(&self, number: u64) {
+        if number <= self.done.load(Ordering::Acquire)
+            || PLAYING.with_borrow(|playing| playing.is_some())
+        {
+            return;
+        }
+        let mut queue = self.queue();
+        let mut done = self.done.load(Ordering::Acquire);
+        let mut end = Instant::now() + STALL;
+        while done < number && queue.started && queue.stalled != Some(done) {
+            let now = Instant::now();
+            if end <= now {
+                // Nobody else need wait until it goes on.
+                queue.stalled = Some(done);
+                return;
+            }
+            let waited = self.played.wait_timeout(queue, end - now);
+            queue = waited.unwrap_or_else(PoisonError::into_inner).0;
+            let before = std::mem::replace(&mut done, self.done.load(Ordering::Acquire));
+            if before != done {
+                end = Instant::now() + STALL;
+            }
+        }
+    }
+
+    /// Waits until all was played that was read, as far as that goes on.
+    pub(in crate::pool) fn flush(&self) {
+        self.wait(self.number());
+    }
+
+    /// Has the thread end when all was played, and waits for that as [`flush`](Self::flush) does if no worker
+    /// is left.
+    pub(in crate::pool) fn close(&self, gone: bool) {
+        self.queue().closing = true;
+        self.work.notify_one();
+        if !gone {
+            return;
+        }
+        self.flush();
+        let mut queue = self.queue();
+        let done = queue.jobs.is_empty() && self.done.load(Ordering::Acquire) == self.number();
+        let thread = queue.thread.take().filter(|_| done);
+        drop(queue);
+        // Not of itself: what it plays may have dropped the pool.
+        if !PLAYING.with_borrow(|playing| playing.is_some()) {
+            // A panic there is a fault of ours that was reported by its own message.
+            let _ = thread.map(JoinHandle::join);
+        }
+    }
+
+    /// The thread's life.
+    fn run(self: &Arc<Self>) {
+        PLAYING.set(Some(Arc::clone(self)));
+        let mut queue = self.queue();
+        loop {
+            let Some(job) = queue.jobs.pop_front() else {
+                if queue.closing {
+                    break;
+                }
+                queue = self
+                    .work
+                    .wait(queue)
+                    .unwrap_or_else(PoisonError::into_inner);
+                continue;
+            };
+            queue.bytes -= job.size();
+            let room = queue.full && queue.bytes < FULL / 2;
+            queue.full &= !room;
+            drop(queue);
+            if room {
+                self.room.notify();
+            }
+            // Subscribers and loggers are the user's: their panics cost what they were told.
+            let _ = catch_unwind(AssertUnwindSafe(|| job.play()));
+            self.nested.store(false, Ordering::Relaxed);
+            queue = self.queue();
+            self.done.fetch_add(1, Ordering::Release);
+            self.played.notify_all();
+        }
+        // What comes later has another one.
+        queue.started = false;
+        drop(queue);
+        PLAYING.set(None);
+    }
+}
+
+impl Job {
+    fn size(&self) -> usize {
+        match &self.what {
+            What::Frame(_, body) => size_of::<Self>() + body.len(),
+            What::Over(_) | What::End => size_of::<Self>(),
+        }
+    }
+
+    fn play(self) {
+        let Self { source, what } = self;
+        source.play(what);
+    }
+}
