@@ -1,6 +1,12 @@
 //! What people see of a pool: everything here is told [events](Event), and knows nothing else.
 
+mod json;
+mod page;
+mod report;
 mod tally;
+mod timeline;
+
+pub use report::Report;
 
 pub use crate::event::{Event, EventKind, FailureKind, Interest, ItemSpan, Observer};
 pub(crate) use tally::Tally;

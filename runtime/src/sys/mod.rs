@@ -20,6 +20,7 @@ mod notify;
 mod objects;
 mod oom;
 mod proc;
+mod random;
 mod robust;
 mod signals;
 mod socket;
@@ -42,6 +43,7 @@ pub(crate) use notify::{Notify, Wait, event, is_readable, lower, raise, wait_on,
 pub(crate) use objects::{is_argument_of_loader, is_main_program};
 pub(crate) use oom::oom_kills;
 pub(crate) use proc::{is_running, started, thread_exists};
+pub(crate) use random::random_hex;
 pub(crate) use robust::{Held, RobustBlock, RobustList};
 pub(crate) use signals::{
     FaultRecord, end_with_parent, hide, ignore_broken_pipes, install_worker_signals, signal_name,

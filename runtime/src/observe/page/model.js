@@ -1,0 +1,96 @@
+// What is shown, out of the JSON that the program wrote.
+
+const FIRST_COLOURS = 7;
+const colourOf = (index) => `c${index < FIRST_COLOURS ? index : 7}`;
+
+// The columns of a lane's spans as arrays to search in. Beginnings come as differences, and what is 0 for a
+// single item that went well is left out of the columns' ends.
+function decodeSpans(columns) {
+  const n = columns.begin.length;
+  const column = (name) => Float64Array.from({ length: n }, (_, i) => columns[name][i] || 0);
+  const begin = column("begin");
+  for (let i = 1; i < n; i += 1) begin[i] += begin[i - 1];
+  const length = column("length");
+  const [count, busy, longest] = [column("count"), column("busy"), column("longest")];
+  for (let i = 0; i < n; i += 1) {
+    if (count[i] !== 0) continue;
+    [count[i], busy[i], longest[i]] = [1, length[i], length[i]];
+  }
+  const end = begin.map((at, i) => at + length[i]);
+  return { n, begin, end, count, busy, longest, failed: column("failed"), function: column("function"), first: column("first") };
+}
+
+function decode(data) {
+  const lanes = data.lanes.map((lane, index) => {
+    const spans = decodeSpans(lane.spans);
+    const failures = [];
+    return { ...lane, index, spans, failures, label: lane.label, short: lane.number === null ? "–" : String(lane.number) };
+  });
+  data.failures.forEach((failure, index) => {
+    failure.id = index;
+    if (failure.lane !== null && lanes[failure.lane]) lanes[failure.lane].failures.push(failure);
+  });
+  for (const lane of lanes) markRetried(lane);
+  const names = shorten(data.functions.map((one) => one.name));
+  const functions = data.functions.map((one, i) => ({ ...one, short: names[i] }));
+  const end = Math.max(data.now, 1);
+  return { ...data, functions, lanes, end };
+}
+
+// Which spans are attempts that failed and were tried again.
+function markRetried({ spans, failures }) {
+  spans.again = new Uint8Array(spans.n);
+  for (const { at, index, retried } of failures) {
+    const i = firstBehind(spans, at - 1);
+    if (retried && i < spans.n && spans.failed[i] && spans.first[i] === index) spans.again[i] = 1;
+  }
+}
+
+// The first span of `spans` that ends behind `at`. Spans of a lane follow each other.
+function firstBehind(spans, at) {
+  let [low, high] = [0, spans.n];
+  while (low < high) {
+    const middle = (low + high) >> 1;
+    if (spans.end[middle] > at) high = middle;
+    else low = middle + 1;
+  }
+  return low;
+}
+
+// How many workers were busy, and how many were there, on average in each of `bins` parts of a stretch of time.
+function usage(model, from, to, bins) {
+  const [busy, alive] = [new Float64Array(bins), new Float64Array(bins)];
+  const width = (to - from) / bins;
+  const spread = (into, begin, end, amount) => {
+    const [low, high] = [Math.max(begin, from), Math.min(end, to)];
+    if (high <= low) {
+      if (begin >= from && begin < to) into[Math.min(bins - 1, Math.floor((begin - from) / width))] += amount / width;
+      return;
+    }
+    const density = amount / Math.max(end - begin, 1e-9);
+    const [one, last] = [Math.floor((low - from) / width), Math.min(bins - 1, Math.floor((high - from) / width))];
+    for (let i = one; i <= last; i += 1) {
+      const part = Math.min(high, from + (i + 1) * width) - Math.max(low, from + i * width);
+      if (part > 0) into[i] += (density * part) / width;
+    }
+  };
+  for (const lane of model.lanes) {
+    const s = lane.spans;
+    for (let i = firstBehind(s, from); i < s.n && s.begin[i] < to; i += 1) spread(busy, s.begin[i], s.end[i], s.busy[i]);
+    for (const life of lane.lives) {
+      const end = life.ended === null ? model.end : life.ended;
+      spread(alive, life.started, end, end - life.started);
+    }
+  }
+  return { busy, alive };
+}
+
+// The share of their time for which workers were busy.
+function utilisation(model) {
+  let [busy, alive] = [0, 0];
+  for (const lane of model.lanes) {
+    busy += lane.totals.decoding + lane.totals.running + lane.totals.encoding;
+    alive += lane.totals.alive;
+  }
+  return alive > 0 ? Math.min(1, busy / alive) : NaN;
+}
