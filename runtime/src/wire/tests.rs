@@ -368,6 +368,7 @@ fn a_frame_header_is_read_as_it_was_written() {
         first: 1 << 33,
         attempt: 3,
         seed: u64::MAX - 2,
+        levels: Levels { tracing: 5, log: 3 },
     };
     assert_eq!(FrameHeader::from_bytes(&header.to_bytes()), header);
     let other = FrameHeader {
