@@ -23,13 +23,23 @@ thread_local! {
 
 /// Takes note that this thread makes a call if it plays a frame; says whether it does.
 pub(super) fn nest() -> bool {
-    PLAYING.with_borrow(|hub| {
-        if let Some(hub) = hub {
+    let nested = PLAYING.try_with(|hub| {
+        let hub = hub.borrow();
+        if let Some(hub) = &*hub {
             hub.nested.store(true, Ordering::Relaxed);
             hub.room.notify();
         }
         hub.is_some()
-    })
+    });
+    // At the end of a thread it plays nothing any more.
+    nested.unwrap_or(false)
+}
+
+/// True in the thread that plays frames, while it does.
+fn plays() -> bool {
+    PLAYING
+        .try_with(|playing| playing.borrow().is_some())
+        .unwrap_or(false)
 }
 
 /// Something to play.
@@ -144,9 +154,7 @@ impl Hub {
 
     /// Waits until this was played, unless nothing goes on for a while, or this very thread plays.
     pub(in crate::pool) fn wait(&self, number: u64) {
-        if number <= self.done.load(Ordering::Acquire)
-            || PLAYING.with_borrow(|playing| playing.is_some())
-        {
+        if number <= self.done.load(Ordering::Acquire) || plays() {
             return;
         }
         let mut queue = self.queue();
@@ -187,7 +195,7 @@ impl Hub {
         let thread = queue.thread.take().filter(|_| done);
         drop(queue);
         // Not of itself: what it plays may have dropped the pool.
-        if !PLAYING.with_borrow(|playing| playing.is_some()) {
+        if !plays() {
             // A panic there is a fault of ours that was reported by its own message.
             let _ = thread.map(JoinHandle::join);
         }
