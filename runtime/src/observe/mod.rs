@@ -5,8 +5,10 @@ mod page;
 mod report;
 mod tally;
 mod timeline;
+mod trace;
 
 pub use report::Report;
+pub use trace::Trace;
 
 pub use crate::event::{Event, EventKind, FailureKind, Interest, ItemSpan, Observer};
 pub(crate) use tally::Tally;

@@ -1,0 +1,147 @@
+//! What stands in a trace.
+
+use std::time::Duration;
+
+use crate::event::{Event, EventKind, FailureKind, ItemSpan, Observer};
+
+use super::Trace;
+
+fn story() -> Vec<Event> {
+    let worker = Some(0);
+    let kinds = [
+        (
+            0,
+            EventKind::CallStarted {
+                call: 1,
+                function: "app::\"f\"",
+                items: Some(2),
+            },
+        ),
+        (
+            10,
+            EventKind::WorkerStarted {
+                worker,
+                pid: 7,
+                took: Duration::from_nanos(10),
+            },
+        ),
+        (
+            2_000,
+            EventKind::WorkerReady {
+                worker,
+                pid: 7,
+                took: Duration::from_nanos(1_995),
+            },
+        ),
+        (
+            2_100,
+            EventKind::ChunkGiven {
+                call: 1,
+                worker,
+                first: 0,
+                count: 2,
+                bytes: 9,
+            },
+        ),
+        (
+            9_000,
+            EventKind::ItemsTimed {
+                call: 1,
+                worker,
+                spans: vec![ItemSpan::new(0, 3_000, 1_234)],
+            },
+        ),
+        (
+            9_000,
+            EventKind::ItemsDone {
+                call: 1,
+                worker,
+                count: 1,
+                bytes: 3,
+            },
+        ),
+        (
+            9_100,
+            EventKind::ItemFailed {
+                call: 1,
+                worker,
+                index: 1,
+                attempt: 1,
+                failure: FailureKind::Crash,
+                report: "\u{1}</script>\n".repeat(1_000),
+                began: Some(5_000),
+                retried: false,
+            },
+        ),
+        (
+            9_200,
+            EventKind::WorkerEnded {
+                worker,
+                pid: 7,
+                how: "was ended".to_owned(),
+                unexpected: true,
+                peak_memory: 1,
+                cpu: Duration::ZERO,
+            },
+        ),
+        (9_300, EventKind::CallEnded { call: 1 }),
+    ];
+    kinds
+        .into_iter()
+        .map(|(at, kind)| Event::new(at, kind))
+        .collect()
+}
+
+#[test]
+fn each_event_is_a_whole_line_from_the_beginning() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("trace.json");
+    let mut trace = Trace::create(&path).unwrap();
+    trace.observe(&story());
+    let text = std::fs::read_to_string(&path).unwrap();
+    let mut lines = text.lines();
+    assert_eq!(lines.next(), Some("["));
+    assert!(lines.all(|line| line.starts_with('{') && line.trim_end_matches(',').ends_with('}')));
+    assert!(text.contains(
+        r#"{"name":"app::\"f\"","cat":"item","ph":"X","ts":3.0,"dur":1.234,"pid":1,"tid":1"#
+    ));
+    let busy: Vec<_> = text
+        .lines()
+        .filter(|line| line.contains("busy workers"))
+        .collect();
+    assert_eq!(busy.len(), 2);
+    assert!(busy[1].contains("\"ts\":9.2") && busy[1].contains("\"busy\":0"));
+    drop(trace);
+    let text = std::fs::read_to_string(&path).unwrap();
+    assert!(text.ends_with("}\n]\n"));
+}
+
+#[test]
+fn pools_in_one_file_are_told_apart() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("trace.json");
+    let mut first = Trace::create(&path).unwrap();
+    let mut second = first.clone();
+    first.observe(&story());
+    drop(first);
+    second.observe(&story());
+    let text = std::fs::read_to_string(&path).unwrap();
+    assert!(!text.ends_with("]\n"));
+    assert!(text.contains("\"pid\":1") && text.contains("\"pid\":2"));
+    drop(second);
+    assert_eq!(
+        std::fs::read_to_string(&path)
+            .unwrap()
+            .matches("\n]\n")
+            .count(),
+        1
+    );
+}
+
+#[test]
+fn a_full_disk_is_an_error_that_can_be_asked_for() {
+    let mut trace = Trace::create("/dev/full").unwrap();
+    assert!(trace.error().is_none());
+    trace.observe(&story());
+    assert!(trace.error().unwrap().to_string().contains("/dev/full"));
+}

@@ -1,0 +1,372 @@
+//! Which events of a pool become which lines of a trace.
+
+use std::collections::{HashMap, HashSet};
+
+use crate::event::{Event, EventKind, FailureKind, ItemSpan};
+use crate::sys;
+
+use super::record::{Args, BAD, Record};
+
+/// How many bytes of a report are written.
+const REPORT: usize = 4 << 10;
+/// The track of calls.
+const CALLS: usize = 0;
+
+/// One pool in a trace.
+#[derive(Debug)]
+pub(super) struct Tracks {
+    pool: usize,
+    detailed: bool,
+    named: HashSet<usize>,
+    /// The functions of the calls that run.
+    calls: HashMap<u64, &'static str>,
+    /// How many chunks a worker has.
+    chunks: HashMap<Option<usize>, usize>,
+    busy: usize,
+    waiting: usize,
+}
+
+impl Tracks {
+    /// A pool with a number of which nothing was written yet; lines are items if it is `detailed`, and else chunks.
+    pub(super) fn new(pool: usize, detailed: bool) -> Self {
+        Self {
+            pool,
+            detailed,
+            named: HashSet::new(),
+            calls: HashMap::new(),
+            chunks: HashMap::new(),
+            busy: 0,
+            waiting: 0,
+        }
+    }
+
+    /// The number of the pool.
+    pub(super) fn pool(&self) -> usize {
+        self.pool
+    }
+
+    /// Writes what becomes of an event, with times since `origin`.
+    pub(super) fn write(&mut self, event: &Event, origin: u64, write: &mut dyn FnMut(&Record<'_>)) {
+        let since = |at: u64| micros(at.saturating_sub(origin));
+        let (ts, pid) = (since(event.at), self.pool);
+        let base = || Record {
+            ts,
+            pid,
+            ..Record::default()
+        };
+        match &event.kind {
+            EventKind::CallStarted {
+                call,
+                function,
+                items,
+            } => {
+                self.calls.insert(*call, function);
+                self.name(CALLS, write);
+                write(&Record {
+                    name: function,
+                    cat: "call",
+                    ph: "b",
+                    id: Some(&format!("{pid}.{call}")),
+                    args: Some(Args::Call { items: *items }),
+                    ..base()
+                });
+            }
+            EventKind::CallEnded { call } => {
+                if let Some(function) = self.calls.remove(call) {
+                    write(&Record {
+                        name: function,
+                        cat: "call",
+                        ph: "e",
+                        id: Some(&format!("{pid}.{call}")),
+                        ..base()
+                    });
+                }
+            }
+            EventKind::ChunkGiven { worker, count, .. } => {
+                let chunks = self.chunks.entry(*worker).or_default();
+                *chunks += 1;
+                if *chunks == 1 {
+                    self.busy += 1;
+                    self.count_busy(base(), write);
+                }
+                self.waiting += count;
+                self.count_waiting(base(), write);
+            }
+            EventKind::ChunkDone {
+                call,
+                worker,
+                first,
+                count,
+                took,
+            } => {
+                let chunks = self.chunks.entry(*worker).or_default();
+                *chunks = chunks.saturating_sub(1);
+                if *chunks == 0 && self.busy > 0 {
+                    self.busy -= 1;
+                    self.count_busy(base(), write);
+                }
+                if !self.detailed && *count > 0 {
+                    let took = sys::nanos_of(*took);
+                    let tid = self.worker(*worker, write);
+                    write(&Record {
+                        name: self.function(*call),
+                        cat: "chunk",
+                        ph: "X",
+                        ts: since(event.at.saturating_sub(took)),
+                        dur: Some(micros(took)),
+                        tid,
+                        args: Some(Args::Chunk {
+                            first: *first,
+                            items: *count,
+                        }),
+                        ..base()
+                    });
+                }
+            }
+            EventKind::ItemsDone { count, .. } => {
+                self.waiting = self.waiting.saturating_sub(*count);
+                self.count_waiting(base(), write);
+            }
+            EventKind::ItemsTimed {
+                call,
+                worker,
+                spans,
+            } if self.detailed => {
+                let tid = self.worker(*worker, write);
+                let name = self.function(*call);
+                for span in spans {
+                    write(&Record {
+                        tid,
+                        ts: since(span.began),
+                        ..item(name, span, base())
+                    });
+                }
+            }
+            EventKind::ItemFailed { .. } => self.failed(event, origin, write),
+            EventKind::ItemRetried {
+                index,
+                attempt,
+                pause,
+                ..
+            } => write(&Record {
+                name: "tried again",
+                cat: "retry",
+                ph: "i",
+                s: Some("t"),
+                args: Some(Args::Retry {
+                    item: *index,
+                    attempt: *attempt,
+                    pause_ms: pause.as_millis() as u64,
+                }),
+                ..base()
+            }),
+            EventKind::WorkerReady { worker, pid, took } => {
+                self.prepared("start", *worker, *pid, sys::nanos_of(*took), base(), write);
+            }
+            EventKind::WorkerInitialized { worker, pid, took } => {
+                self.prepared("init", *worker, *pid, sys::nanos_of(*took), base(), write);
+            }
+            EventKind::WorkerEnded {
+                worker,
+                pid,
+                how,
+                unexpected,
+                peak_memory,
+                cpu,
+            } => {
+                let tid = self.worker(*worker, write);
+                write(&Record {
+                    name: if *unexpected {
+                        "worker lost"
+                    } else {
+                        "worker ended"
+                    },
+                    cat: "worker",
+                    ph: "i",
+                    s: Some("t"),
+                    cname: BAD.filter(|_| *unexpected),
+                    tid,
+                    args: Some(Args::End {
+                        process: *pid,
+                        how,
+                        peak_memory: *peak_memory,
+                        cpu_ms: cpu.as_millis() as u64,
+                    }),
+                    ..base()
+                });
+                if self.chunks.remove(worker).is_some_and(|chunks| chunks > 0) {
+                    self.busy = self.busy.saturating_sub(1);
+                    self.count_busy(base(), write);
+                }
+            }
+            _ => {}
+        }
+    }
+
+    fn failed(&mut self, event: &Event, origin: u64, write: &mut dyn FnMut(&Record<'_>)) {
+        let EventKind::ItemFailed {
+            call,
+            worker,
+            index,
+            attempt,
+            failure,
+            report,
+            began,
+            retried,
+        } = &event.kind
+        else {
+            return;
+        };
+        self.waiting = self.waiting.saturating_sub(1);
+        let tid = match worker {
+            Some(_) => self.worker(*worker, write),
+            None => CALLS,
+        };
+        let ts = micros(event.at.saturating_sub(origin));
+        let args = || {
+            Some(Args::Failure {
+                item: *index,
+                attempt: *attempt,
+                retried: *retried,
+                report: &report[..report.floor_char_boundary(REPORT)],
+            })
+        };
+        let base = || Record {
+            pid: self.pool,
+            tid,
+            cname: BAD,
+            args: args(),
+            ..Record::default()
+        };
+        // What ended its worker is not among the items that the worker timed.
+        let timed = matches!(failure, FailureKind::Panic | FailureKind::Codec);
+        if let (Some(began), false, Some(_)) = (began, timed, worker) {
+            write(&Record {
+                name: self.function(*call),
+                cat: "item",
+                ph: "X",
+                ts: micros(began.saturating_sub(origin)),
+                dur: Some(micros(event.at.saturating_sub(*began))),
+                ..base()
+            });
+        }
+        write(&Record {
+            name: failure.name(),
+            cat: "failure",
+            ph: "i",
+            s: Some("t"),
+            ts,
+            ..base()
+        });
+    }
+
+    /// A worker got ready, or initialised, in `took` nanoseconds until now.
+    fn prepared(
+        &mut self,
+        name: &str,
+        worker: Option<usize>,
+        process: u32,
+        took: u64,
+        base: Record<'_>,
+        write: &mut dyn FnMut(&Record<'_>),
+    ) {
+        let tid = self.worker(worker, write);
+        let length = micros(took).min(base.ts);
+        write(&Record {
+            name,
+            cat: "worker",
+            ph: "X",
+            ts: base.ts - length,
+            dur: Some(length),
+            tid,
+            args: Some(Args::Process { process }),
+            ..base
+        });
+    }
+
+    fn count_busy(&self, base: Record<'_>, write: &mut dyn FnMut(&Record<'_>)) {
+        write(&Record {
+            name: "busy workers",
+            ph: "C",
+            args: Some(Args::Busy { busy: self.busy }),
+            ..base
+        });
+    }
+
+    fn count_waiting(&self, base: Record<'_>, write: &mut dyn FnMut(&Record<'_>)) {
+        write(&Record {
+            name: "items at workers",
+            ph: "C",
+            args: Some(Args::Waiting {
+                items: self.waiting,
+            }),
+            ..base
+        });
+    }
+
+    fn function(&self, call: u64) -> &'static str {
+        self.calls.get(&call).copied().unwrap_or("?")
+    }
+
+    /// The track of a worker, which has a name from now on.
+    fn worker(&mut self, worker: Option<usize>, write: &mut dyn FnMut(&Record<'_>)) -> usize {
+        let track = worker.map_or(CALLS, |worker| worker.saturating_add(1));
+        self.name(track, write);
+        track
+    }
+
+    /// Names a track when it is there for the first time, and the pool with the first of all.
+    fn name(&mut self, track: usize, write: &mut dyn FnMut(&Record<'_>)) {
+        if self.named.is_empty() {
+            let program = sys::program_name();
+            let program = String::from_utf8_lossy(&program);
+            let name = format!("{program} ({}), pool {}", std::process::id(), self.pool);
+            self.meta("process_name", CALLS, Args::Name { name: &name }, write);
+        }
+        if !self.named.insert(track) {
+            return;
+        }
+        let name = match track.checked_sub(1) {
+            None => "calls".to_owned(),
+            Some(worker) => format!("worker {worker}"),
+        };
+        self.meta("thread_name", track, Args::Name { name: &name }, write);
+        let order = Args::Sort { sort_index: track };
+        self.meta("thread_sort_index", track, order, write);
+    }
+
+    fn meta(&self, name: &str, tid: usize, args: Args<'_>, write: &mut dyn FnMut(&Record<'_>)) {
+        write(&Record {
+            name,
+            ph: "M",
+            pid: self.pool,
+            tid,
+            args: Some(args),
+            ..Record::default()
+        });
+    }
+}
+
+fn item<'a>(name: &'a str, span: &ItemSpan, base: Record<'a>) -> Record<'a> {
+    Record {
+        name,
+        cat: "item",
+        ph: "X",
+        dur: Some(micros(span.total())),
+        cname: BAD.filter(|_| span.failed),
+        args: Some(Args::Item {
+            item: span.index,
+            attempt: span.attempt,
+            decoding_ns: span.decoding,
+            running_ns: span.running,
+            encoding_ns: span.encoding,
+            result_bytes: span.bytes,
+        }),
+        ..base
+    }
+}
+
+/// Nanoseconds as microseconds, exactly for 100 days.
+fn micros(nanos: u64) -> f64 {
+    nanos as f64 / 1000.0
+}
