@@ -1,5 +1,7 @@
 //! What people see of a pool: everything here is told [events](Event), and knows nothing else.
 
+#[cfg(feature = "dashboard")]
+mod dashboard;
 mod json;
 mod page;
 mod report;
@@ -7,6 +9,8 @@ mod tally;
 mod timeline;
 mod trace;
 
+#[cfg(feature = "dashboard")]
+pub use dashboard::Dashboard;
 pub use report::Report;
 pub use trace::Trace;
 
