@@ -3,6 +3,8 @@
 #[cfg(feature = "dashboard")]
 mod dashboard;
 mod json;
+#[cfg(feature = "metrics")]
+mod metrics;
 mod page;
 mod report;
 mod tally;
@@ -11,6 +13,8 @@ mod trace;
 
 #[cfg(feature = "dashboard")]
 pub use dashboard::Dashboard;
+#[cfg(feature = "metrics")]
+pub use metrics::Metrics;
 pub use report::Report;
 pub use trace::Trace;
 
