@@ -24,10 +24,14 @@ const FLOORS: &[(&str, &[&str])] = &[
     ("registry", &["wire", "error"]),
     ("event", &["sys", "error"]),
     ("observe", &["event", "sys", "error"]),
+    ("format", &[]),
+    ("journal", &["format", "error"]),
     ("task", &["registry", "wire", "shm"]),
     (
         "replay",
-        &["task", "registry", "wire", "object", "sys", "error"],
+        &[
+            "task", "registry", "wire", "object", "format", "sys", "error",
+        ],
     ),
     (
         "worker",
@@ -43,16 +47,17 @@ const FLOORS: &[(&str, &[&str])] = &[
 
 const SHARED: &[&str] = &["shared", "wire", "shm", "family", "object", "sys", "error"];
 const POOL: &[&str] = &[
-    "observe", "event", "worker", "replay", "task", "registry", "channel", "shared", "sync",
-    "wire", "shm", "family", "object", "sys", "error",
+    "observe", "event", "worker", "replay", "task", "journal", "format", "registry", "channel",
+    "shared", "sync", "wire", "shm", "family", "object", "sys", "error",
 ];
 const ACTOR: &[&str] = &[
     "pool", "worker", "registry", "channel", "shared", "sync", "wire", "shm", "family", "object",
     "sys", "error",
 ];
 const ALL: &[&str] = &[
-    "observe", "event", "actor", "pool", "worker", "replay", "task", "registry", "channel",
-    "shared", "sync", "ipc", "wire", "shm", "family", "object", "sys", "error",
+    "observe", "event", "actor", "pool", "worker", "replay", "task", "journal", "format",
+    "registry", "channel", "shared", "sync", "ipc", "wire", "shm", "family", "object", "sys",
+    "error",
 ];
 
 /// The names that stand right behind `crate::` in `code`.

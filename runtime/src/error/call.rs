@@ -86,6 +86,8 @@ pub(crate) enum ErrorKind {
     Foreign { reason: String },
     /// A file is no saved input that can be used here.
     SavedInput { path: String, reason: String },
+    /// The journal of a call cannot be used for it.
+    Journal { path: String, reason: String },
     /// The operating system refused something.
     Os { what: String, error: SharedIo },
     /// As it came from what processes share.
@@ -238,6 +240,13 @@ impl Error {
         matches!(*self.kind, ErrorKind::SavedInput { .. })
     }
 
+    /// True when the [journal](crate::Job::journal) of a call is of something else, is damaged or in use, or
+    /// when its results cannot be kept.
+    #[must_use]
+    pub fn is_journal(&self) -> bool {
+        matches!(*self.kind, ErrorKind::Journal { .. })
+    }
+
     /// True when the running program is not the one that holds parproc, as in a plugin of a foreign host.
     #[must_use]
     pub fn is_foreign_host(&self) -> bool {
@@ -316,6 +325,9 @@ impl fmt::Display for Error {
             ErrorKind::Start { reason } => write!(f, "no worker could be started: {reason}"),
             ErrorKind::Foreign { reason } => f.write_str(reason),
             ErrorKind::SavedInput { path, reason } => write!(f, "`{path}`: {reason}"),
+            ErrorKind::Journal { path, reason } => {
+                write!(f, "the journal `{path}` cannot be used: {reason}")
+            }
             ErrorKind::Os { what, error } => write!(f, "{what}: {}", error.0),
             ErrorKind::Io(error) => error.0.fmt(f),
         }

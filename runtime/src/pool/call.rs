@@ -16,6 +16,7 @@ use std::sync::Arc;
 use super::balance::useful;
 use super::chunk::{Chunk, Delivery, Ending, Origin};
 use super::chunker::{Chunker, FULL_BYTES, FULL_OBJECTS};
+use super::durable::{Coming, Durable, MOST_RECORDED, Unread};
 use super::events::Observed;
 use super::job::Settings;
 use super::logs::Context;
@@ -26,6 +27,7 @@ use super::rules::History;
 use super::shared::Shared;
 use super::state::{CallSpec, State, Submitted};
 use crate::error::{Result, TaskError};
+use crate::object::Object;
 use crate::registry::{Encoder, Function, FunctionId};
 use crate::wire::{Lender, Numbering, Payload, Records, Recycled, landing, number_width, numbers};
 
@@ -69,6 +71,9 @@ where
     retries: u32,
     /// The seeds of its items follow from it.
     seed: u64,
+    durable: Option<Durable>,
+    /// Results that the journal had.
+    recorded: Vec<(usize, F::Output, u32)>,
     /// Items that are to be tried again.
     unsatisfied: BTreeSet<usize>,
     /// What items wrote, if the caller wants reports and it is captured.
@@ -87,7 +92,8 @@ where
 const MOST_UNREAD: usize = 1 << 24;
 
 /// Says which results are to be tried again.
-pub(super) type RetryIf<R> = Box<dyn Fn(&Result<R, TaskError>) -> bool + Send + Sync>;
+pub(super) type RetryIf<R> = Box<Decide<R>>;
+pub(super) type Decide<R> = dyn Fn(&Result<R, TaskError>) -> bool + Send + Sync;
 
 /// Results in a row.
 pub(super) type Results<R> = Vec<Result<R, TaskError>>;
@@ -108,6 +114,11 @@ where
         let rules = shared.rules(function, settings.rules)?;
         let retries = rules.as_ref().and_then(|rules| rules.retries);
         let context = Context::capture();
+        let journal = settings.journal.as_deref();
+        let durable = journal
+            .map(|path| Durable::open::<F::Output>(path, shared.table, function, settings.seed))
+            .transpose()?;
+        let seed = durable.as_ref().map(Durable::seed).or(settings.seed);
         let observed = shared.observe_call(&settings.observers);
         let key = shared.open_call(
             CallSpec {
@@ -119,7 +130,13 @@ where
                 },
                 context: context.clone(),
                 landing: landing::<F::Output>,
+                // What is written to a journal is the bytes.
+                landing: match durable {
+                    Some(_) => landing::<Vec<u8>>,
+                    None => landing::<F::Output>,
+                },
                 whole,
+                eager: !whole || durable.is_some(),
                 rules,
                 deadline: settings.deadline(),
                 retained: retry_if.is_some(),
@@ -155,7 +172,9 @@ where
             every: settings.every,
             retry_if,
             retries: retries.unwrap_or(0),
-            seed: settings.seed.unwrap_or_else(|| fastrand::u64(..)),
+            seed: seed.unwrap_or_else(|| fastrand::u64(..)),
+            durable,
+            recorded: Vec::new(),
             unsatisfied: BTreeSet::new(),
             written: BTreeMap::new(),
             lender,
@@ -172,12 +191,15 @@ where
 
     /// The next news, once there is some; none when all results were given. If results are wanted in order,
     /// it is the `turn` of that index.
-    fn next_delivery(&mut self, turn: Option<usize>) -> Result<Option<Delivery>> {
+    fn next_delivery(&mut self, turn: Option<usize>) -> Result<Option<Coming<F::Output>>> {
         loop {
             if let Some(delivery) = turn.and_then(|turn| self.parked.remove(&turn)) {
-                return Ok(Some(delivery));
+                return Ok(Some(Coming::News(delivery)));
             }
             self.read_items()?;
+            if !self.recorded.is_empty() {
+                return Ok(Some(Coming::Recorded(std::mem::take(&mut self.recorded))));
+            }
             self.shared.stream.relieve();
             if let Some(delivery) = self.inbox.pop_front() {
                 match (&delivery, turn) {
@@ -191,7 +213,7 @@ where
                         self.parked.insert(*first, delivery);
                         continue;
                     }
-                    _ => return Ok(Some(delivery)),
+                    _ => return Ok(Some(Coming::News(delivery))),
                 }
             }
             let mut state = self.shared.lock();
@@ -212,7 +234,7 @@ where
                 if unread.is_none() {
                     self.panic_on();
                 }
-                return Ok(unread);
+                return Ok(unread.map(Coming::News));
             }
             state = self
                 .shared
@@ -241,6 +263,9 @@ where
         let window = 2 * workers.min(useful(self.shared.cpus, self.cost)) + 1;
         while !self.exhausted
             && self.ended.is_none()
+            && self.recorded.len() < MOST_RECORDED
+            // What is there is written down before more is run.
+            && (self.durable.is_none() || self.inbox.is_empty())
             && self.out + self.inbox.len() < window
             && self.next - self.yielded < self.read_ahead
         {
@@ -256,7 +281,11 @@ where
         };
         let ahead = self.read_ahead - (self.next - self.yielded);
         let size = self.chunker.next(self.cost, remaining).min(ahead);
-        let width = F::width();
+        let width = if self.durable.is_some() {
+            0
+        } else {
+            F::width()
+        };
         let mut payload = Payload::row(std::mem::take(&mut self.buffer), width);
         payload.borrow_from(self.lender.as_ref().map(Lender::borrower));
         // Whole items stand before the mark; what the user's code leaves behind it when it fails or
@@ -265,6 +294,8 @@ where
         let mut count = 0_u32;
         // An item that somebody waits for stands behind nothing, and nothing behind it.
         let mut alone = None;
+        // The item behind those of the chunk has its result already.
+        let mut behind = 0;
         let read = catch_unwind(AssertUnwindSafe(|| {
             if let Some(most) = FULL_BYTES.checked_div(width) {
                 self.exhausted |= !payload.fill_row(size.min(most), &mut count, |slot| {
@@ -282,6 +313,21 @@ where
                     break;
                 };
                 F::encode(item, Encoder(&mut payload))?;
+                if let Some(durable) = &mut self.durable {
+                    let index = self.next + count as usize;
+                    let decide = self.retry_if.as_deref();
+                    let found = durable.find(index, &payload, mark, decide)?;
+                    if let Some((value, attempt)) = found {
+                        self.recorded.push((index, value, attempt));
+                        payload.rewind(mark);
+                        if count > 0 || self.recorded.len() >= MOST_RECORDED {
+                            behind = 1;
+                            break;
+                        }
+                        self.next += 1;
+                        continue;
+                    }
+                }
                 if payload.waits() {
                     alone = Some(payload.split_off(mark));
                     break;
@@ -289,7 +335,7 @@ where
                 mark = payload.mark();
                 count += 1;
             }
-            Ok(())
+            Ok::<_, Unread>(())
         }));
         if width > 0 {
             payload.end_row(count);
@@ -310,9 +356,11 @@ where
         if let Some(payload) = alone {
             self.submit(1, payload)?;
         }
+        self.next += behind;
         match read {
             Ok(Ok(())) => {}
-            Ok(Err(failure)) => {
+            Ok(Err(Unread::Call(error))) => return Err(error),
+            Ok(Err(Unread::Item(failure))) => {
                 let error = TaskError::failed(self.name(), self.next, None, failure);
                 let index = self.next;
                 self.shared
@@ -340,7 +388,10 @@ where
             first: self.next,
             count,
             payload,
-            row: number_width::<F::Output>(),
+            row: match self.durable {
+                Some(_) => 0,
+                None => number_width::<F::Output>(),
+            },
             tasks: false,
             history: History::FIRST,
             numbering: Numbering::Items,
@@ -416,10 +467,10 @@ where
         turn: Option<usize>,
         mut each: impl FnMut(usize, Result<F::Output, TaskError>, Origin),
     ) -> Result<bool> {
-        let Some(delivery) = self.next_delivery(turn)? else {
+        let Some(coming) = self.next_delivery(turn)? else {
             return Ok(false);
         };
-        self.open(delivery, &mut each)?;
+        self.open(coming, &mut each)?;
         Ok(true)
     }
 
@@ -433,10 +484,10 @@ where
         mut each: impl FnMut(usize, T) -> ControlFlow<B>,
     ) -> Result<Option<B>> {
         let mut order = Order::default();
-        while let Some(delivery) = self.next_delivery(Some(order.turn()))? {
+        while let Some(coming) = self.next_delivery(Some(order.turn()))? {
             let mut broken = None;
             let mut stopped = None;
-            self.open(delivery, |index, result, origin| {
+            self.open(coming, |index, result, origin| {
                 let result = wrap(result, index, origin);
                 if stopped.is_none() && stop(&result) {
                     stopped = Some(index);
@@ -466,8 +517,29 @@ where
         Ok(None)
     }
 
-    /// Decodes news. Items that are to be tried again give no result yet.
+    /// Makes results of what came, and keeps them in the journal, if there is one.
     fn open(
+        &mut self,
+        coming: Coming<F::Output>,
+        mut each: impl FnMut(usize, Result<F::Output, TaskError>, Origin),
+    ) -> Result<()> {
+        match coming {
+            Coming::News(delivery) => self.open_news(delivery, each)?,
+            Coming::Recorded(results) => {
+                let mut state = self.shared.lock();
+                state.tell_results(self.key, None, results.len(), 0);
+                drop(state);
+                for (index, value, attempt) in results {
+                    let origin = Origin { pid: None, attempt };
+                    each(index, Ok(value), origin);
+                }
+            }
+        }
+        self.durable.as_mut().map_or(Ok(()), Durable::write)
+    }
+
+    /// Decodes news. Items that are to be tried again give no result yet.
+    fn open_news(
         &mut self,
         delivery: Delivery,
         mut each: impl FnMut(usize, Result<F::Output, TaskError>, Origin),
@@ -496,11 +568,15 @@ where
                 origin,
                 bytes,
                 row: false,
-                objects: _named,
+                objects: named,
             } => {
+                self.check_kept(&named)?;
                 for ((status, value), index) in Records(&bytes).zip(first..first + count) {
                     let result = open_record(name, index, origin, status, value);
                     if self.is_final(index, &result, origin) {
+                        if let Some(durable) = &mut self.durable {
+                            durable.settle(index, origin.attempt, value, result.is_ok());
+                        }
                         each(index, result, origin);
                     }
                 }
@@ -509,11 +585,17 @@ where
             Delivery::Large {
                 index,
                 origin,
-                landing,
-                objects: _named,
+                mut landing,
+                objects: named,
             } => {
+                self.check_kept(&named)?;
+                let durable = self.durable.is_some();
+                let value = durable.then(|| landing.bytes_mut().to_vec());
                 let result = open_large(name, index, origin, landing);
                 if self.is_final(index, &result, origin) {
+                    if let (Some(durable), Some(value)) = (&mut self.durable, &value) {
+                        durable.settle(index, origin.attempt, value, result.is_ok());
+                    }
                     each(index, result, origin);
                 }
             }
@@ -544,6 +626,14 @@ where
             Delivery::Aborted(error) => return Err(error),
         }
         Ok(())
+    }
+
+    /// Fails when results name something and are to be kept.
+    fn check_kept(&self, named: &[Arc<Object>]) -> Result<()> {
+        match &self.durable {
+            Some(durable) if !named.is_empty() => Err(durable.cannot_keep(self.name())),
+            _ => Ok(()),
+        }
     }
 
     /// False when the caller wants the item to be tried again, and it can be.

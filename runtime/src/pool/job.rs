@@ -3,6 +3,7 @@
 use std::cell::Cell;
 use std::fmt;
 use std::marker::PhantomData;
+use std::path::PathBuf;
 use std::time::Duration;
 
 use super::call::{Call, Results, RetryIf, encode_single};
@@ -36,6 +37,7 @@ pub(super) struct Settings {
     /// Who is told what happens.
     pub(super) observers: Vec<Observing>,
     pub(super) seed: Option<u64>,
+    pub(super) journal: Option<PathBuf>,
 }
 
 impl Settings {
@@ -241,6 +243,57 @@ impl<F, P> Job<'_, F, P> {
         self
     }
 
+    /// Keeps results in a file, so that a later run of the program goes on where this one was interrupted: items whose
+    /// results are there are not run again.
+    ///
+    /// ```
+    /// use parproc::{Pool, parallel};
+    ///
+    /// #[parallel]
+    /// fn simulate(temperature: f64) -> Result<f64, String> {
+    ///     // …for hours
+    ///     Ok(2.0 * temperature)
+    /// }
+    ///
+    /// # let folder = std::env::temp_dir().join(format!("parproc-doc-journal-{}", std::process::id()));
+    /// # std::fs::create_dir(&folder).unwrap();
+    /// # let path = folder.join("sweep.journal");
+    /// let sweep = || Pool::global()?.job(simulate).journal(&path).map([1.0, 2.0, 3.0]);
+    /// let results = sweep()?;
+    /// assert_eq!(sweep()?, results); // nothing was run
+    /// # std::fs::remove_dir_all(&folder).unwrap();
+    /// # Ok::<(), parproc::Error>(())
+    /// ```
+    ///
+    /// The file is made if it is missing. Each result is appended when it comes, before the caller has it; a lazy call
+    /// takes in results while it is asked for some. What was appended is there however the program ends; for the end of the
+    /// whole machine, it is also handed to the disk (`fdatasync`) once a second while results come, and when the call is over.
+    /// A record that was torn by the end is cut off, and its item runs again.
+    ///
+    /// What is kept is what the function returned, an `Err` too: a result like any other. A result that
+    /// [`retry_if`](Self::retry_if) says no to does not count; its item runs again. Nothing is kept of items that failed
+    /// (panicked, crashed, ran out of time…): they run again in the next run. Of a [report](Self::reports), the number of
+    /// attempts is kept.
+    ///
+    /// The file belongs to the function (its name, signature and type of results), to the version of parproc, and to the
+    /// items: each result to an item by its index and a checksum of its arguments. More items can be added at the end, and
+    /// some be left out there. What the code of the function does, the files that it reads and what the pool's `init` function
+    /// loads is not known: remove the file when results would be others now.
+    /// If the call has a [seed](Self::seed), it has to be the same; a call without one goes on with that of the file.
+    ///
+    /// One call at a time uses a file: it is locked (`flock`).
+    ///
+    /// # Errors
+    /// The call fails, and leaves the file as it is, when that is of another function, version or seed, no journal, damaged
+    /// elsewhere than at its end, or in use; when it comes to an item that is another one now; when arguments
+    /// or results have something in them that processes share; and when a file cannot be made, read or written.
+    /// [`Error::is_journal`] is true of all but the last. Lazy calls give what is found out later as the error
+    /// of an item that was cancelled.
+    pub fn journal(mut self, path: impl Into<PathBuf>) -> Self {
+        self.settings.journal = Some(path.into());
+        self
+    }
+
     /// How long the whole call may take, from its beginning. Then items that are not done fail, those that run
     /// are killed, and what is finished is kept: [`outcomes`](Self::outcomes) gives both.
     ///
@@ -436,6 +489,11 @@ impl<F> Job<'_, F> {
     where
         F: Function<A, M>,
     {
+        if self.settings.journal.is_some() {
+            return Err(Error::invalid(
+                "a journal for a single task: it keeps the results of calls over items, such as `map`",
+            ));
+        }
         let function = self.pool.find::<F>()?;
         let shared = self.pool.shared();
         let name = shared.table.name(function);

@@ -19,6 +19,7 @@ mod chunk;
 mod chunker;
 mod courier;
 mod death;
+mod durable;
 mod environment;
 mod events;
 mod gauge;

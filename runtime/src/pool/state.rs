@@ -196,6 +196,8 @@ pub(super) struct CallSpec {
     pub(super) landing: MakeLanding,
     /// True for a call that a thread waits for, from its first item to its last.
     pub(super) whole: bool,
+    /// True when each result is wanted as soon as it is there.
+    pub(super) eager: bool,
     pub(super) rules: Option<Arc<Rules>>,
     pub(super) deadline: Option<(u64, Duration)>,
     pub(super) retained: bool,
@@ -214,6 +216,7 @@ impl CallSpec {
             items: None,
             landing,
             whole: false,
+            eager: true,
             rules: None,
             deadline: None,
             retained: false,
@@ -252,6 +255,8 @@ pub(super) struct Call {
     pub(super) written: Vec<(usize, Written)>,
     /// See [`CallSpec`].
     pub(super) whole: bool,
+    /// See [`CallSpec`].
+    eager: bool,
     /// The thread that waits for the mail, while another one leads.
     pub(super) waiter: Option<Arc<Condvar>>,
     /// Makes room for a large result.
@@ -359,6 +364,7 @@ impl State {
             items,
             landing,
             whole,
+            eager,
             rules,
             deadline,
             retained,
@@ -369,6 +375,7 @@ impl State {
         let serial = serial.unwrap_or_else(|| self.next_serial());
         let key = self.calls.insert(Call {
             whole,
+            eager,
             mail: Vec::new(),
             outstanding: 0,
             detached: false,
@@ -598,7 +605,7 @@ impl State {
 
     /// True when somebody may wait for the first results of a chunk before its last one is there.
     pub(super) fn has_partial_news(&self, chunk: &Chunk) -> bool {
-        chunk.count > 1 && self.calls.get(chunk.call).is_some_and(|call| !call.whole)
+        chunk.count > 1 && self.calls.get(chunk.call).is_some_and(|call| call.eager)
     }
 
     /// Puts news into the call's mail.

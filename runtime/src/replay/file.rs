@@ -2,8 +2,7 @@
 //!
 //! | bytes | what |
 //! | --- | --- |
-//! | 8 | [`MAGIC`] |
-//! | 4 | [`FORMAT`] |
+//! | 12 | the [`Kind`] |
 //! | 4 | the length of the header |
 //! | 8 | the length of the arguments |
 //! | | the header, in the postcard format |
@@ -20,10 +19,13 @@ use crc32fast::Hasher;
 use serde::{Deserialize, Serialize};
 
 use super::build::Build;
+use crate::format::{Kind, half, word};
 
-const MAGIC: [u8; 8] = *b"parproc\0";
-/// Grows with each change of the format, the header's fields included.
-const FORMAT: u32 = 3;
+const KIND: Kind = Kind {
+    name: "saved input",
+    magic: *b"parproc\0",
+    format: 3,
+};
 /// Bytes before the header.
 const START: usize = 24;
 /// Bytes behind the arguments.
@@ -73,8 +75,7 @@ pub(super) fn write(
     let header = postcard::to_stdvec(header).map_err(io::Error::other)?;
     let header_len = u32::try_from(header.len()).map_err(io::Error::other)?;
     let len: usize = arguments.clone().map(|piece| piece.len()).sum();
-    let mut start = MAGIC.to_vec();
-    start.extend(FORMAT.to_le_bytes());
+    let mut start = KIND.start();
     start.extend(header_len.to_le_bytes());
     start.extend((len as u64).to_le_bytes());
     start.extend(header);
@@ -92,28 +93,16 @@ pub(super) fn write(
 
 /// Reads a file; says what is wrong with it otherwise.
 pub(super) fn read(bytes: &[u8]) -> Result<(Header, &[u8]), String> {
-    if !bytes.starts_with(&MAGIC) {
-        return Err("it is no saved input of parproc".to_owned());
-    }
+    KIND.check(bytes)?;
     let cut_short = |wanted: String| {
         let there = bytes.len();
         format!("it is cut short: of {wanted} bytes {there} are there")
     };
-    let start = bytes.first_chunk::<START>();
-    let start = start.ok_or_else(|| cut_short(format!("at least {START}")))?;
-    let number = |at: usize| {
-        let half: [u8; 4] = std::array::from_fn(|i| start[at + i]);
-        u32::from_le_bytes(half)
-    };
-    let format = number(8);
-    if format != FORMAT {
-        return Err(format!(
-            "it is of format {format}, and this version of parproc ({}) reads format {FORMAT}",
-            env!("CARGO_PKG_VERSION")
-        ));
+    if bytes.len() < START {
+        return Err(cut_short(format!("at least {START}")));
     }
-    let header_len = u64::from(number(12));
-    let len = u64::from(number(16)) | u64::from(number(20)) << 32;
+    let header_len = u64::from(half(bytes, Kind::BYTES));
+    let len = word(bytes, Kind::BYTES + 4);
     let total = (START + END) as u64 + header_len;
     let total = total.saturating_add(len);
     if (bytes.len() as u64) < total {

@@ -9,6 +9,7 @@ use tempfile::Builder;
 use super::build::Build;
 use super::file::{self, Header, Preparation};
 use crate::error::TaskError;
+use crate::format::VERSION;
 use crate::registry::{FunctionId, Table};
 use crate::task::Batch;
 use crate::wire::Payload;
@@ -48,7 +49,7 @@ pub(crate) fn keep(
     });
     let time = SystemTime::now().duration_since(UNIX_EPOCH);
     let header = Header {
-        version: env!("CARGO_PKG_VERSION").to_owned(),
+        version: VERSION.to_owned(),
         build: Build::own().clone(),
         fingerprint: table.fingerprint(),
         function: error.function().to_owned(),

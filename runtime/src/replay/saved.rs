@@ -8,6 +8,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use super::build::Build;
 use super::file::{self, Header};
 use crate::error::{Error, ErrorKind, Result};
+use crate::format::check_version;
 use crate::registry::{FunctionId, Registration, Table, table};
 use crate::task::Batch;
 use crate::wire::Numbering;
@@ -141,13 +142,7 @@ impl SavedInput {
 
     fn search(&self, table: &Table, any_build: bool) -> Result<Found, String> {
         let header = &self.header;
-        let own = env!("CARGO_PKG_VERSION");
-        if header.version != own {
-            return Err(format!(
-                "it was saved by version {} of parproc, and this program has version {own}",
-                header.version
-            ));
-        }
+        check_version(&header.version)?;
         let init = header.init.as_ref();
         let init = init.map(|init| entry(table, &init.function, &init.signature));
         let (id, function) = entry(table, &header.function, &header.signature)?;

@@ -41,7 +41,7 @@ pub(crate) use frame::{FrameHeader, Levels, Numbering};
 pub use items::Items;
 pub(crate) use items::{Host, Stamps, Track, Untracked};
 pub(crate) use loan::Lender;
-pub(crate) use payload::{Payload, Place};
+pub(crate) use payload::{Mark, Payload, Place};
 pub(crate) use record::{
     Gathered, Header, LONGEST_HEADER, Note, Records, Sink, Spans, Status, TaskFailure, Times,
     parse_header, write_header,

@@ -156,6 +156,24 @@ impl Payload {
         (0..).map_while(|index| self.piece(index))
     }
 
+    /// Those behind `mark`.
+    pub(crate) fn pieces_behind(&self, mark: Mark) -> impl Iterator<Item = Piece<'_>> {
+        let mut start = mark.bytes;
+        let held = self.held.get(mark.held..).unwrap_or_default();
+        let end = held.last().map_or(mark.bytes, |(position, _)| *position);
+        let between = move |position: usize| {
+            let bytes = self.bytes.get(start..position).unwrap_or_default();
+            start = position;
+            Piece::Own(bytes)
+        };
+        let pieces = held.iter().map(|(position, block)| (*position, block));
+        let pieces = pieces.scan(between, |between, (position, block)| {
+            Some([between(position), block.bytes()])
+        });
+        let last = self.bytes.get(end..).unwrap_or_default();
+        pieces.flatten().chain([Piece::Own(last)])
+    }
+
     /// All the bytes in one.
     pub(crate) fn whole(&self) -> Cow<'_, [u8]> {
         if self.held.is_empty() {
