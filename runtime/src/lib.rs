@@ -42,6 +42,36 @@
 //! # Ok::<(), parproc::Error>(())
 //! ```
 //!
+//! Pages to read on: [`guide::python`] for people from Python's multiprocessing, joblib or Ray,
+//! [`guide::failure`], [`guide::sharing`], [`guide::speed`] and [`guide::scale`].
+//!
+//! # When not to use it
+//!
+//! | your work | best done by | since there |
+//! | --- | --- | --- |
+//! | computes in Rust, neither crashes nor hangs, on data that is shared | threads: rayon | an item costs a few nanoseconds and nothing is copied; but a fault ends the program, and a thread that hangs is never given back |
+//! | may crash, hang, leak or grow; calls C libraries with global state; needs limits for each item | parproc | an item costs itself and nothing else, and libraries are not shared |
+//! | is another program | [`std::process::Command`] | that is all it takes; parproc runs functions of this program |
+//! | waits for thousands of connections | an async runtime: tokio, smol | waiting costs no thread; what computes or may crash is a [`Task`] to `.await` there |
+//! | runs code of strangers | a container, a virtual machine, WebAssembly | it has no rights; a task of parproc has those of the program |
+//! | needs more than one machine, or another system than Linux | MPI, a queue of jobs; threads | parproc knows one machine, and Linux on x86_64 and aarch64 |
+//!
+//! # What it costs
+//!
+//! On 2 CPUs (`cargo bench -p parproc --bench compare` measures it; [`guide::speed`] tells what to do about it):
+//!
+//! | what | parproc | beside |
+//! | --- | --- | --- |
+//! | a number in a map, there and back | 10 ns | rayon 2.4 ns, Python's `Pool` 190 ns |
+//! | a `String` of 20 bytes in a map, to its length | 53 ns | rayon 72 ns, Python 173 ns |
+//! | a task of many that are submitted | 0.5 µs | rayon 0.6 µs, Python 30 µs |
+//! | a call and its result, in a loop | 1.4 µs | rayon 5.7 µs, Python 91 µs |
+//! | the same after a pause, when a worker has to wake up | 10 to 100 µs | a socket pair 8 to 110 µs |
+//! | a program with 2 workers, from start to end | 3.7 ms | the same without workers 1.3 ms |
+//! | a fresh process for one call | 1.7 ms | Python's `fork` 2.2 ms |
+//! | a crash, to the next result | 1.6 ms, with a [spare](PoolBuilder::spares) 0.4 ms | Python hangs |
+//! | an idle worker | 1.1 MiB, no processor time | Python 7 MiB |
+//!
 //! # Failure
 //!
 //! | what an item does | what its outcome says | what the pool does |
@@ -55,7 +85,7 @@
 //! | has a value that cannot be encoded or decoded | [`TaskError::is_encode`], [`TaskError::is_decode`] | keeps the worker |
 //!
 //! Other items are never affected: those that a dead worker had not begun run elsewhere, once. Items
-//! that end their worker can be tried again: [`retries`](Job::retries).
+//! that end their worker can be tried again: [`retries`](Job::retries). [`guide::failure`] tells the rest.
 //!
 //! ```
 //! use std::time::Duration;
@@ -81,13 +111,13 @@
 //! ```
 //!
 //! A task has the rights of the program: nothing keeps it from deleting files or killing other
-//! processes. When a worker is killed, all processes below it are killed too. One that ends by itself
-//! leaves behind what it started and what then left its process group.
+//! processes.
 //!
 //! # What to use
 //!
 //! | you want | call |
 //! | --- | --- |
+//! | **to run things** | |
 //! | all results, or the first failure | [`par_map`], [`Pool::map`], [`items.par_map(f)`](ParallelItems) |
 //! | the result or the failure of each item | [`Pool::outcomes`] |
 //! | to stop at the first `Err` | [`Pool::try_map`] |
@@ -97,33 +127,53 @@
 //! | its end without waiting, or in async code | [`Task::try_join`], [`Task::on_done`], `task.await` |
 //! | the first of several such calls, all, or each as it ends | [`wait_any`], [`wait_all`], [`as_completed`] |
 //! | one call in a fresh process of its own | [`Process::spawn`], [`Process::builder`] |
-//! | messages between tasks, processes and the program | [`channel()`], [`channel::bounded`], [`channel::pipe`] |
-//! | work for whoever is free, and to know when it is done | [`channel::Queue`] |
-//! | the first of several channels, tasks and processes | [`channel::Select`] |
-//! | how many attempts each item took | [`Job::reports`] |
-//! | to set something for one call | [`Pool::job`] |
 //! | a state in a process of its own, which others call | [`actor`] |
+//! | to set something for one call | [`Pool::job`] |
+//! | everything in one process, for a debugger | [`PoolBuilder::inline`], `PARPROC_INLINE=1` |
+//! | **limits and failures** | |
+//! | a limit of time or memory for each item | [`Job::timeout`], [`Job::memory_limit`], the attribute's or the pool's |
+//! | a time limit for a whole call, and what is finished by then | [`Job::deadline`] |
+//! | to try again what crashed, hung or grew | [`Job::retries`], [`Job::backoff`], [`Job::memory_growth`] |
+//! | to try again by value | [`Job::retry_if`] |
+//! | an end to a storm of crashes | [`PoolBuilder::crash_budget`], [`PoolBuilder::quarantine_after`] |
 //! | to end calls from elsewhere | [`CancelToken`], [`Task::cancel`], [`Pool::kill`] |
+//! | to repeat a failed call under a debugger | [`PoolBuilder::crash_dir`], [`replay`] |
+//! | how many attempts each item took, and what it printed | [`Job::reports`], [`Output`] |
+//! | **data for all** | |
 //! | to give large data to all tasks without copying it | [`Shared`] |
 //! | an array or a value that tasks write | [`SharedArray`], [`SharedCell`] |
 //! | tasks that each change a part of an array | [`par_chunks_mut`], [`SharedArray::split`] |
 //! | a value that one task at a time changes | [`sync::Mutex`], [`sync::RwLock`] |
 //! | tasks that wait for each other | [`sync::Barrier`], [`sync::Condvar`], [`sync::Event`], [`sync::Semaphore`] |
+//! | messages between tasks, processes and the program | [`channel()`], [`channel::bounded`], [`channel::pipe`] |
+//! | work for whoever is free, and to know when it is done | [`channel::Queue`] |
+//! | the first of several channels, tasks and processes | [`channel::Select`] |
+//! | channels of the crate ipc-channel in arguments | [`ipc`] |
+//! | to know what this process shares | [`shared::stats`] |
+//! | **workers** | |
 //! | a pool of your own | [`Pool::builder`] |
-//! | to load something once in each worker | [`PoolBuilder::init`], [`worker`] |
-//! | to repeat a failed call under a debugger | [`PoolBuilder::crash_dir`], [`replay`] |
+//! | to load something once in each worker, and clean up | [`PoolBuilder::init`], [`PoolBuilder::exit`], [`worker`] |
+//! | a number for each worker, to share out devices or ports | [`worker::id`] |
+//! | more or fewer workers from now on | [`Pool::resize`] |
+//! | a replacement that is ready when a worker crashes | [`PoolBuilder::spares`] |
+//! | workers that are replaced now and then, or end when idle | [`PoolBuilder::max_tasks_per_worker`], [`PoolBuilder::max_memory_per_worker`], [`PoolBuilder::max_age_per_worker`], [`PoolBuilder::idle_timeout`] |
+//! | other limits, priority, CPU, user, environment or folder | [`PoolBuilder::rlimit`], [`nice`](PoolBuilder::nice), [`pin_cpus`](PoolBuilder::pin_cpus), [`uid`](PoolBuilder::uid), [`env`](PoolBuilder::env), [`current_dir`](PoolBuilder::current_dir) |
 //!
-//! Threads (rayon, say) are the better choice for work that cannot crash or hang and shares large
-//! data: they share memory, and handing over an item costs next to nothing.
+//! The variables of the environment that pools go by stand at [`PoolBuilder`].
 //!
 //! # How it works
 //!
 //! Arguments and results travel as bytes in shared memory, in a ring for each direction and worker.
 //! Numbers, vectors and slices of them, and text are copied whole, such vectors inside of other values
-//! too; everything else goes through serde, in the postcard format, which does not carry `#[serde(flatten)]`, untagged and internally tagged
-//! enums, and `skip_serializing_if`. Items go to workers in chunks, whose size follows from what
-//! items were measured to cost. The worker publishes which item it runs, so after a death it is known
-//! which item was lost; finished ones are kept, and those behind it run elsewhere, once.
+//! too; everything else goes through serde, in the postcard format, which does not carry `#[serde(flatten)]`,
+//! untagged and internally tagged enums, and `skip_serializing_if`. Items go to workers in chunks, whose size
+//! follows from what items were measured to cost. The worker publishes which item it runs, so after a death it
+//! is known which item was lost; finished ones are kept, and those behind it run elsewhere, once.
+//!
+//! A function is found by its type in a table that the linker gathers: every
+//! `#[parallel]` function of the program and of the crates that it uses is in there ([`functions`] lists them).
+//! A worker enters that table before `main`, from a constructor, so what `main` would do first, such as
+//! reading arguments or setting up a logger, is not done there.
 //!
 //! The kernel ends workers when the program ends, however that happens. In a worker every pool runs
 //! its items itself ([`PoolBuilder::inline`]), so nested calls neither block nor multiply processes.
