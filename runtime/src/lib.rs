@@ -239,6 +239,11 @@ pub mod prelude {
     pub use crate::{ParallelItems as _, Pool, parallel};
 }
 
+/// Runs the snippets of the README.
+#[cfg(doctest)]
+#[doc = include_str!("../../README.md")]
+mod readme {}
+
 /// What a [`Job`] is made with besides its function.
 pub mod job {
     pub use crate::pool::{Decide, Decision, Final, Retrying};
