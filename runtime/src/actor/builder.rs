@@ -79,6 +79,33 @@ impl<H: Handle> ActorBuilder<H> {
 
     /// Whether calls that a dying actor had not begun are run with the fresh state, in their order; else,
     /// and unless this is set, they fail: they were meant for the state that is lost.
+    ///
+    /// ```
+    /// use parproc::parallel;
+    ///
+    /// struct Counter(u64);
+    ///
+    /// #[parallel]
+    /// impl Counter {
+    ///     fn new() -> Self {
+    ///         Counter(0)
+    ///     }
+    ///
+    ///     fn add(&mut self, n: u64) -> u64 {
+    ///         if n == 13 {
+    ///             std::process::abort();
+    ///         }
+    ///         self.0 += n;
+    ///         self.0
+    ///     }
+    /// }
+    ///
+    /// let counter = Counter::builder().restarts(1).keep_calls(true).spawn()?;
+    /// let (evil, behind) = (counter.add(13), counter.add(1));
+    /// assert!(evil.join().is_err());
+    /// assert_eq!(behind.join()?, 1); // with a fresh state
+    /// # Ok::<(), parproc::Error>(())
+    /// ```
     pub fn keep_calls(mut self, keep: bool) -> Self {
         self.plan.keep_calls(keep);
         self

@@ -23,6 +23,36 @@ use crate::wire::Output;
 /// Clones are handles of the same actor, and so is what comes of a handle in another process. Dropping the last
 /// one ends the actor when it is done with the calls that were made: its state is dropped, and its process
 /// ends.
+///
+/// ```
+/// use parproc::parallel;
+///
+/// struct Counter(u64);
+///
+/// #[parallel]
+/// impl Counter {
+///     fn new() -> Self {
+///         Counter(0)
+///     }
+///
+///     fn add(&mut self, n: u64) -> u64 {
+///         if n == 13 {
+///             std::process::abort();
+///         }
+///         self.0 += n;
+///         self.0
+///     }
+/// }
+///
+/// let counter = Counter::spawn()?;
+/// counter.add(5).join()?;
+/// assert!(counter.is_alive() && counter.pid().is_some());
+/// assert_eq!(counter.restarts(), 0);
+/// counter.shutdown()?;
+/// assert!(!counter.is_alive());
+/// assert!(counter.add(1).join().is_err());
+/// # Ok::<(), parproc::Error>(())
+/// ```
 #[derive(Clone)]
 #[must_use = "dropping the last handle ends the actor"]
 pub struct Actor(Place);

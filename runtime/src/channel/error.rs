@@ -5,6 +5,25 @@ use std::fmt;
 use std::io;
 
 /// Why one message could not be sent or received, though the channel is in order.
+///
+/// ```
+/// use serde::{Deserialize, Serialize};
+///
+/// #[derive(Serialize, Deserialize)]
+/// #[serde(untagged)] // which the format does not carry
+/// enum Word {
+///     Text(String),
+///     Number(u32),
+/// }
+///
+/// let (sender, receiver) = parproc::channel::<Word>()?;
+/// sender.send(Word::Number(1)).unwrap();
+/// match receiver.recv() {
+///     Err(parproc::channel::RecvError::Failed(error)) => assert!(error.is_decode()),
+///     _ => panic!("it cannot be read"),
+/// }
+/// # Ok::<(), std::io::Error>(())
+/// ```
 #[derive(Debug)]
 pub struct MessageError {
     kind: Kind,

@@ -15,6 +15,17 @@ use super::{
 ///
 /// The other end is disconnected when this one is gone, dropped or with its process. An end can be cloned;
 /// then each message goes to one of the clones.
+///
+/// ```
+/// let (here, there) = parproc::pipe::<u32, String>()?;
+/// here.send(7).unwrap();
+/// let number = there.recv().unwrap();
+/// there.send(number.to_string()).unwrap();
+/// assert_eq!(here.recv().unwrap(), "7");
+/// drop(there);
+/// assert!(here.send(8).unwrap_err().is_disconnected());
+/// # Ok::<(), std::io::Error>(())
+/// ```
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(bound = "")]
 pub struct Pipe<S, R> {

@@ -97,6 +97,15 @@ impl<T> Queue<T> {
 
     /// One message that this process has received is done.
     ///
+    /// ```
+    /// let queue = parproc::channel::Queue::new()?;
+    /// queue.send(7).unwrap();
+    /// assert_eq!(queue.recv().unwrap(), 7);
+    /// queue.task_done().unwrap();
+    /// assert!(queue.task_done().is_err());
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
+    ///
     /// # Errors
     /// When there is none that is not done yet.
     pub fn task_done(&self) -> Result<(), TaskDoneError> {
@@ -113,6 +122,15 @@ impl<T> Queue<T> {
     }
 
     /// As [`join`](Self::join), but waits for `timeout` at most; says whether all was done in time.
+    ///
+    /// ```
+    /// use std::time::Duration;
+    ///
+    /// let queue = parproc::channel::Queue::new()?;
+    /// queue.send(1).unwrap();
+    /// assert!(!queue.join_timeout(Duration::from_millis(10)));
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
     #[must_use = "it says whether all is done"]
     pub fn join_timeout(&self, timeout: Duration) -> bool {
         // A time past what the clock can say is no limit.

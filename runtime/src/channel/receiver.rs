@@ -25,6 +25,23 @@ use crate::wire::{decode, land, landing};
 /// another channel. Each message goes to one of the receivers. The channel is disconnected for its
 /// senders once all receivers are gone, dropped or with their processes; the messages that wait then
 /// are lost. A receiver that is killed takes at most one message with it.
+///
+/// ```
+/// use std::time::Duration;
+/// use parproc::channel::{RecvTimeoutError, TryRecvError, channel};
+///
+/// let (sender, receiver) = channel::<u32>()?;
+/// assert!(matches!(receiver.try_recv(), Err(TryRecvError::Empty)));
+/// let nothing = receiver.recv_timeout(Duration::from_millis(10));
+/// assert!(matches!(nothing, Err(RecvTimeoutError::Timeout)));
+/// sender.send(1).unwrap();
+/// sender.send(2).unwrap();
+/// drop(sender);
+/// assert_eq!(receiver.len(), 2);
+/// assert_eq!(receiver.iter().sum::<u32>(), 3);
+/// assert!(receiver.recv().unwrap_err().is_disconnected());
+/// # Ok::<(), std::io::Error>(())
+/// ```
 pub struct Receiver<T> {
     port: Port,
     /// Dropped after the port.

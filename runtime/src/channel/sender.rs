@@ -30,6 +30,22 @@ const BATCH: usize = 512;
 /// That a message was sent does not say that it will be received: the last receiver may go while messages
 /// wait. When a receiver is killed that no process of the family has started, or when one is lost on its
 /// way, a few messages may still be accepted before sending fails.
+///
+/// ```
+/// use std::time::Duration;
+/// use parproc::channel::{SendTimeoutError, TrySendError, bounded};
+///
+/// let (sender, receiver) = bounded(1)?;
+/// sender.send(1).unwrap();
+/// assert!(matches!(sender.try_send(2), Err(TrySendError::Full(2))));
+/// let late = sender.send_timeout(2, Duration::from_millis(10));
+/// assert!(matches!(late, Err(SendTimeoutError::Timeout(2))));
+/// drop(receiver);
+/// let error = sender.send(3).unwrap_err();
+/// assert!(error.is_disconnected());
+/// assert_eq!(error.into_inner(), 3);
+/// # Ok::<(), std::io::Error>(())
+/// ```
 pub struct Sender<T> {
     port: Port,
     marker: PhantomData<fn(T)>,

@@ -19,6 +19,25 @@ use crate::sys::{Exit, Stack};
 ///
 /// It names the function and the item, and the worker when there was one. The other items of the call are not
 /// affected: [`Pool::outcomes`](crate::Pool::outcomes) gives them all side by side.
+///
+/// ```
+/// use parproc::{Pool, parallel};
+///
+/// #[parallel]
+/// fn read(address: usize) -> u8 {
+///     eprintln!("about to read {address}");
+///     unsafe { std::ptr::without_provenance::<u8>(address).read_volatile() }
+/// }
+///
+/// let outcomes = Pool::global()?.outcomes(read, [16])?;
+/// let error = outcomes[0].as_ref().unwrap_err();
+/// assert!(error.is_crash());
+/// assert_eq!((error.index(), error.attempt()), (0, 1));
+/// assert_eq!((error.signal(), error.fault_address()), (Some(11), Some(16)));
+/// assert!(error.function().ends_with("read"));
+/// assert_eq!(error.stderr().trim_end(), "about to read 16");
+/// # Ok::<(), parproc::Error>(())
+/// ```
 #[derive(Clone)]
 pub struct TaskError {
     inner: Box<Inner>,

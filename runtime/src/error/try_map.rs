@@ -5,6 +5,21 @@ use std::fmt;
 use super::Error;
 
 /// Why [`Pool::try_map`](crate::Pool::try_map) gave no vector.
+///
+/// ```
+/// use parproc::{Pool, TryMapError, parallel};
+///
+/// #[parallel]
+/// fn half(x: u32) -> Result<u32, String> {
+///     if x % 2 == 0 { Ok(x / 2) } else { Err(format!("{x} is odd")) }
+/// }
+///
+/// match Pool::global()?.try_map(half, [4, 5, 6]) {
+///     Err(TryMapError::Item { index, error }) => assert_eq!((index, error.as_str()), (1, "5 is odd")),
+///     other => panic!("{other:?}"),
+/// }
+/// # Ok::<(), parproc::Error>(())
+/// ```
 #[derive(Debug)]
 #[non_exhaustive]
 pub enum TryMapError<E> {

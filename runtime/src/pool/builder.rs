@@ -35,6 +35,27 @@ const MOST_WORKERS: usize = 4096;
 /// | `PARPROC_CRASH_DIR` | the [`crash_dir`](Self::crash_dir) of pools for which the program sets none |
 /// | `PARPROC_REPLAY` | a file from such a folder: the program [repeats that call](crate::replay) and does nothing else |
 /// | `PARPROC_REPLAY_ANY_BUILD` | with `1`, it does so for a file of another build of the program too |
+///
+/// ```
+/// use std::time::Duration;
+/// use parproc::{Output, Pool, parallel};
+///
+/// #[parallel]
+/// fn shout(word: &str) -> String {
+///     eprintln!("shouting");
+///     word.to_uppercase()
+/// }
+///
+/// let pool = Pool::builder()
+///     .workers(2)
+///     .timeout(Duration::from_secs(10))
+///     .memory_limit(1 << 30)
+///     .retries(1)
+///     .stderr(Output::Null)
+///     .build()?;
+/// assert_eq!(pool.map(shout, ["a", "b"])?, ["A", "B"]);
+/// # Ok::<(), parproc::Error>(())
+/// ```
 #[derive(Debug, Clone, Default)]
 #[must_use = "a builder does nothing before `build`"]
 pub struct PoolBuilder {
@@ -53,6 +74,13 @@ impl PoolBuilder {
     ///
     /// Without it: `PARPROC_WORKERS` if that is set, else as many as CPUs that this process may use
     /// by its affinity mask and its cgroup's quota.
+    ///
+    /// ```
+    /// let pool = parproc::Pool::builder().workers(3).build()?;
+    /// assert_eq!(pool.workers(), 3);
+    /// assert!(parproc::Pool::builder().workers(0).build().unwrap_err().is_invalid());
+    /// # Ok::<(), parproc::Error>(())
+    /// ```
     pub fn workers(mut self, workers: usize) -> Self {
         self.workers = Some(workers);
         self
@@ -65,6 +93,19 @@ impl PoolBuilder {
     /// asks for it returns: one that waits for what its caller does next, with a
     /// [channel](mod@crate::channel) say, waits for ever. That needs a worker, or a
     /// [`Process`](crate::Process), also inside of a worker, where every pool is of this kind.
+    ///
+    /// ```
+    /// use parproc::{Pool, parallel};
+    ///
+    /// #[parallel]
+    /// fn who() -> u32 {
+    ///     std::process::id()
+    /// }
+    ///
+    /// let pool = Pool::builder().inline().build()?;
+    /// assert_eq!(pool.map(who, [()])?, [std::process::id()]);
+    /// # Ok::<(), parproc::Error>(())
+    /// ```
     pub fn inline(mut self) -> Self {
         self.inline = true;
         self
@@ -74,6 +115,23 @@ impl PoolBuilder {
     /// it started, and the item fails: see [`TaskError::is_timeout`](crate::TaskError::is_timeout).
     ///
     /// A job or a function that has a limit of its own goes by that. An inline pool cannot enforce it.
+    ///
+    /// ```
+    /// use std::time::Duration;
+    /// use parproc::{Pool, parallel};
+    ///
+    /// #[parallel]
+    /// fn wait(seconds: u64) -> u64 {
+    ///     std::thread::sleep(Duration::from_secs(seconds));
+    ///     seconds
+    /// }
+    ///
+    /// let pool = Pool::builder().workers(2).timeout(Duration::from_millis(200)).build()?;
+    /// let outcomes = pool.outcomes(wait, [0, 3600])?;
+    /// assert!(outcomes[0].is_ok());
+    /// assert!(outcomes[1].as_ref().unwrap_err().is_timeout());
+    /// # Ok::<(), parproc::Error>(())
+    /// ```
     pub fn timeout(mut self, timeout: Duration) -> Self {
         self.setup.rules.timeout = Some(timeout);
         self
@@ -86,6 +144,25 @@ impl PoolBuilder {
     /// anonymous and shared mappings. It is looked at every 4 ms, less often if the worker has very many
     /// children, so a fast task can use a little more for a moment. A single allocation that the system refuses,
     /// and that Rust's standard library gives up on, counts as exceeded memory too. An inline pool cannot enforce it.
+    ///
+    /// ```
+    /// use parproc::{Pool, parallel};
+    ///
+    /// #[parallel]
+    /// fn fill(bytes: usize) -> usize {
+    ///     let filled = vec![1_u8; bytes];
+    ///     // The limit is looked at every few milliseconds.
+    ///     std::thread::sleep(std::time::Duration::from_millis(if bytes > 1 << 20 { 1000 } else { 0 }));
+    ///     filled.len()
+    /// }
+    ///
+    /// let pool = Pool::builder().workers(2).memory_limit(64 << 20).build()?;
+    /// let outcomes = pool.outcomes(fill, [1 << 10, 100 << 20])?;
+    /// assert!(outcomes[0].is_ok());
+    /// let error = outcomes[1].as_ref().unwrap_err();
+    /// assert!(error.is_memory() && error.memory_limit() == Some(64 << 20));
+    /// # Ok::<(), parproc::Error>(())
+    /// ```
     pub fn memory_limit(mut self, bytes: u64) -> Self {
         self.setup.rules.memory = Some(bytes);
         self
@@ -113,6 +190,21 @@ impl PoolBuilder {
 
     /// An item that ended this many workers is not tried again, whatever the retries say: see
     /// [`TaskError::is_quarantined`](crate::TaskError::is_quarantined).
+    ///
+    /// ```
+    /// use parproc::{Pool, parallel};
+    ///
+    /// #[parallel]
+    /// fn abort() {
+    ///     std::process::abort();
+    /// }
+    ///
+    /// let pool = Pool::builder().workers(1).retries(9).quarantine_after(2).build()?;
+    /// let reports = pool.job(abort).reports([()])?;
+    /// assert!(reports[0].result.as_ref().unwrap_err().is_quarantined());
+    /// assert_eq!(reports[0].attempts, 2);
+    /// # Ok::<(), parproc::Error>(())
+    /// ```
     pub fn quarantine_after(mut self, workers: u32) -> Self {
         self.setup.rules.quarantine = Some(workers);
         self
@@ -121,6 +213,20 @@ impl PoolBuilder {
     /// How many workers all items together may end by crashes, timeouts and exceeded memory. One more, and
     /// all calls end with an error for which [`Error::is_crash_budget`](crate::Error::is_crash_budget) is
     /// true, and the pool takes no more work.
+    ///
+    /// ```
+    /// use parproc::{Pool, parallel};
+    ///
+    /// #[parallel]
+    /// fn abort() {
+    ///     std::process::abort();
+    /// }
+    ///
+    /// let pool = Pool::builder().workers(1).crash_budget(2).build()?;
+    /// let error = pool.job(abort).outcomes([(); 5]).unwrap_err();
+    /// assert!(error.is_crash_budget());
+    /// # Ok::<(), parproc::Error>(())
+    /// ```
     pub fn crash_budget(mut self, crashes: u32) -> Self {
         self.setup.crash_budget = Some(crashes);
         self
@@ -175,6 +281,21 @@ impl PoolBuilder {
     /// How many items a worker runs at most; then it ends and another one takes its place.
     ///
     /// For functions, or libraries behind them, that leak.
+    ///
+    /// ```
+    /// use parproc::{Pool, parallel};
+    ///
+    /// #[parallel]
+    /// fn who() -> u32 {
+    ///     std::process::id()
+    /// }
+    ///
+    /// let pool = Pool::builder().workers(1).max_tasks_per_worker(2).build()?;
+    /// let ids = pool.map(who, [(); 4])?;
+    /// assert_eq!(ids[0], ids[1]);
+    /// assert_ne!(ids[1], ids[2]);
+    /// # Ok::<(), parproc::Error>(())
+    /// ```
     pub fn max_tasks_per_worker(mut self, tasks: usize) -> Self {
         self.setup.lifespan.items = Some(tasks);
         self

@@ -23,6 +23,17 @@ impl Pool {
     /// The pool that the whole program shares; it is made at the first call and lasts until the
     /// program ends. Then idle workers end as programs do, and busy ones are killed.
     ///
+    /// ```
+    /// # use parproc::{Pool, parallel};
+    /// #[parallel]
+    /// fn square(x: u64) -> u64 {
+    ///     x * x
+    /// }
+    ///
+    /// assert_eq!(Pool::global()?.spawn(square, 12)?.join()?, 144);
+    /// # Ok::<(), parproc::Error>(())
+    /// ```
+    ///
     /// # Errors
     /// As for [`build`](crate::PoolBuilder::build); the same error each time.
     pub fn global() -> Result<&'static Pool> {

@@ -134,6 +134,18 @@ impl Pool {
     ///
     /// The items are read in the calling thread, a bounded number ahead of the workers.
     ///
+    /// ```
+    /// # use parproc::{Pool, parallel};
+    /// #[parallel]
+    /// fn square(x: u64) -> u64 {
+    ///     x * x
+    /// }
+    ///
+    /// let pool = Pool::builder().workers(2).build()?;
+    /// assert_eq!(pool.map(square, [1, 2, 3])?, [1, 4, 9]);
+    /// # Ok::<(), parproc::Error>(())
+    /// ```
+    ///
     /// # Errors
     /// When an item fails: the error is that of the first such item, and [`Error::task`] tells which
     /// one it is. Items after it are not begun any more. [`outcomes`](Pool::outcomes) gives all
@@ -184,6 +196,19 @@ impl Pool {
     }
 
     /// Calls `function` on every item for its effects, and drops the results.
+    ///
+    /// ```
+    /// # use parproc::{Pool, SharedCell, parallel};
+    /// #[parallel]
+    /// fn count(total: &SharedCell<u64>, n: u64) {
+    ///     total.fetch_add(n);
+    /// }
+    ///
+    /// let total = SharedCell::new(0)?;
+    /// Pool::global()?.for_each(count, (1..=10).map(|n| (&total, n)))?;
+    /// assert_eq!(total.load(), 55);
+    /// # Ok::<(), parproc::Error>(())
+    /// ```
     ///
     /// # Errors
     /// As for [`map`](Pool::map).
@@ -263,6 +288,23 @@ impl Pool {
 
     /// As [`imap`](Pool::imap), but gives each result as soon as it is there, with the item's index.
     ///
+    /// ```
+    /// # use parproc::{Pool, parallel};
+    /// #[parallel]
+    /// fn square(x: u64) -> u64 {
+    ///     x * x
+    /// }
+    ///
+    /// let mut sum = 0;
+    /// for (index, result) in Pool::global()?.imap_unordered(square, 0..100)? {
+    ///     let square = result?;
+    ///     assert_eq!(square, (index * index) as u64);
+    ///     sum += square;
+    /// }
+    /// assert_eq!(sum, 328_350);
+    /// # Ok::<(), parproc::Error>(())
+    /// ```
+    ///
     /// # Errors
     /// When the function is not registered or the pool is closed.
     pub fn imap_unordered<F, A, M, I>(
@@ -282,6 +324,19 @@ impl Pool {
     /// Any number of tasks can be submitted; they wait in this process's memory. Several arguments are
     /// passed as a tuple, none as `()`.
     ///
+    /// ```
+    /// # use parproc::{Pool, parallel};
+    /// #[parallel]
+    /// fn square(x: u64) -> u64 {
+    ///     x * x
+    /// }
+    ///
+    /// let pool = Pool::global()?;
+    /// let (three, four) = (pool.spawn(square, 3)?, pool.spawn(square, 4)?);
+    /// assert_eq!(three.join()? + four.join()?, 25);
+    /// # Ok::<(), parproc::Error>(())
+    /// ```
+    ///
     /// # Errors
     /// When the function is not registered, the pool is closed, or the arguments cannot be encoded.
     pub fn spawn<F, A, M>(&self, function: F, arguments: A) -> Result<Task<F::Output>>
@@ -297,6 +352,21 @@ impl Pool {
     ///
     /// It must not be called from within such a call, by the iterator that gives the items: that call
     /// would wait for itself.
+    ///
+    /// ```
+    /// # use parproc::{Pool, parallel};
+    /// #[parallel]
+    /// fn square(x: u64) -> u64 {
+    ///     x * x
+    /// }
+    ///
+    /// let pool = Pool::builder().workers(1).build()?;
+    /// let task = pool.spawn(square, 3)?;
+    /// pool.shutdown()?;
+    /// assert_eq!(task.join()?, 9);
+    /// assert!(pool.spawn(square, 4).unwrap_err().is_closed());
+    /// # Ok::<(), parproc::Error>(())
+    /// ```
     ///
     /// # Errors
     /// When the pool was shut down or killed before, or has used up its crash budget.
@@ -318,6 +388,22 @@ impl Pool {
     ///
     /// Every call and task that was not done gives an error for which
     /// [`Error::is_cancelled`] is true, in whatever thread it is waited for. The pool takes no more work.
+    ///
+    /// ```
+    /// # use parproc::{Pool, parallel};
+    /// #[parallel]
+    /// fn wait_for_ever() {
+    ///     loop {
+    ///         std::thread::park();
+    ///     }
+    /// }
+    ///
+    /// let pool = Pool::builder().workers(1).build()?;
+    /// let task = pool.spawn(wait_for_ever, ())?;
+    /// pool.kill();
+    /// assert!(task.join().unwrap_err().is_cancelled());
+    /// # Ok::<(), parproc::Error>(())
+    /// ```
     pub fn kill(&self) {
         self.kill_as(Ending::Killed, &Error::new(ErrorKind::Killed));
     }
@@ -346,6 +432,13 @@ impl Pool {
     /// More are started when there is work for them. When there are too many, idle ones end at once and
     /// others when they are done with the items that they have begun. Pools that run
     /// everything in this process stay as they are.
+    ///
+    /// ```
+    /// let pool = parproc::Pool::builder().workers(4).build()?;
+    /// pool.resize(2)?;
+    /// assert_eq!(pool.workers(), 2);
+    /// # Ok::<(), parproc::Error>(())
+    /// ```
     ///
     /// # Errors
     /// When `workers` is 0 or more than 4096.

@@ -172,6 +172,19 @@ impl<F, P> Job<'_, F, P> {
     /// How many items a worker is given at once, instead of what the pool finds right by measuring.
     ///
     /// 1 gives the fairest distribution of uneven items; larger values save work for tiny ones.
+    ///
+    /// ```
+    /// # use parproc::{Pool, parallel};
+    /// #[parallel]
+    /// fn who() -> u32 {
+    ///     std::process::id()
+    /// }
+    ///
+    /// let pool = Pool::builder().workers(2).build()?;
+    /// let ids = pool.job(who).chunk_size(50).map([(); 100])?;
+    /// assert!(ids[..50].iter().all(|id| *id == ids[0]));
+    /// # Ok::<(), parproc::Error>(())
+    /// ```
     pub fn chunk_size(mut self, items: usize) -> Self {
         self.settings.chunk_size = Some(items);
         self
@@ -179,6 +192,21 @@ impl<F, P> Job<'_, F, P> {
 
     /// How many items a lazy call ([`imap`](Job::imap), [`imap_unordered`](Job::imap_unordered))
     /// reads at most before their results are taken; 1024 unless set.
+    ///
+    /// ```
+    /// # use parproc::{Pool, parallel};
+    /// #[parallel]
+    /// fn square(x: u64) -> u64 {
+    ///     x * x
+    /// }
+    ///
+    /// let mut read = 0;
+    /// let items = (0..).inspect(|_| read += 1);
+    /// let first = Pool::global()?.job(square).read_ahead(10).imap(items)?.next();
+    /// assert_eq!(first.unwrap()?, 0);
+    /// assert!(read <= 11);
+    /// # Ok::<(), parproc::Error>(())
+    /// ```
     pub fn read_ahead(mut self, items: usize) -> Self {
         self.settings.read_ahead = Some(items);
         self
@@ -299,6 +327,22 @@ impl<F, P> Job<'_, F, P> {
     ///
     /// The iterator of the items is not read any more then. If it knows how many are left, `outcomes` and
     /// [`reports`](Self::reports) give an error for each of them; else one error, for the first.
+    ///
+    /// ```
+    /// use std::time::Duration;
+    /// use parproc::{Pool, parallel};
+    ///
+    /// #[parallel]
+    /// fn wait(seconds: u64) {
+    ///     std::thread::sleep(Duration::from_secs(seconds));
+    /// }
+    ///
+    /// let pool = Pool::builder().workers(2).build()?;
+    /// let outcomes = pool.job(wait).deadline(Duration::from_secs(1)).outcomes([0, 3600])?;
+    /// assert!(outcomes[0].is_ok());
+    /// assert!(outcomes[1].as_ref().unwrap_err().is_timeout());
+    /// # Ok::<(), parproc::Error>(())
+    /// ```
     pub fn deadline(mut self, limit: Duration) -> Self {
         self.settings.limit = Some(limit);
         self
@@ -404,6 +448,22 @@ impl<F, P> Job<'_, F, P> {
 
     /// As [`outcomes`](Self::outcomes), and tells how each result came about: after how many attempts,
     /// from which worker; and what the item wrote, if the pool [captures](crate::Output::Captured) that.
+    ///
+    /// ```
+    /// # use parproc::{Output, Pool, parallel};
+    /// #[parallel]
+    /// fn greet(name: &str) -> usize {
+    ///     println!("hello {name}");
+    ///     name.len()
+    /// }
+    ///
+    /// let pool = Pool::builder().stdout(Output::Captured).build()?;
+    /// let reports = pool.job(greet).reports(["you", "world"])?;
+    /// assert_eq!(*reports[1].result.as_ref().unwrap(), 5);
+    /// assert_eq!(reports[1].stdout, b"hello world\n");
+    /// assert_eq!(reports[1].attempts, 1);
+    /// # Ok::<(), parproc::Error>(())
+    /// ```
     ///
     /// # Errors
     /// As there, and when a setting is zero.

@@ -5,6 +5,25 @@ use super::output::Written;
 use crate::error::TaskError;
 
 /// The result of one item, and how it came about: from [`Job::reports`](crate::Job::reports).
+///
+/// ```
+/// use parproc::{Pool, parallel};
+///
+/// #[parallel(retries = 2)]
+/// fn checked(x: u32) -> u32 {
+///     if x == 1 {
+///         std::process::abort();
+///     }
+///     x
+/// }
+///
+/// for report in Pool::global()?.job(checked).reports(0..3)? {
+///     let attempts = if report.index == 1 { 3 } else { 1 };
+///     assert_eq!(report.attempts, attempts);
+///     assert_eq!(report.result.is_ok(), report.index != 1);
+/// }
+/// # Ok::<(), parproc::Error>(())
+/// ```
 #[derive(Debug, Clone)]
 #[non_exhaustive]
 pub struct Report<R> {

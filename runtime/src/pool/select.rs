@@ -44,6 +44,21 @@ pub fn wait_any<R: Output>(tasks: &[Task<R>]) -> Option<usize> {
 }
 
 /// As [`wait_any`], but waits for `timeout` at most: `None` also says that no task was done in time.
+///
+/// ```
+/// use std::time::Duration;
+/// use parproc::{Pool, wait_any_timeout, parallel};
+///
+/// #[parallel]
+/// fn wait(millis: u64) -> u64 {
+///     std::thread::sleep(Duration::from_millis(millis));
+///     millis
+/// }
+///
+/// let task = Pool::global()?.spawn(wait, 3_600_000)?;
+/// assert_eq!(wait_any_timeout(&[task], Duration::from_millis(20)), None);
+/// # Ok::<(), parproc::Error>(())
+/// ```
 pub fn wait_any_timeout<R: Output>(tasks: &[Task<R>], timeout: Duration) -> Option<usize> {
     // A time past what the clock can say is no limit.
     any(tasks, Instant::now().checked_add(timeout))
@@ -78,6 +93,28 @@ pub fn wait_all<R: Output>(tasks: impl IntoIterator<Item = Task<R>>) -> Vec<Resu
 }
 
 /// As [`wait_all`], but waits for `timeout` at most.
+///
+/// ```
+/// use std::time::Duration;
+/// use parproc::{Pool, wait_all_timeout, parallel};
+///
+/// #[parallel]
+/// fn wait(millis: u64) -> u64 {
+///     std::thread::sleep(Duration::from_millis(millis));
+///     millis
+/// }
+///
+/// let pool = Pool::builder().workers(2).build()?;
+/// let mut tasks = vec![pool.spawn(wait, 10)?, pool.spawn(wait, 100)?];
+/// let results = loop {
+///     match wait_all_timeout(tasks, Duration::from_millis(20)) {
+///         Ok(results) => break results,
+///         Err(back) => tasks = back, // not done yet: here the program does something else
+///     }
+/// };
+/// assert_eq!(results.len(), 2);
+/// # Ok::<(), parproc::Error>(())
+/// ```
 ///
 /// # Errors
 /// When some task is not done in time: all tasks are given back, and the wait can be repeated.
@@ -141,6 +178,25 @@ pub struct AsCompleted<R> {
 impl<R: Output> AsCompleted<R> {
     /// As `next`, but waits for `timeout` at most: `None` says that no further task was done in time,
     /// or that none is left, for which [`len`](ExactSizeIterator::len) is 0.
+    ///
+    /// ```
+    /// use std::time::Duration;
+    /// use parproc::{Pool, as_completed, parallel};
+    ///
+    /// #[parallel]
+    /// fn wait(millis: u64) -> u64 {
+    ///     std::thread::sleep(Duration::from_millis(millis));
+    ///     millis
+    /// }
+    ///
+    /// let pool = Pool::builder().workers(2).build()?;
+    /// let tasks = [pool.spawn(wait, 0)?, pool.spawn(wait, 3_600_000)?];
+    /// let mut completed = as_completed(tasks);
+    /// assert_eq!(completed.next().unwrap().0, 0);
+    /// assert!(completed.next_timeout(Duration::from_millis(20)).is_none());
+    /// assert_eq!(completed.len(), 1);
+    /// # Ok::<(), parproc::Error>(())
+    /// ```
     pub fn next_timeout(&mut self, timeout: Duration) -> Option<(usize, Result<R>)> {
         self.next_until(Instant::now().checked_add(timeout))
     }

@@ -45,6 +45,26 @@ impl<'a> Select<'a> {
     }
 
     /// Adds the end of a process, and gives its index.
+    ///
+    /// ```
+    /// use parproc::channel::Select;
+    /// use parproc::{Process, parallel};
+    ///
+    /// #[parallel]
+    /// fn wait(millis: u64) -> u64 {
+    ///     std::thread::sleep(std::time::Duration::from_millis(millis));
+    ///     millis
+    /// }
+    ///
+    /// let (slow, fast) = (Process::spawn(wait, 3_600_000)?, Process::spawn(wait, 1)?);
+    /// let mut select = Select::new();
+    /// let _slow = select.process(&slow);
+    /// let fast_end = select.process(&fast);
+    /// assert_eq!(select.ready(), Some(fast_end));
+    /// drop(select);
+    /// assert_eq!(fast.join()?, 1);
+    /// # Ok::<(), parproc::Error>(())
+    /// ```
     pub fn process<R>(&mut self, process: &'a Process<R>) -> usize {
         self.add(Box::new(process))
     }

@@ -150,6 +150,17 @@ impl<T: Plain> SharedArray<T> {
     ///
     /// If the process is killed meanwhile, some of it: whoever [locks](Self::lock) the array next is told.
     ///
+    /// ```
+    /// use parproc::SharedArray;
+    /// use parproc::shared::ArrayError;
+    ///
+    /// let array = SharedArray::from_slice(&[1, 2, 3, 4])?;
+    /// array.copy_from_slice(1, &[20, 30])?;
+    /// assert_eq!(array.to_vec()?, [1, 20, 30, 4]);
+    /// assert!(matches!(array.get(4), Err(ArrayError::OutOfRange { .. })));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
     /// # Errors
     /// See [above](#errors).
     pub fn copy_from_slice(&self, start: usize, slice: &[T]) -> Result<(), ArrayError> {
@@ -255,6 +266,13 @@ pub(super) fn view<T: Plain>(bits: &mut [T::Bits]) -> &mut [T] {
 /// Operations that change a number in place and give what it was before; integers wrap around.
 impl<T: Number> SharedArray<T> {
     /// Adds to the element at `index`.
+    ///
+    /// ```
+    /// let array = parproc::SharedArray::from_slice(&[1_u32, 2, 3])?;
+    /// assert_eq!(array.fetch_add(2, 10)?, 3);
+    /// assert_eq!(array.to_vec()?, [1, 2, 13]);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     ///
     /// # Errors
     /// See [above](#errors).

@@ -58,6 +58,19 @@ impl Shared<[u8]> {
     /// Pages of the file are shared with the system's cache, so a file that is larger than the memory can be looked
     /// at as well. [`read_file`](Self::read_file) is the safe way to the same type.
     ///
+    /// ```
+    /// # use std::fs;
+    /// use parproc::Shared;
+    ///
+    /// # let path = std::env::temp_dir().join(format!("parproc-map-{}", std::process::id()));
+    /// fs::write(&path, "some data")?;
+    /// // SAFETY: nobody else knows the file, and it is removed, not changed, below.
+    /// let data = unsafe { Shared::map_file(&path)? };
+    /// assert_eq!(&data[5..], b"data");
+    /// fs::remove_file(&path)?;
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
+    ///
     /// # Safety
     /// As long as any process has a handle, nobody changes the file or makes it shorter: no process of the
     /// program, and no other one. Bytes that change under a `&[u8]` are undefined behaviour, and

@@ -99,6 +99,17 @@ impl<T: Plain> SharedArray<T> {
     /// Until all of them have come back, the array itself cannot be used: operations on elements are
     /// [errors](ArrayError::Split), [`lock`](Self::lock) waits. Waits until nobody else uses the array.
     ///
+    /// ```
+    /// let array = parproc::SharedArray::from_slice(&[1, 2, 3, 4, 5])?;
+    /// let mut parts = array.split(2)?;
+    /// assert!(array.get(0).is_err());
+    /// parts[1][0] = 40;
+    /// assert_eq!(parts[1].range(), 3..5);
+    /// drop(parts);
+    /// assert_eq!(array.to_vec()?, [1, 2, 3, 40, 5]);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
     /// # Errors
     /// [`Parts`](ArrayError::Parts) unless `parts` is from 1 to 65,536 and at most the number of elements.
     /// [`Split`](ArrayError::Split) when the array is split already, [`Deadlock`](ArrayError::Deadlock) when this

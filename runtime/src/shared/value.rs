@@ -84,6 +84,12 @@ impl<T: Form + ?Sized> Shared<T> {
 impl<T: super::Plain> Shared<[T]> {
     /// Places a copy of a slice in shared memory.
     ///
+    /// ```
+    /// let table = parproc::Shared::from_slice(&[1.5, 2.5])?;
+    /// assert_eq!(table.iter().sum::<f64>(), 4.0);
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
+    ///
     /// # Errors
     /// As for [`new`](Self::new).
     pub fn from_slice(slice: &[T]) -> io::Result<Self> {

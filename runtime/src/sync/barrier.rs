@@ -372,6 +372,19 @@ impl BarrierWaitResult {
 }
 
 /// Why a barrier did not bring all together.
+///
+/// ```
+/// use std::time::Duration;
+/// use parproc::sync::{Barrier, BarrierError};
+///
+/// let barrier = Barrier::new(2)?;
+/// let alone = barrier.wait_timeout(Duration::from_millis(10));
+/// assert!(matches!(alone, Err(BarrierError::TimedOut)));
+/// assert!(barrier.is_broken());
+/// barrier.reset().unwrap();
+/// assert!(!barrier.is_broken());
+/// # Ok::<(), std::io::Error>(())
+/// ```
 #[derive(Debug)]
 #[non_exhaustive]
 pub enum BarrierError {

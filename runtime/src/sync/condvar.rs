@@ -146,6 +146,19 @@ impl Condvar {
     /// Waits for a limited time until `condition` is false. If the time was over, the condition was true
     /// at the last look.
     ///
+    /// ```
+    /// use std::time::Duration;
+    /// use parproc::sync::{Condvar, Mutex};
+    ///
+    /// let (ready, changed) = (Mutex::new(false)?, Condvar::new()?);
+    /// let guard = ready.lock()?;
+    /// let (guard, wait) = changed.wait_timeout_while(guard, Duration::from_millis(10), |ready| !*ready).unwrap();
+    /// assert!(wait.timed_out());
+    /// assert!(!*guard);
+    /// # drop(guard);
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
+    ///
     /// # Errors
     /// As [`wait`](Self::wait).
     pub fn wait_timeout_while<'a, T: Plain>(

@@ -10,6 +10,31 @@ use super::raw;
 /// half changed.
 ///
 /// It stays poisoned until `clear_poison` is called.
+///
+/// ```
+/// use parproc::sync::{LockError, Mutex};
+/// use parproc::{Process, parallel};
+///
+/// #[parallel]
+/// fn half_done(pair: Mutex<[u64; 2]>) {
+///     let mut pair = pair.lock().unwrap();
+///     pair[0] += 1;
+///     std::process::abort(); // before it came to the other one
+/// }
+///
+/// let pair = Mutex::new([0, 0])?;
+/// assert!(Process::spawn(half_done, pair.clone())?.join().is_err());
+/// match pair.lock() {
+///     Err(LockError::Poisoned(poisoned)) => {
+///         let mut pair = poisoned.into_inner();
+///         pair[1] = pair[0];
+///     }
+///     _ => panic!("the holder died"),
+/// }
+/// pair.clear_poison();
+/// assert_eq!(*pair.lock()?, [1, 1]);
+/// # Ok::<(), parproc::Error>(())
+/// ```
 pub struct Poisoned<G> {
     guard: G,
 }

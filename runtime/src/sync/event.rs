@@ -109,6 +109,16 @@ impl Event {
     }
 
     /// Waits for a limited time; false if the flag was not set then.
+    ///
+    /// ```
+    /// use std::time::Duration;
+    ///
+    /// let event = parproc::sync::Event::new()?;
+    /// assert!(!event.wait_timeout(Duration::from_millis(10)));
+    /// event.set();
+    /// assert!(event.wait_timeout(Duration::from_millis(10)));
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
     #[must_use = "the flag may not be set"]
     pub fn wait_timeout(&self, timeout: Duration) -> bool {
         self.wait_until(Instant::now().checked_add(timeout))

@@ -126,6 +126,22 @@ impl<T: Plain> Mutex<T> {
 
     /// Waits for the lock for a limited time.
     ///
+    /// ```
+    /// use std::time::Duration;
+    /// use parproc::sync::{LockError, Mutex};
+    ///
+    /// let mutex = Mutex::new(0)?;
+    /// let guard = mutex.lock()?;
+    /// std::thread::scope(|scope| {
+    ///     scope.spawn(|| {
+    ///         let late = mutex.lock_timeout(Duration::from_millis(10));
+    ///         assert!(matches!(late, Err(LockError::TimedOut)));
+    ///     });
+    /// });
+    /// # drop(guard);
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
+    ///
     /// # Errors
     /// [`TimedOut`](LockError::TimedOut) when somebody else had it for so long; else as
     /// [`lock`](Self::lock).

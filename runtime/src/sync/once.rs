@@ -104,6 +104,23 @@ impl Once {
 
     /// So too, also when somebody began it and died or panicked: the function is told.
     ///
+    /// ```
+    /// use parproc::sync::{Once, OnceError};
+    /// use parproc::{Process, parallel};
+    ///
+    /// #[parallel]
+    /// fn begin(once: Once) {
+    ///     once.call_once(|| std::process::abort()).ok();
+    /// }
+    ///
+    /// let once = Once::new()?;
+    /// assert!(Process::spawn(begin, once.clone())?.join().is_err());
+    /// assert!(matches!(once.call_once(|| ()), Err(OnceError::Poisoned)));
+    /// once.call_once_force(|state| assert!(state.is_poisoned())).unwrap();
+    /// assert!(once.is_completed());
+    /// # Ok::<(), parproc::Error>(())
+    /// ```
+    ///
     /// # Errors
     /// As [`call_once`](Self::call_once), but for `Poisoned`.
     pub fn call_once_force(&self, function: impl FnOnce(&OnceState)) -> Result<(), OnceError> {

@@ -129,6 +129,18 @@ impl<T: Plain> RwLock<T> {
 
     /// Writes if nobody reads or writes.
     ///
+    /// ```
+    /// use parproc::sync::{LockError, RwLock};
+    ///
+    /// let lock = RwLock::new(1)?;
+    /// let reading = lock.read()?;
+    /// assert!(matches!(lock.try_write(), Err(LockError::WouldBlock)));
+    /// drop(reading);
+    /// *lock.try_write().unwrap() += 1;
+    /// assert_eq!(*lock.read()?, 2);
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
+    ///
     /// # Errors
     /// [`WouldBlock`](LockError::WouldBlock) when somebody does; else as [`read`](Self::read).
     #[inline]

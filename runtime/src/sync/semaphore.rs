@@ -205,6 +205,18 @@ impl Semaphore {
     /// A semaphore that never has more permits than it has at first: to [release](Self::release) more is
     /// an error.
     ///
+    /// ```
+    /// use parproc::sync::{Semaphore, SemaphoreError};
+    ///
+    /// let places = Semaphore::bounded(2)?;
+    /// assert!(matches!(places.release(1), Err(SemaphoreError::TooMany)));
+    /// let both = places.acquire_many(2)?;
+    /// assert!(matches!(places.try_acquire(), Err(SemaphoreError::WouldBlock)));
+    /// drop(both);
+    /// assert_eq!(places.available()?, 2);
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
+    ///
     /// # Errors
     /// As [`new`](Self::new); and for 0 permits, which would never be more.
     pub fn bounded(permits: u32) -> io::Result<Self> {
@@ -368,6 +380,15 @@ impl Permit {
 
     /// Takes the permits out of the semaphore, which has fewer from then on, until somebody, in
     /// whatever process, [releases](Semaphore::release) others.
+    ///
+    /// ```
+    /// let semaphore = parproc::sync::Semaphore::new(1)?;
+    /// semaphore.acquire()?.forget();
+    /// assert!(semaphore.try_acquire().is_err());
+    /// semaphore.release(1)?;
+    /// assert!(semaphore.try_acquire().is_ok());
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
     pub fn forget(mut self) {
         let count = std::mem::take(&mut self.count);
         self.semaphore.home.give_back(count, true);

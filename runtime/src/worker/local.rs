@@ -48,6 +48,19 @@ pub fn id() -> Option<usize> {
 ///
 /// Values are dropped when the worker ends by itself: after the pool's
 /// [`exit`](crate::PoolBuilder::exit) function. A worker that is killed drops nothing.
+///
+/// Outside of workers it keeps values too:
+///
+/// ```
+/// use parproc::worker;
+///
+/// struct Greeting(String);
+///
+/// assert!(worker::set_local(Greeting("hello".to_owned())).is_none());
+/// let before = worker::set_local(Greeting("goodbye".to_owned()));
+/// assert_eq!(before.unwrap().0, "hello");
+/// assert_eq!(worker::with_local(|greeting: &mut Greeting| greeting.0.len()), Some(7));
+/// ```
 pub fn set_local<T: 'static>(value: T) -> Option<T> {
     put(Box::new(value)).map(|before| *before)
 }

@@ -64,6 +64,39 @@ impl PoolBuilder {
     /// crash, and not in those that are busy when the pool is dropped: use [`shutdown`](crate::Pool::shutdown).
     ///
     /// An inline pool that was used calls it once, in the thread that drops it or shuts it down.
+    ///
+    /// ```
+    /// use std::path::{Path, PathBuf};
+    /// use parproc::{Pool, parallel, worker};
+    ///
+    /// struct Scratch(PathBuf);
+    ///
+    /// #[parallel]
+    /// fn open(folder: &Path) {
+    ///     let folder = folder.join(format!("scratch-{}", std::process::id()));
+    ///     std::fs::create_dir(&folder).expect("a writable folder");
+    ///     worker::set_local(Scratch(folder));
+    /// }
+    ///
+    /// #[parallel]
+    /// fn clean_up() {
+    ///     worker::with_local(|scratch: &mut Scratch| std::fs::remove_dir_all(&scratch.0));
+    /// }
+    ///
+    /// #[parallel]
+    /// fn work() -> bool {
+    ///     worker::with_local(|scratch: &mut Scratch| scratch.0.is_dir()).is_some()
+    /// }
+    ///
+    /// # let folder = std::env::temp_dir().join(format!("parproc-exit-{}", std::process::id()));
+    /// # std::fs::create_dir(&folder).unwrap();
+    /// let pool = Pool::builder().workers(1).init(open, folder.as_path()).exit(clean_up).build()?;
+    /// assert!(pool.map(work, [()])?[0]);
+    /// pool.shutdown()?;
+    /// assert_eq!(std::fs::read_dir(&folder).unwrap().count(), 0);
+    /// # std::fs::remove_dir_all(&folder).unwrap();
+    /// # Ok::<(), parproc::Error>(())
+    /// ```
     pub fn exit<F, M>(mut self, _function: F) -> Self
     where
         F: Function<(), M>,

@@ -31,6 +31,21 @@ impl PoolBuilder {
     ///
     /// A limit above what the program itself may use fails the start of workers, unless the program may
     /// raise it.
+    ///
+    /// ```
+    /// use std::fs::File;
+    /// use parproc::{Pool, Resource, parallel};
+    ///
+    /// #[parallel]
+    /// fn open_many() -> usize {
+    ///     let files = (0..100).map_while(|_| File::open("/dev/null").ok());
+    ///     files.collect::<Vec<_>>().len()
+    /// }
+    ///
+    /// let pool = Pool::builder().rlimit(Resource::OpenFiles, 50).build()?;
+    /// assert!(pool.map(open_many, [()])?[0] < 50);
+    /// # Ok::<(), parproc::Error>(())
+    /// ```
     pub fn rlimit(mut self, resource: Resource, limit: u64) -> Self {
         let orders = &mut self.setup.orders;
         let place = match resource {
@@ -81,6 +96,19 @@ impl PoolBuilder {
     ///
     /// Workers have the program's environment as it is when they start, with the changes made here, in
     /// this order: as with [`std::process::Command`].
+    ///
+    /// ```
+    /// use parproc::{Pool, parallel};
+    ///
+    /// #[parallel]
+    /// fn threads() -> Option<String> {
+    ///     std::env::var("OMP_NUM_THREADS").ok()
+    /// }
+    ///
+    /// let pool = Pool::builder().workers(1).env("OMP_NUM_THREADS", "1").build()?;
+    /// assert_eq!(pool.map(threads, [()])?, [Some("1".to_owned())]);
+    /// # Ok::<(), parproc::Error>(())
+    /// ```
     pub fn env(mut self, name: impl Into<OsString>, value: impl Into<OsString>) -> Self {
         self.setup.environment.set(name.into(), value.into());
         self

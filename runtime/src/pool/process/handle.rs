@@ -119,6 +119,27 @@ impl<R: Output> Process<R> {
 
     /// As [`join`](Process::join), but waits for `timeout` at most. The wait can be repeated.
     ///
+    /// ```
+    /// use std::time::Duration;
+    /// use parproc::{Process, parallel};
+    ///
+    /// #[parallel]
+    /// fn wait(millis: u64) -> u64 {
+    ///     std::thread::sleep(Duration::from_millis(millis));
+    ///     millis
+    /// }
+    ///
+    /// let mut process = Process::spawn(wait, 100)?;
+    /// let result = loop {
+    ///     match process.join_timeout(Duration::from_millis(20)) {
+    ///         Err(error) if error.is_timeout() => {} // not done yet
+    ///         result => break result,
+    ///     }
+    /// };
+    /// assert_eq!(result?, 100);
+    /// # Ok::<(), parproc::Error>(())
+    /// ```
+    ///
     /// # Errors
     /// As for `join`. When the process has not ended in time, [`Error::is_timeout`] is true of the
     /// error. A result is given out once: later calls are errors.
@@ -211,6 +232,22 @@ impl<R> Process<R> {
     /// How the process ended, by a code or by a signal; none while it runs.
     ///
     /// Also none when another part of the program waited for it first, so that nobody can know.
+    ///
+    /// ```
+    /// use parproc::{Process, parallel};
+    ///
+    /// #[parallel]
+    /// fn leave(code: i32) {
+    ///     std::process::exit(code);
+    /// }
+    ///
+    /// let mut process = Process::spawn(leave, 3)?;
+    /// while process.try_join().is_ok_and(|end| end.is_none()) {
+    ///     std::thread::yield_now();
+    /// }
+    /// assert_eq!(process.exit_status().and_then(|status| status.code()), Some(3));
+    /// # Ok::<(), parproc::Error>(())
+    /// ```
     #[must_use]
     pub fn exit_status(&self) -> Option<ExitStatus> {
         match self.end()? {
@@ -225,6 +262,23 @@ impl<R> Process<R> {
     ///
     /// It does not wait. A process that does nothing about the signal ends at once, and its error has
     /// the signal 15.
+    ///
+    /// ```
+    /// use parproc::{Process, parallel};
+    ///
+    /// #[parallel]
+    /// fn wait_for_ever() {
+    ///     loop {
+    ///         std::thread::park();
+    ///     }
+    /// }
+    ///
+    /// let process = Process::spawn(wait_for_ever, ())?;
+    /// process.terminate();
+    /// let error = process.join().unwrap_err();
+    /// assert_eq!(error.task().and_then(|task| task.signal()), Some(15));
+    /// # Ok::<(), parproc::Error>(())
+    /// ```
     pub fn terminate(&self) {
         self.terminate_within(GRACE);
     }

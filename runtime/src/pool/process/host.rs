@@ -61,6 +61,23 @@ pub struct ProcessInfo {
 /// ended, in the order of their start.
 ///
 /// In a process itself these are the ones that it has started.
+///
+/// ```
+/// use parproc::{Process, active_processes, parallel};
+///
+/// #[parallel]
+/// fn wait_for_ever() {
+///     loop {
+///         std::thread::park();
+///     }
+/// }
+///
+/// let process = Process::builder(wait_for_ever, ()).name("sleeper").start()?;
+/// let active = active_processes();
+/// let ours = active.iter().find(|info| info.pid == process.pid()).expect("it runs");
+/// assert_eq!(ours.name.as_deref(), Some("sleeper"));
+/// # Ok::<(), parproc::Error>(())
+/// ```
 #[must_use]
 pub fn active_processes() -> Vec<ProcessInfo> {
     let Some(shared) = existing().map(Pool::shared) else {
