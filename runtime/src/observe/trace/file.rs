@@ -180,6 +180,14 @@ impl Observer for Trace {
     }
 }
 
+impl Drop for Trace {
+    fn drop(&mut self) {
+        let shared = Arc::clone(&self.shared);
+        let state = &mut *shared.state();
+        self.tracks.end(&mut |record| shared.line(state, record));
+    }
+}
+
 impl Drop for Shared {
     fn drop(&mut self) {
         if is_copy() {

@@ -24,6 +24,19 @@ pub(super) struct Tracks {
     chunks: HashMap<Option<usize>, usize>,
     busy: usize,
     waiting: usize,
+    /// Where the last bar of a track ends. Bars of one track must not overlap.
+    ends: HashMap<usize, f64>,
+    /// Bars that are written when it is known where the next one begins: a worker is busy before it is heard of.
+    held: HashMap<usize, Held>,
+}
+
+/// A bar that may become shorter.
+#[derive(Debug)]
+struct Held {
+    name: &'static str,
+    ts: f64,
+    dur: f64,
+    process: u32,
 }
 
 impl Tracks {
@@ -37,6 +50,8 @@ impl Tracks {
             chunks: HashMap::new(),
             busy: 0,
             waiting: 0,
+            ends: HashMap::new(),
+            held: HashMap::new(),
         }
     }
 
@@ -108,12 +123,14 @@ impl Tracks {
                 if !self.detailed && *count > 0 {
                     let took = sys::nanos_of(*took);
                     let tid = self.worker(*worker, write);
+                    let begin = since(event.at.saturating_sub(took));
+                    let (begin, length) = self.bar(tid, begin, micros(took), write);
                     write(&Record {
                         name: self.function(*call),
                         cat: "chunk",
                         ph: "X",
-                        ts: since(event.at.saturating_sub(took)),
-                        dur: Some(micros(took)),
+                        ts: begin,
+                        dur: Some(length),
                         tid,
                         args: Some(Args::Chunk {
                             first: *first,
@@ -135,9 +152,12 @@ impl Tracks {
                 let tid = self.worker(*worker, write);
                 let name = self.function(*call);
                 for span in spans {
+                    let bar = (since(span.began), micros(span.total()));
+                    let (begin, length) = self.bar(tid, bar.0, bar.1, write);
                     write(&Record {
                         tid,
-                        ts: since(span.began),
+                        ts: begin,
+                        dur: Some(length),
                         ..item(name, span, base())
                     });
                 }
@@ -161,10 +181,12 @@ impl Tracks {
                 ..base()
             }),
             EventKind::WorkerReady { worker, pid, took } => {
-                self.prepared("start", *worker, *pid, sys::nanos_of(*took), base(), write);
+                let took = micros(sys::nanos_of(*took));
+                self.prepared("start", (*worker, *pid), (ts, took), write);
             }
             EventKind::WorkerInitialized { worker, pid, took } => {
-                self.prepared("init", *worker, *pid, sys::nanos_of(*took), base(), write);
+                let took = micros(sys::nanos_of(*took));
+                self.prepared("init", (*worker, *pid), (ts, took), write);
             }
             EventKind::WorkerEnded {
                 worker,
@@ -175,6 +197,7 @@ impl Tracks {
                 cpu,
             } => {
                 let tid = self.worker(*worker, write);
+                self.release(tid, ts, write);
                 write(&Record {
                     name: if *unexpected {
                         "worker lost"
@@ -231,8 +254,8 @@ impl Tracks {
                 report: &report[..report.floor_char_boundary(REPORT)],
             })
         };
-        let base = || Record {
-            pid: self.pool,
+        let base = |pid| Record {
+            pid,
             tid,
             cname: BAD,
             args: args(),
@@ -241,13 +264,16 @@ impl Tracks {
         // What ended its worker is not among the items that the worker timed.
         let timed = matches!(failure, FailureKind::Panic | FailureKind::Codec);
         if let (Some(began), false, Some(_)) = (began, timed, worker) {
+            let length = micros(event.at.saturating_sub(*began));
+            let (begin, length) =
+                self.bar(tid, micros(began.saturating_sub(origin)), length, write);
             write(&Record {
                 name: self.function(*call),
                 cat: "item",
                 ph: "X",
-                ts: micros(began.saturating_sub(origin)),
-                dur: Some(micros(event.at.saturating_sub(*began))),
-                ..base()
+                ts: begin,
+                dur: Some(length),
+                ..base(self.pool)
             });
         }
         write(&Record {
@@ -256,32 +282,72 @@ impl Tracks {
             ph: "i",
             s: Some("t"),
             ts,
-            ..base()
+            ..base(self.pool)
         });
     }
 
-    /// A worker got ready, or initialised, in `took` nanoseconds until now.
+    /// A worker got ready, or initialised, in `dur` microseconds until `ts`.
     fn prepared(
         &mut self,
-        name: &str,
-        worker: Option<usize>,
-        process: u32,
-        took: u64,
-        base: Record<'_>,
+        name: &'static str,
+        (worker, process): (Option<usize>, u32),
+        (ts, dur): (f64, f64),
         write: &mut dyn FnMut(&Record<'_>),
     ) {
-        let tid = self.worker(worker, write);
-        let length = micros(took).min(base.ts);
-        write(&Record {
+        let track = self.worker(worker, write);
+        let (ts, dur) = self.bar(track, ts - dur.min(ts), dur.min(ts), write);
+        let held = Held {
             name,
+            ts,
+            dur,
+            process,
+        };
+        self.held.insert(track, held);
+    }
+
+    /// Where a bar begins and how long it is, so that it overlaps none on its track.
+    fn bar(
+        &mut self,
+        track: usize,
+        begin: f64,
+        length: f64,
+        write: &mut dyn FnMut(&Record<'_>),
+    ) -> (f64, f64) {
+        self.release(track, begin, write);
+        let last = self.ends.get(&track).copied().unwrap_or(0.0);
+        let (from, end) = (begin.max(last), (begin + length).max(last));
+        self.ends.insert(track, end);
+        (from, end - from)
+    }
+
+    /// Writes the bar that is held, up to `until`.
+    fn release(&mut self, track: usize, until: f64, write: &mut dyn FnMut(&Record<'_>)) {
+        let Some(held) = self.held.remove(&track) else {
+            return;
+        };
+        let length = held.dur.min((until - held.ts).max(0.0));
+        self.ends.insert(track, held.ts + length);
+        write(&Record {
+            name: held.name,
             cat: "worker",
             ph: "X",
-            ts: base.ts - length,
+            ts: held.ts,
             dur: Some(length),
-            tid,
-            args: Some(Args::Process { process }),
-            ..base
+            pid: self.pool,
+            tid: track,
+            args: Some(Args::Process {
+                process: held.process,
+            }),
+            ..Record::default()
         });
+    }
+
+    /// Writes what was held back.
+    pub(super) fn end(&mut self, write: &mut dyn FnMut(&Record<'_>)) {
+        let tracks: Vec<_> = self.held.keys().copied().collect();
+        for track in tracks {
+            self.release(track, f64::INFINITY, write);
+        }
     }
 
     fn count_busy(&self, base: Record<'_>, write: &mut dyn FnMut(&Record<'_>)) {
@@ -352,7 +418,6 @@ fn item<'a>(name: &'a str, span: &ItemSpan, base: Record<'a>) -> Record<'a> {
         name,
         cat: "item",
         ph: "X",
-        dur: Some(micros(span.total())),
         cname: BAD.filter(|_| span.failed),
         args: Some(Args::Item {
             item: span.index,
