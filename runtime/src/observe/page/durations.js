@@ -31,11 +31,12 @@ class Durations {
     }
     this.bins = [...bins.values()].sort((a, b) => a.bin - b.bin);
     this.total = this.bins.reduce((sum, one) => sum + one.count, 0);
-    this.marks = [["median", 0.5], ["90 %", 0.9], ["99 %", 0.99]].map(([name, share]) => [name, quantile(this.bins, this.total, share)]);
+    this.marks = [["median", 0.5], ["90 %", 0.9], ["99 %", 0.99]].map(([name, share]) => [name, Math.min(quantile(this.bins, this.total, share), model.longest[0]?.length ?? Infinity)]);
     const text = this.marks.map(([name, at]) => (name === "median" ? `half of them took less than ${time(at)}` : `${name} less than ${time(at)}`));
     const longest = model.longest.length ? `, the longest ${time(model.longest[0].length)}` : "";
     const what = model.detailed ? plural(this.total, "item", "items") : `${plural(this.total, "item", "items")}, by the average of each chunk`;
     find("durations-text").textContent = this.total === 0 ? "No item has ended." : `${what}: ${text.join(", ")}${longest}.`;
+    this.canvas.parentElement.hidden = this.total === 0;
     this.draw();
   }
 

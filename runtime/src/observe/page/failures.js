@@ -32,7 +32,7 @@ class Failures {
 
   row(failure) {
     const { model } = this;
-    const key = [failure.lane, failure.call, failure.index, failure.attempt, failure.at, failure.retried].join(" ");
+    const key = [failure.lane, failure.call, failure.index, failure.attempt, failure.told, failure.retried].join(" ");
     if (this.built.has(key)) {
       const row = this.built.get(key);
       row.dataset.id = failure.id;
@@ -41,7 +41,7 @@ class Failures {
     const name = model.functions[failure.function].short;
     const worker = failure.lane === null ? "no worker" : model.lanes[failure.lane].label;
     const fact = `Attempt ${failure.attempt}, ${worker}, ${failure.retried ? "tried again. " : "failed for good. "}`;
-    const show = make("button", { type: "button", class: "goto", onclick: () => this.go(model.failures.find((one) => one.at === failure.at && one.index === failure.index) ?? failure) }, "Show it in the timeline");
+    const show = make("button", { type: "button", class: "goto", onclick: () => this.go(model.failures.find((one) => one.told === failure.told && one.index === failure.index) ?? failure) }, "Show it in the timeline");
     const head = make("summary", {},
       make("span", { class: failure.retried ? "kind again" : "kind" }, failure.kind),
       make("span", { class: "what" }, `${name}, item ${whole(failure.index)}`),
@@ -69,6 +69,6 @@ class Failures {
 // What a report says at first, without what stands in the row already.
 function firstLine(report) {
   const line = report.split("\n", 1)[0];
-  const said = line.match(/^`[^`]*`, item \d+: (.*)$/);
+  const said = line.match(/^`[^`]*`, item \d+: (.*)$/s);
   return (said ? said[1] : line).slice(0, 240);
 }

@@ -41,7 +41,8 @@ class Picture {
   }
 
   draw() {
-    if (!this.model) return;
+    // The page may be on its way out, and have no size any more.
+    if (!this.model || this.lanes.clientWidth < this.gutter + 20) return;
     this.drawOverview();
     this.drawUsage();
     this.drawLanes();
@@ -126,6 +127,10 @@ class Picture {
     this.text(pen, String(most), this.gutter - 8, top + 4, colours.muted, "right");
     this.text(pen, "0", this.gutter - 8, top + tall - 3, colours.muted, "right");
     if (!this.narrow) this.text(pen, "busy", 0, top + tall / 2, colours.muted);
+    if (model.lanes.length === 0) {
+      this.places = [];
+      return;
+    }
     const { step, places } = ticks(view.from, view.to, (width - this.gutter) / 110);
     for (const at of places) {
       const x = this.place(at, width);
@@ -187,11 +192,22 @@ class Picture {
         pen.fillRect(right - 1, top, 2, tall);
       }
     }
+    this.drawRunning(pen, lane, top, tall, width);
     this.drawSpans(pen, lane, top, tall, width);
     for (const failure of lane.failures) {
       if (failure.at >= view.from && failure.at <= view.to) this.mark(pen, failure, this.place(failure.at, width), y + row / 2);
     }
     pen.restore();
+  }
+
+  // What a worker has and is not known to have ended, pale.
+  drawRunning(pen, lane, top, tall, width) {
+    if (!lane.running || lane.running.since > this.view.to) return;
+    const [left, right] = [this.place(lane.running.since, width), this.place(this.model.end, width)];
+    pen.fillStyle = this.colours.function(lane.running.function);
+    pen.globalAlpha = 0.38;
+    pen.fillRect(left, top, Math.max(2, right - left), tall);
+    pen.globalAlpha = 1;
   }
 
   // Lines aslant, for a worker that is not ready yet.

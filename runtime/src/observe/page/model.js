@@ -28,21 +28,31 @@ function decode(data) {
   });
   data.failures.forEach((failure, index) => {
     failure.id = index;
+    failure.told = failure.at;
     if (failure.lane !== null && lanes[failure.lane]) lanes[failure.lane].failures.push(failure);
   });
-  for (const lane of lanes) markRetried(lane);
+  for (const lane of lanes) placeFailures(lane);
   const names = shorten(data.functions.map((one) => one.name));
   const functions = data.functions.map((one, i) => ({ ...one, short: names[i] }));
   const end = Math.max(data.now, 1);
   return { ...data, functions, lanes, end };
 }
 
-// Which spans are attempts that failed and were tried again.
-function markRetried({ spans, failures }) {
+const LOOK_BACK = 64;
+
+// Which spans are attempts that failed and were tried again. Failures that are known later than they happened are
+// shown where they happened.
+function placeFailures({ spans, failures }) {
   spans.again = new Uint8Array(spans.n);
-  for (const { at, index, retried } of failures) {
-    const i = firstBehind(spans, at - 1);
-    if (retried && i < spans.n && spans.failed[i] && spans.first[i] === index) spans.again[i] = 1;
+  for (const failure of failures) {
+    const last = Math.min(spans.n - 1, firstBehind(spans, failure.at - 1));
+    for (let i = last; i >= 0 && i > last - LOOK_BACK; i -= 1) {
+      if (!spans.failed[i] || spans.first[i] !== failure.index || spans.end[i] > failure.told) continue;
+      if (failure.retried) spans.again[i] = 1;
+      failure.at = spans.end[i];
+      failure.began ??= spans.begin[i];
+      break;
+    }
   }
 }
 

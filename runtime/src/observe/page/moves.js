@@ -274,6 +274,9 @@ function describe(model, { lane, failure, span, life, at }) {
       line(where),
     ];
   }
+  if (lane.running && at >= lane.running.since) {
+    return [make("b", {}, model.functions[lane.running.function].short), line(`at work for ${time(model.end - lane.running.since)}`), line(`${lane.label}, since ${time(lane.running.since)}`)];
+  }
   if (!life || at === undefined) return [make("b", {}, lane.label), line(`${plural(lane.totals.items, "item", "items")}`)];
   const starting = life.prepared === null || at < life.prepared;
   const lines = [make("b", {}, lane.label), line(`process ${life.pid}: ${starting ? "starting" : "waiting"}`)];

@@ -16,9 +16,9 @@ function showHead(model) {
   const share = utilisation(model);
   const known = totals.expected > 0;
   const tiles = [
-    { name: "Items done", value: whole(totals.items), note: known && totals.expected !== totals.items ? `of ${whole(totals.expected)}` : plural(totals.calls, "call", "calls"), bar: known && !model.finished ? totals.items / totals.expected : NaN },
+    { name: "Items done", value: whole(totals.items), note: known && totals.expected !== totals.items ? `of ${whole(totals.expected)}` : plural(totals.calls, "call", "calls"), bar: totals.items < totals.expected && !model.finished ? totals.items / totals.expected : NaN },
     { name: "Failed", value: whole(totals.failed), note: totals.dropped ? `and ${whole(totals.dropped)} never run` : totals.failed ? percent(totals.failed / (totals.items + totals.failed)) : "none lost", kind: totals.failed ? "bad" : "" },
-    { name: "Tried again", value: whole(totals.retried), note: totals.retried ? `${plural(totals.crashes, "worker", "workers")} replaced` : totals.crashes ? `${plural(totals.crashes, "worker", "workers")} lost` : "never", kind: totals.retried ? "again" : "" },
+    { name: "Tried again", value: whole(totals.retried), note: totals.crashes ? `${plural(totals.crashes, "worker", "workers")} lost` : "never", kind: totals.retried ? "again" : "" },
     { name: "Throughput", value: rate(totals.items / (totals.calling / 1e9)), note: "items, while calls ran" },
     { name: "Utilisation", value: percent(share), bar: share },
     { name: "Time", value: time(totals.calling), note: `from first to last ${time(model.end)}` },

@@ -118,9 +118,6 @@ impl Timeline {
             self.take(pool, event);
         }
         self.revision += 1;
-        while self.spans > SPANS {
-            self.widen();
-        }
     }
 
     /// Makes the cells twice as wide until half of the room for spans is free.
@@ -160,8 +157,17 @@ impl Timeline {
                 self.calls.begin((pool, *call), function, *items, at);
             }
             EventKind::CallEnded { call } => self.calls.end((pool, *call), at),
-            EventKind::ChunkGiven { worker, bytes, .. } => {
-                self.totals((pool, *worker), |sums| sums.bytes_in += *bytes as u64);
+            EventKind::ChunkGiven {
+                call,
+                worker,
+                bytes,
+                ..
+            } => {
+                let function = self.function_of((pool, *call));
+                if let Some(lane) = self.lane((pool, *worker)) {
+                    lane.totals.bytes_in += *bytes as u64;
+                    lane.give(function, at);
+                }
             }
             EventKind::ChunkDone {
                 call,
@@ -169,7 +175,13 @@ impl Timeline {
                 first,
                 count,
                 took,
-            } if !self.detailed && *count > 0 => {
+            } => {
+                if let Some(lane) = self.lane((pool, *worker)) {
+                    lane.take_back();
+                }
+                if self.detailed || *count == 0 {
+                    return;
+                }
                 let took = sys::nanos_of(*took);
                 let function = self.function_of((pool, *call));
                 let span = Span {
@@ -203,9 +215,7 @@ impl Timeline {
                 spans,
             } if self.detailed => {
                 let function = self.function_of((pool, *call));
-                for span in spans {
-                    self.item((pool, *worker), function, span, at);
-                }
+                self.items((pool, *worker), function, spans, at);
             }
             EventKind::ItemFailed { .. } => self.failed(pool, at, &event.kind),
             EventKind::ItemRetried {
@@ -284,6 +294,7 @@ impl Timeline {
                 if let Some(lane) = self.lane((pool, *worker)) {
                     lane.totals.peak_memory = lane.totals.peak_memory.max(*peak_memory);
                     lane.totals.cpu += sys::nanos_of(*cpu);
+                    lane.take_all_back();
                     if let Some(life) = lane.life(*pid) {
                         life.ended = Some(at);
                         life.how.clone_from(how);
@@ -359,34 +370,38 @@ impl Timeline {
         });
     }
 
-    /// An item ran.
-    fn item(&mut self, key: LaneKey, function: usize, item: &ItemSpan, at: u64) {
-        let began = self.since_origin(item.began);
-        let span = Span {
-            failed: u64::from(item.failed),
-            ..Span::item(function, item.index, began, item.total())
-        };
-        self.totals(key, |sums| {
-            sums.decoding += item.decoding;
-            sums.running += item.running;
-            sums.encoding += item.encoding;
-        });
-        self.durations.add(function, span.busy, 1);
-        let lane = self.place(key);
-        self.durations.offer(&span, lane);
-        self.span(key, span, at);
+    /// Items ran in a worker, which is a hot place: there may be millions.
+    fn items(&mut self, key: LaneKey, function: usize, items: &[ItemSpan], at: u64) {
+        let Some(first) = items.first() else { return };
+        self.since_origin(first.began);
+        let origin = self.origin.unwrap_or_default();
+        let place = self.place(key);
+        for item in items {
+            let begin = item.began.saturating_sub(origin);
+            let span = Span {
+                failed: u64::from(item.failed),
+                ..Span::item(function, item.index, begin, item.total())
+            };
+            self.durations.add(function, span.busy, 1);
+            self.durations.offer(&span, place);
+            let Some(lane) = place.and_then(|place| self.lanes.get_mut(place)) else {
+                continue;
+            };
+            lane.totals.decoding += item.decoding;
+            lane.totals.running += item.running;
+            lane.totals.encoding += item.encoding;
+            self.spans += lane.add(span, at, self.cell);
+            if self.spans > SPANS {
+                self.widen();
+            }
+        }
     }
 
-    fn span(&mut self, key: LaneKey, mut span: Span, at: u64) {
-        // A worker's clock is the pool's; what it says is not believed beyond now.
-        span.end = span.end.min(at.max(span.begin));
+    fn span(&mut self, key: LaneKey, span: Span, at: u64) {
         let cell = self.cell;
-        let Some(lane) = self.lane(key) else { return };
-        lane.live(std::process::id(), span.begin);
-        let before = lane.spans.len();
-        lane.spans.add(span, cell);
-        let more = lane.spans.len() - before;
-        self.spans += more;
+        if let Some(lane) = self.lane(key) {
+            self.spans += lane.add(span, at, cell);
+        }
         if self.spans > SPANS {
             self.widen();
         }

@@ -1,17 +1,18 @@
 //! How long items took: a histogram of ten bins a decade, and the longest ones.
 
-use std::collections::BTreeMap;
-
 use serde::Serialize;
 
 use super::LONGEST;
 use super::spans::Span;
 
+/// The largest number of nanoseconds is in bin 192.
+const BINS: usize = 193;
+
 /// How many items of which function took how long.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Durations {
-    /// By bin, then by function.
-    bins: BTreeMap<(u8, usize), u64>,
+    /// By function, then by bin.
+    bins: Vec<[u64; BINS]>,
     /// The longest first.
     pub(super) longest: Vec<Long>,
 }
@@ -29,7 +30,10 @@ pub(super) struct Long {
 impl Durations {
     /// `count` items of `function` took `length` nanoseconds each.
     pub(super) fn add(&mut self, function: usize, length: u64, count: u64) {
-        *self.bins.entry((bin(length), function)).or_default() += count;
+        if self.bins.len() <= function {
+            self.bins.resize(function + 1, [0; BINS]);
+        }
+        self.bins[function][bin(length)] += count;
     }
 
     /// This item may be among the longest.
@@ -56,15 +60,20 @@ impl Durations {
     }
 
     /// Bin, function and count.
-    pub(super) fn bins(&self) -> Vec<(u8, usize, u64)> {
-        let bins = self.bins.iter();
-        bins.map(|(&(bin, function), &count)| (bin, function, count))
-            .collect()
+    pub(super) fn bins(&self) -> Vec<(usize, usize, u64)> {
+        let mut list = Vec::new();
+        for bin in 0..BINS {
+            for (function, counts) in self.bins.iter().enumerate() {
+                if counts[bin] > 0 {
+                    list.push((bin, function, counts[bin]));
+                }
+            }
+        }
+        list
     }
 }
 
 /// Bin `n` goes from `10^(n/10)` to `10^((n+1)/10)` nanoseconds; the first one takes what is shorter.
-fn bin(length: u64) -> u8 {
-    // At most 192, for the largest number.
-    (10.0 * (length.max(1) as f64).log10() + 1e-9) as u8
+fn bin(length: u64) -> usize {
+    (10.0 * (length.max(1) as f64).log10() + 1e-9) as usize
 }

@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 
-use super::spans::Spans;
+use super::spans::{Span, Spans};
 
 /// Whose lane it is: the pool's number and the worker's.
 pub(super) type LaneKey = (usize, Option<usize>);
@@ -14,6 +14,24 @@ pub(super) struct Lane {
     pub(super) spans: Spans,
     pub(super) lives: Vec<Life>,
     pub(super) totals: Totals,
+    /// What it was given and is not done with.
+    given: Option<Given>,
+}
+
+/// Chunks that a worker has.
+#[derive(Debug, Clone)]
+struct Given {
+    function: usize,
+    since: u64,
+    chunks: u64,
+}
+
+/// A worker is at work, for all that is known.
+#[derive(Debug, Clone, Serialize)]
+pub(super) struct Running {
+    function: usize,
+    /// Since the last item ended, or since it was given work.
+    since: u64,
 }
 
 /// One process, in nanoseconds since the origin.
@@ -55,7 +73,42 @@ impl Lane {
             spans: Spans::default(),
             lives: Vec::new(),
             totals: Totals::default(),
+            given: None,
         }
+    }
+
+    /// It was given a chunk.
+    pub(super) fn give(&mut self, function: usize, at: u64) {
+        let given = self.given.get_or_insert(Given {
+            function,
+            since: at,
+            chunks: 0,
+        });
+        given.function = function;
+        given.chunks += 1;
+    }
+
+    /// It is done with a chunk.
+    pub(super) fn take_back(&mut self) {
+        if let Some(given) = &mut self.given {
+            given.chunks -= 1;
+            self.given = self.given.take().filter(|given| given.chunks > 0);
+        }
+    }
+
+    /// It is done with everything, since its process is gone.
+    pub(super) fn take_all_back(&mut self) {
+        self.given = None;
+    }
+
+    /// What it does now.
+    pub(super) fn running(&self) -> Option<Running> {
+        let given = self.given.as_ref()?;
+        let last = self.spans.iter().next_back().map_or(0, |span| span.end);
+        Some(Running {
+            function: given.function,
+            since: given.since.max(last),
+        })
     }
 
     /// What people call it; pools have numbers as soon as there are several.
@@ -76,15 +129,20 @@ impl Lane {
         lives.find(|life| life.pid == pid && life.ended.is_none())
     }
 
-    /// Some life that has not ended stands for all that happens: an inline pool has no process of its own, and
-    /// something that was observed from its middle began before.
-    pub(super) fn live(&mut self, pid: u32, at: u64) {
+    /// Something ran in it, which was known at the time `at`. Gives how many spans it has more.
+    pub(super) fn add(&mut self, mut span: Span, at: u64, cell: u64) -> usize {
         if self.lives.is_empty() {
+            // An inline pool has no process of its own, and who observes from the middle knows of none.
             self.lives.push(Life {
-                prepared: Some(at),
-                ..Life::new(pid, at)
+                prepared: Some(span.begin),
+                ..Life::new(std::process::id(), span.begin)
             });
         }
+        // A worker's clock is the pool's; what it says is not believed beyond now.
+        span.end = span.end.min(at.max(span.begin));
+        let before = self.spans.len();
+        self.spans.add(span, cell);
+        self.spans.len() - before
     }
 
     /// The sums at the time `now`.

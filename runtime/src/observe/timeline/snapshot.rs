@@ -10,7 +10,7 @@ use super::calls::Call;
 use super::collect::Timeline;
 use super::durations::Long;
 use super::failures::Failure;
-use super::lane::{Life, Totals};
+use super::lane::{Lane, Life, Running, Totals};
 use super::spans::Spans;
 
 /// What a page shows. All times are nanoseconds since the first event.
@@ -37,7 +37,7 @@ pub(in crate::observe) struct Snapshot {
     failures: Vec<Failure>,
     failures_left_out: u64,
     /// Bin, function, count: bin `n` begins at `10^(n/10)` nanoseconds.
-    durations: Vec<(u8, usize, u64)>,
+    durations: Vec<(usize, usize, u64)>,
     longest: Vec<Long>,
 }
 
@@ -67,6 +67,7 @@ struct LaneColumns {
     number: Option<usize>,
     totals: Totals,
     lives: Vec<Life>,
+    running: Option<Running>,
     spans: Columns,
 }
 
@@ -93,11 +94,12 @@ impl Timeline {
             _ => self.latest,
         };
         let (lanes, cell) = self.narrowed(spans);
-        let columns = |(lane, spans): (&super::lane::Lane, &Spans)| LaneColumns {
+        let columns = |(lane, spans): (&Lane, &Spans)| LaneColumns {
             label: lane.label(self.pools),
             number: lane.key.1,
             totals: lane.totals(now),
             lives: lane.lives.clone(),
+            running: lane.running().filter(|_| !self.finished),
             spans: Columns::of(spans),
         };
         Snapshot {
