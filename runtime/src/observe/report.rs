@@ -5,7 +5,7 @@ use std::fs;
 use std::io::Write;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::{Duration, Instant};
 
 use crate::error::{Error, Result};
@@ -49,10 +49,14 @@ const SHARE: u32 = 20;
 /// Dropping it writes the page a last time.
 pub struct Report {
     shared: Arc<Shared>,
-    pool: usize,
+    /// Its number; none until something is told of it.
+    pool: Option<usize>,
     finished: bool,
     item_times: bool,
 }
+
+/// The reports that are being written.
+static OPEN: Mutex<Vec<Weak<Shared>>> = Mutex::new(Vec::new());
 
 struct Shared {
     path: PathBuf,
@@ -80,10 +84,8 @@ impl Report {
         let path = std::path::absolute(path.as_ref()).map_err(|error| {
             Error::os(format!("cannot find {}", path.as_ref().display()), error)
         })?;
-        let mut timeline = Timeline::new(true);
-        let pool = timeline.add_pool();
         let state = State {
-            timeline,
+            timeline: Timeline::new(true),
             open: 1,
             written: u64::MAX,
             last: Instant::now(),
@@ -96,10 +98,40 @@ impl Report {
         shared.write(&mut shared.state())?;
         Ok(Self {
             shared,
-            pool,
+            pool: None,
             finished: false,
             item_times: true,
         })
+    }
+
+    /// The report that is being written to this path, or a new one: pools that name one file share it.
+    pub(crate) fn open(path: &Path) -> Result<Self> {
+        let mut open = OPEN.lock().unwrap_or_else(PoisonError::into_inner);
+        open.retain(|one| one.strong_count() > 0);
+        let wanted = std::path::absolute(path).ok();
+        let known = open.iter().filter_map(Weak::upgrade);
+        for shared in known {
+            if Some(&shared.path) == wanted.as_ref() {
+                return Ok(Self::of(&shared, true));
+            }
+        }
+        let report = Self::create(path)?;
+        open.push(Arc::downgrade(&report.shared));
+        Ok(report)
+    }
+
+    /// Another pool in the same report.
+    fn of(shared: &Arc<Shared>, item_times: bool) -> Self {
+        let mut state = shared.state();
+        state.open += 1;
+        state.timeline.finish(false);
+        drop(state);
+        Self {
+            shared: Arc::clone(shared),
+            pool: None,
+            finished: false,
+            item_times,
+        }
     }
 
     /// Whether single items are shown, which costs workers some tens of nanoseconds an item; else chunks of them are.
@@ -126,13 +158,15 @@ impl Report {
         self.shared.write(&mut self.shared.state())
     }
 
-    /// It is told of another pool, of a clone of the builder that had the first one.
-    fn begin_again(&mut self) {
+    /// Something is told: by its pool, or after that one's end by another one, of a clone of the builder.
+    fn begin(&mut self) -> (MutexGuard<'_, State>, usize) {
+        let mut state = self.shared.state();
         if std::mem::take(&mut self.finished) {
-            let mut state = self.shared.state();
             state.open += 1;
             state.timeline.finish(false);
         }
+        let pool = self.pool.get_or_insert_with(|| state.timeline.add_pool());
+        (state, *pool)
     }
 
     fn end(&mut self) {
@@ -198,16 +232,7 @@ fn replace(path: &Path, bytes: &[u8]) -> std::io::Result<()> {
 
 impl Clone for Report {
     fn clone(&self) -> Self {
-        let mut state = self.shared.state();
-        state.open += 1;
-        let pool = state.timeline.add_pool();
-        drop(state);
-        Self {
-            shared: Arc::clone(&self.shared),
-            pool,
-            finished: false,
-            item_times: self.item_times,
-        }
+        Self::of(&self.shared, self.item_times)
     }
 }
 
@@ -220,10 +245,10 @@ impl Observer for Report {
     }
 
     fn observe(&mut self, events: &[Event]) {
-        self.begin_again();
-        let mut state = self.shared.state();
-        state.timeline.feed(self.pool, events);
-        if state.is_due() && self.shared.write(&mut state).is_err() {
+        let shared = Arc::clone(&self.shared);
+        let (mut state, pool) = self.begin();
+        state.timeline.feed(pool, events);
+        if state.is_due() && shared.write(&mut state).is_err() {
             // A disk that is full now may have room later; asking it all the time helps nobody.
             state.last = Instant::now();
             state.cost = RUNNING / SHARE;

@@ -1,6 +1,7 @@
 //! Settings of a pool.
 
 mod hooks;
+mod seen;
 mod worker;
 
 use std::path::PathBuf;

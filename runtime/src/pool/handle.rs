@@ -70,7 +70,8 @@ impl Pool {
         let hooks = Hooks::new(&setup, table)?;
         // They have what it names.
         setup.init = None;
-        let observers = std::mem::take(&mut setup.observers);
+        let mut observers = std::mem::take(&mut setup.observers);
+        observers.extend(setup.seen.observers()?);
         let notify = Arc::new(Notify::new().map_err(os)?);
         let mut state = State::new(
             table,
@@ -117,6 +118,14 @@ impl Pool {
     #[must_use]
     pub fn is_inline(&self) -> bool {
         self.shared.is_inline()
+    }
+
+    /// The address of the live page that shows the pool, with the token without which it shows nothing; none if there
+    /// is no such page.
+    #[cfg(feature = "dashboard")]
+    #[must_use]
+    pub fn dashboard_address(&self) -> Option<&str> {
+        self.shared.setup.seen.address.as_deref()
     }
 
     /// Settings for one call of `function`.

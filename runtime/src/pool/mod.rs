@@ -53,6 +53,7 @@ mod results;
 mod room;
 mod rules;
 mod schedule;
+mod seen;
 mod select;
 mod selectable;
 mod setup;

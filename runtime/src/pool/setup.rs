@@ -10,6 +10,7 @@ use super::events::Observing;
 use super::hooks::{ExitHook, InitHook};
 use super::output::Output;
 use super::rules::Rules;
+use super::seen::Seen;
 use crate::error::{Error, Result};
 use crate::worker::Orders;
 
@@ -22,6 +23,8 @@ pub(super) struct Setup {
     pub(super) crash_budget: Option<u32>,
     /// Who is told what happens.
     pub(super) observers: Vec<Observing>,
+    /// What people look at.
+    pub(super) seen: Seen,
     /// The times of items are kept for the statistics.
     pub(super) insights: bool,
     /// Lines of standard error that are kept for an error.
@@ -84,6 +87,7 @@ impl Default for Setup {
             rules: Rules::default(),
             crash_budget: None,
             observers: Vec::new(),
+            seen: Seen::default(),
             insights: false,
             stderr_lines: 20,
             crash_dir: None,

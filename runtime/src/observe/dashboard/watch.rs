@@ -41,7 +41,8 @@ pub struct Dashboard {
     shared: Arc<Shared>,
     /// Ends with the last one.
     server: Arc<Server>,
-    pool: usize,
+    /// Its number; none until something is told of it.
+    pool: Option<usize>,
     item_times: bool,
     finished: bool,
 }
@@ -80,10 +81,8 @@ impl Dashboard {
         let failed = |error| Error::os(format!("cannot show a live page at {address}"), error);
         let listener = TcpListener::bind(address).map_err(failed)?;
         let token = sys::random_hex().map_err(failed)?;
-        let mut timeline = Timeline::new(true);
-        let pool = timeline.add_pool();
         let state = State {
-            timeline,
+            timeline: Timeline::new(true),
             open: 1,
             cached: None,
         };
@@ -95,7 +94,7 @@ impl Dashboard {
         Ok(Self {
             shared,
             server: Arc::new(server),
-            pool,
+            pool: None,
             item_times: true,
             finished: false,
         })
@@ -116,13 +115,15 @@ impl Dashboard {
         format!("http://{}/{}/", self.server.address, self.shared.token)
     }
 
-    /// It is told of another pool, of a clone of the builder that had the first one.
-    fn begin_again(&mut self) {
+    /// Something is told: by its pool, or after that one's end by another one, of a clone of the builder.
+    fn begin(&mut self) -> (MutexGuard<'_, State>, usize) {
+        let mut state = self.shared.state();
         if std::mem::take(&mut self.finished) {
-            let mut state = self.shared.state();
             state.open += 1;
             state.timeline.finish(false);
         }
+        let pool = self.pool.get_or_insert_with(|| state.timeline.add_pool());
+        (state, *pool)
     }
 
     fn end(&mut self) {
@@ -193,12 +194,12 @@ impl Clone for Dashboard {
     fn clone(&self) -> Self {
         let mut state = self.shared.state();
         state.open += 1;
-        let pool = state.timeline.add_pool();
+        state.timeline.finish(false);
         drop(state);
         Self {
             shared: Arc::clone(&self.shared),
             server: Arc::clone(&self.server),
-            pool,
+            pool: None,
             item_times: self.item_times,
             finished: false,
         }
@@ -214,8 +215,8 @@ impl Observer for Dashboard {
     }
 
     fn observe(&mut self, events: &[Event]) {
-        self.begin_again();
-        self.shared.state().timeline.feed(self.pool, events);
+        let (mut state, pool) = self.begin();
+        state.timeline.feed(pool, events);
     }
 
     fn finish(&mut self) {

@@ -119,7 +119,7 @@ impl Lane {
         };
         match pools {
             0 | 1 => name,
-            _ => format!("{name} of {}", self.key.0),
+            _ => format!("{name} of pool {}", self.key.0),
         }
     }
 

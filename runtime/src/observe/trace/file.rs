@@ -2,9 +2,9 @@
 
 use std::fmt;
 use std::fs::File;
-use std::io::Write;
+use std::io::{Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 
 use crate::error::{Error, Result};
 use crate::event::{Event, Interest, Observer};
@@ -40,12 +40,20 @@ const AT_ONCE: usize = 256 << 10;
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 ///
-/// Dropping the last one ends the file.
+/// The file has its end when all pools that it tells of are over.
 pub struct Trace {
     shared: Arc<Shared>,
-    tracks: Tracks,
+    /// None until something is told.
+    tracks: Option<Tracks>,
     item_times: bool,
+    finished: bool,
 }
+
+/// What the file ends with.
+const END: &[u8] = b"\n]\n";
+
+/// The traces that are being written.
+static OPEN: Mutex<Vec<Weak<Shared>>> = Mutex::new(Vec::new());
 
 struct Shared {
     path: PathBuf,
@@ -60,6 +68,10 @@ struct State {
     /// The time of the first event.
     origin: Option<u64>,
     pools: usize,
+    /// How many of the trace and its clones are told of events.
+    open: usize,
+    /// The file has its end.
+    ended: bool,
     fault: Option<Error>,
 }
 
@@ -69,7 +81,10 @@ impl Trace {
     /// # Errors
     /// Fails when the file cannot be made.
     pub fn create(path: impl AsRef<Path>) -> Result<Self> {
-        let path = path.as_ref().to_owned();
+        // Pools that name one file find it by this.
+        let path = std::path::absolute(path.as_ref()).map_err(|error| {
+            Error::os(format!("cannot find {}", path.as_ref().display()), error)
+        })?;
         let failed = |error| Error::os(format!("cannot create {}", path.display()), error);
         let file = File::create(&path).map_err(failed)?;
         let state = State {
@@ -77,7 +92,9 @@ impl Trace {
             bytes: b"[".to_vec(),
             begun: false,
             origin: None,
-            pools: 1,
+            pools: 0,
+            open: 1,
+            ended: false,
             fault: None,
         };
         let shared = Shared {
@@ -86,9 +103,37 @@ impl Trace {
         };
         Ok(Self {
             shared: Arc::new(shared),
-            tracks: Tracks::new(1, true),
+            tracks: None,
             item_times: true,
+            finished: false,
         })
+    }
+
+    /// The trace that is being written to this path, or a new one: pools that name one file share it.
+    pub(crate) fn open(path: &Path) -> Result<Self> {
+        let mut open = OPEN.lock().unwrap_or_else(PoisonError::into_inner);
+        open.retain(|one| one.strong_count() > 0);
+        let wanted = std::path::absolute(path).ok();
+        let known = open.iter().filter_map(Weak::upgrade);
+        for shared in known {
+            if Some(&shared.path) == wanted.as_ref() {
+                return Ok(Self::of(&shared, true));
+            }
+        }
+        let trace = Self::create(path)?;
+        open.push(Arc::downgrade(&trace.shared));
+        Ok(trace)
+    }
+
+    /// Another pool in the same trace.
+    fn of(shared: &Arc<Shared>, item_times: bool) -> Self {
+        shared.state().open += 1;
+        Self {
+            shared: Arc::clone(shared),
+            tracks: None,
+            item_times,
+            finished: false,
+        }
     }
 
     /// Whether single items are traced, which costs workers some tens of nanoseconds an item; else chunks of them
@@ -96,7 +141,6 @@ impl Trace {
     #[must_use]
     pub fn item_times(mut self, item_times: bool) -> Self {
         self.item_times = item_times;
-        self.tracks = Tracks::new(self.tracks.pool(), item_times);
         self
     }
 
@@ -113,7 +157,41 @@ impl Trace {
     }
 }
 
+impl Trace {
+    fn end(&mut self) {
+        if std::mem::replace(&mut self.finished, true) {
+            return;
+        }
+        let state = &mut *self.shared.state();
+        state.open -= 1;
+        // A copy of the process, by `fork`, has the file too, and knows nothing new.
+        if is_copy() {
+            return;
+        }
+        if let Some(tracks) = &mut self.tracks {
+            self.shared.reopen(state);
+            tracks.end(&mut |record| self.shared.line(state, record));
+        }
+        if state.open == 0 && !state.ended {
+            state.bytes.extend_from_slice(END);
+            state.ended = true;
+        }
+        self.shared.flush(state);
+    }
+}
+
 impl Shared {
+    /// What comes now is written over the end of the file, which it is longer than.
+    fn reopen(&self, state: &mut State) {
+        if !std::mem::take(&mut state.ended) || state.fault.is_some() {
+            return;
+        }
+        if let Err(error) = state.file.seek(SeekFrom::End(-(END.len() as i64))) {
+            let what = format!("cannot go on with {}", self.path.display());
+            state.fault = Some(Error::os(what, error));
+        }
+    }
+
     fn state(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -145,15 +223,7 @@ impl Shared {
 
 impl Clone for Trace {
     fn clone(&self) -> Self {
-        let mut state = self.shared.state();
-        state.pools += 1;
-        let tracks = Tracks::new(state.pools, self.item_times);
-        drop(state);
-        Self {
-            shared: Arc::clone(&self.shared),
-            tracks,
-            item_times: self.item_times,
-        }
+        Self::of(&self.shared, self.item_times)
     }
 }
 
@@ -171,31 +241,31 @@ impl Observer for Trace {
         if state.fault.is_some() {
             return;
         }
+        if std::mem::take(&mut self.finished) {
+            // By another pool, of a clone of the builder that had the first one.
+            state.open += 1;
+        }
+        self.shared.reopen(state);
         let origin = *state.origin.get_or_insert(first.at);
+        let tracks = self.tracks.get_or_insert_with(|| {
+            state.pools += 1;
+            Tracks::new(state.pools, self.item_times)
+        });
         for event in events {
             let write = &mut |record: &Record<'_>| self.shared.line(state, record);
-            self.tracks.write(event, origin, write);
+            tracks.write(event, origin, write);
         }
         self.shared.flush(state);
+    }
+
+    fn finish(&mut self) {
+        self.end();
     }
 }
 
 impl Drop for Trace {
     fn drop(&mut self) {
-        let shared = Arc::clone(&self.shared);
-        let state = &mut *shared.state();
-        self.tracks.end(&mut |record| shared.line(state, record));
-    }
-}
-
-impl Drop for Shared {
-    fn drop(&mut self) {
-        if is_copy() {
-            return;
-        }
-        let mut state = self.state();
-        state.bytes.extend_from_slice(b"\n]\n");
-        self.flush(&mut state);
+        self.end();
     }
 }
 

@@ -55,11 +55,6 @@ impl Tracks {
         }
     }
 
-    /// The number of the pool.
-    pub(super) fn pool(&self) -> usize {
-        self.pool
-    }
-
     /// Writes what becomes of an event, with times since `origin`.
     pub(super) fn write(&mut self, event: &Event, origin: u64, write: &mut dyn FnMut(&Record<'_>)) {
         let since = |at: u64| micros(at.saturating_sub(origin));
