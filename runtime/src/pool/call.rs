@@ -129,7 +129,6 @@ where
                     _ => None,
                 },
                 context: context.clone(),
-                landing: landing::<F::Output>,
                 // What is written to a journal is the bytes.
                 landing: match durable {
                     Some(_) => landing::<Vec<u8>>,
