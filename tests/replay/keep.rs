@@ -20,9 +20,9 @@ fn input_of(error: &TaskError) -> SavedInput {
     let input = SavedInput::open(error.saved_input().unwrap_or_else(|| panic!("{error}"))).unwrap();
     input.check().unwrap();
     assert_eq!(input.function(), error.function());
-    assert_eq!(input.index(), error.index() as u64);
+    assert_eq!(input.index(), error.index());
     assert_eq!(input.attempt(), error.attempt());
-    assert_eq!(input.worker(), error.pid());
+    assert_eq!(input.pid(), error.pid());
     let text = error.to_string();
     let path = input.path().display();
     let expected = format!(

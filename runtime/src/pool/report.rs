@@ -34,7 +34,7 @@ pub struct Report<R> {
     /// How often the item was tried: 1, or more if it was tried again.
     pub attempts: u32,
     /// The process id of the worker that ran the last attempt; none if no worker did.
-    pub worker: Option<u32>,
+    pub pid: Option<u32>,
     /// What the last attempt wrote to standard output, if the pool captures that: see
     /// [`Output::Captured`](crate::Output::Captured).
     pub stdout: Vec<u8>,
@@ -50,7 +50,7 @@ impl<R> Report<R> {
             index,
             result,
             attempts: origin.attempt,
-            worker: origin.pid,
+            pid: origin.pid,
             stdout: Vec::new(),
             stderr: Vec::new(),
             is_output_cut: false,

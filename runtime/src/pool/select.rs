@@ -119,9 +119,10 @@ pub fn wait_all<R: Output>(tasks: impl IntoIterator<Item = Task<R>>) -> Vec<Resu
 /// # Errors
 /// When some task is not done in time: all tasks are given back, and the wait can be repeated.
 pub fn wait_all_timeout<R: Output>(
-    tasks: Vec<Task<R>>,
+    tasks: impl IntoIterator<Item = Task<R>>,
     timeout: Duration,
 ) -> Result<Vec<Result<R>>, Vec<Task<R>>> {
+    let tasks: Vec<_> = tasks.into_iter().collect();
     let deadline = Instant::now().checked_add(timeout);
     if tasks.iter().all(|task| task.wait_until_done(deadline)) {
         Ok(wait_all(tasks))

@@ -61,8 +61,8 @@ impl SavedInput {
 
     /// The position of the item in the input of its call, from 0.
     #[must_use]
-    pub fn index(&self) -> u64 {
-        self.header.index
+    pub fn index(&self) -> usize {
+        self.header.index as usize
     }
 
     /// Which attempt failed: 1, or more if the item was tried again.
@@ -73,7 +73,7 @@ impl SavedInput {
 
     /// The process id of the worker that ran the item; none in a pool that runs everything in its own process.
     #[must_use]
-    pub fn worker(&self) -> Option<u32> {
+    pub fn pid(&self) -> Option<u32> {
         self.header.worker
     }
 

@@ -68,7 +68,7 @@ fn what_was_written_is_read_back() {
     assert_eq!(input.function(), "replay::both");
     assert_eq!(input.signature(), header().signature);
     assert_eq!((input.index(), input.attempt()), (7, 2));
-    assert_eq!(input.worker(), Some(4711));
+    assert_eq!(input.pid(), Some(4711));
     assert_eq!(input.time(), UNIX_EPOCH + Duration::new(1, 5));
     assert_eq!(input.error(), "it failed");
     assert_eq!(input.error_details(), "it failed\nbadly");

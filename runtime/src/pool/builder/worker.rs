@@ -109,14 +109,14 @@ impl PoolBuilder {
     /// assert_eq!(pool.map(threads, [()])?, [Some("1".to_owned())]);
     /// # Ok::<(), parproc::Error>(())
     /// ```
-    pub fn env(mut self, name: impl Into<OsString>, value: impl Into<OsString>) -> Self {
-        self.setup.environment.set(name.into(), value.into());
+    pub fn env(mut self, key: impl Into<OsString>, value: impl Into<OsString>) -> Self {
+        self.setup.environment.set(key.into(), value.into());
         self
     }
 
     /// Removes an environment variable of workers.
-    pub fn env_remove(mut self, name: impl Into<OsString>) -> Self {
-        self.setup.environment.remove(name.into());
+    pub fn env_remove(mut self, key: impl Into<OsString>) -> Self {
+        self.setup.environment.remove(key.into());
         self
     }
 
@@ -130,8 +130,8 @@ impl PoolBuilder {
     ///
     /// A relative path starts from the program's own working directory. If there is no such folder no worker
     /// starts.
-    pub fn current_dir(mut self, path: impl Into<PathBuf>) -> Self {
-        self.setup.directory = Some(path.into());
+    pub fn current_dir(mut self, directory: impl Into<PathBuf>) -> Self {
+        self.setup.directory = Some(directory.into());
         self
     }
 }
