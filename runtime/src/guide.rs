@@ -4,6 +4,7 @@
 //! | --- | --- |
 //! | [`python`] | what Python's `multiprocessing`, `concurrent.futures`, joblib, mpire and Ray call what, call by call |
 //! | [`failure`] | what happens when a task panics, crashes, hangs or grows, and what can be set for it |
+//! | [`observing`] | how to see what a pool does, while it does it and afterwards |
 //! | [`sharing`] | how processes share data, which way is for what, and what each costs |
 //! | [`speed`] | how to measure, and what makes a call fast or slow |
 //! | [`scale`] | how cost grows with workers, items, bytes and callers |
@@ -12,6 +13,9 @@
 
 #[doc = include_str!("guide/failure.md")]
 pub mod failure {}
+
+#[doc = include_str!("guide/observing.md")]
+pub mod observing {}
 
 #[doc = include_str!("guide/python.md")]
 pub mod python {

@@ -43,7 +43,7 @@
 //! ```
 //!
 //! Pages to read on: [`guide::python`] for people from Python's multiprocessing, joblib or Ray,
-//! [`guide::failure`], [`guide::sharing`], [`guide::speed`] and [`guide::scale`].
+//! [`guide::failure`], [`guide::sharing`], [`guide::observing`], [`guide::speed`] and [`guide::scale`].
 //!
 //! # When not to use it
 //!
@@ -150,6 +150,12 @@
 //! | the first of several channels, tasks and processes | [`channel::Select`] |
 //! | channels of the crate ipc-channel in arguments | [`ipc`] |
 //! | to know what this process shares | [`shared::stats`] |
+//! | **long runs, and what one sees of them** | |
+//! | to go on where a run that was ended had come to | [`Job::journal`] |
+//! | the same random numbers in each run | [`task::seed`], [`Job::seed`] |
+//! | a page, a trace or a live page of what workers do | [`PoolBuilder::report`], [`PoolBuilder::trace`], `PoolBuilder::dashboard` |
+//! | to be told of everything that happens | [`observe`] |
+//! | what tasks log | the features `tracing` and `log` |
 //! | **workers** | |
 //! | a pool of your own | [`Pool::builder`] |
 //! | to load something once in each worker, and clean up | [`PoolBuilder::init`], [`PoolBuilder::exit`], [`worker`] |
@@ -160,6 +166,17 @@
 //! | other limits, priority, CPU, user, environment or folder | [`PoolBuilder::rlimit`], [`nice`](PoolBuilder::nice), [`pin_cpus`](PoolBuilder::pin_cpus), [`uid`](PoolBuilder::uid), [`env`](PoolBuilder::env), [`current_dir`](PoolBuilder::current_dir) |
 //!
 //! The variables of the environment that pools go by stand at [`PoolBuilder`].
+//!
+//! # Features of the crate
+//!
+//! | feature | what it adds |
+//! | --- | --- |
+//! | `tracing` | spans and events of tasks arrive in the subscriber of the program that calls them |
+//! | `log` | records of tasks arrive in its logger |
+//! | `metrics` | `observe::Metrics`, for the crate of that name |
+//! | `dashboard` | `PoolBuilder::dashboard`, `PARPROC_DASHBOARD`: a live page |
+//!
+//! None is on unless asked for.
 //!
 //! # How it works
 //!
