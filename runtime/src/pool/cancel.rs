@@ -19,7 +19,8 @@ const GRACE_NANOS: u64 = 5_000_000;
 ///
 /// Items that wait are dropped at once; workers that run items are killed. Items that were not done
 /// give an error for which [`TaskError::is_cancelled`](crate::TaskError::is_cancelled) is true. A
-/// call that begins with a cancelled token is over at once. Clones are the same token.
+/// call that begins with a cancelled token is over at once. Clones are the same token; dropping them all
+/// cancels nothing.
 ///
 /// ```
 /// use parproc::{CancelToken, Pool, parallel};
