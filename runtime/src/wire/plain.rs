@@ -71,6 +71,47 @@ pub(super) fn view<T: ?Sized, U>(value: &T) -> Option<&U> {
     })
 }
 
+/// What elements of one type are, once one of them was found to be a plain number or a reference to one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Elements {
+    element: TypeId,
+    width: usize,
+    referred: bool,
+}
+
+impl Elements {
+    /// None if `T` is no plain number and no reference to one.
+    pub(super) fn new<T: ?Sized>() -> Option<Self> {
+        let element = typeid::of::<T>();
+        for_each_plain!(P => {
+            let referred = element == TypeId::of::<&P>();
+            if referred || element == TypeId::of::<P>() {
+                return Some(Self {
+                    element,
+                    width: size_of::<P>(),
+                    referred,
+                });
+            }
+        });
+        None
+    }
+
+    /// The bytes of the number, if it is of the type of these elements.
+    #[inline]
+    pub(super) fn bytes<'a, T: ?Sized>(&self, element: &'a T) -> Option<&'a [u8]> {
+        if typeid::of::<T>() != self.element {
+            return None;
+        }
+        let mut start = std::ptr::from_ref(element).cast::<u8>();
+        if self.referred {
+            // SAFETY: `T` is a reference to a number, and that is at the address that it holds.
+            start = unsafe { *start.cast::<*const u8>() };
+        }
+        // SAFETY: it is the address of a plain number with so many bytes, none of them padding.
+        Some(unsafe { std::slice::from_raw_parts(start, self.width) })
+    }
+}
+
 /// Takes a vector of plain numbers, or text, as it is; gives back anything else.
 pub(super) fn into_words<T>(value: T) -> Result<Words, T> {
     let mut value = value;

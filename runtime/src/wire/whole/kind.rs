@@ -45,13 +45,12 @@ pub(super) fn block<I>(sequence: &I) -> Option<(Kind, &[u8])> {
     None
 }
 
-/// The bytes of `element`, if it is a plain number or a reference to one.
-#[inline]
-pub(super) fn number<T: ?Sized>(element: &T) -> Option<(Kind, &[u8])> {
+/// The kind of elements of this type, if they are plain numbers or references to such.
+pub(super) fn kind_of<T: ?Sized>() -> Option<Kind> {
+    let element = typeid::of::<T>();
     for_each_kind!(P, kind => {
-        let number = view::<T, P>(element);
-        if let Some(number) = number.or_else(|| view::<T, &P>(element).copied()) {
-            return Some((kind, bytemuck::bytes_of(number)));
+        if element == TypeId::of::<P>() || element == TypeId::of::<&P>() {
+            return Some(kind);
         }
     });
     None

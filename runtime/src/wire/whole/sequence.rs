@@ -2,8 +2,9 @@
 
 use serde::ser::{Error, Serialize, SerializeSeq, Serializer};
 
-use super::kind::{Kind, number};
+use super::kind::{Kind, kind_of};
 use super::ser::{Block, Whole};
+use crate::wire::plain::Elements;
 
 /// Shorter sequences are handed on as they come.
 const SHORTEST: usize = 64;
@@ -30,6 +31,7 @@ pub(super) enum Sequence<S: Serializer> {
 pub(super) struct Runs<S> {
     format: S,
     kind: Kind,
+    numbers: Elements,
     /// Numbers that the format was not given yet.
     block: Vec<u8>,
     /// How many elements are to come.
@@ -45,13 +47,13 @@ impl<S: Serializer> Sequence<S> {
         }
     }
 
-    /// Begins a long sequence, whose first element is a number of `kind`, or none.
+    /// Begins a long sequence, whose first element is a `T`.
     #[cold]
-    fn begin(&mut self, kind: Option<Kind>) -> Result<(), S::Error> {
+    fn begin<T: ?Sized>(&mut self) -> Result<(), S::Error> {
         match std::mem::replace(self, Self::Broken) {
             Self::Long(format, len) => {
-                *self = match kind {
-                    Some(kind) => Self::Runs(Runs::new(format, kind, len)?),
+                *self = match kind_of::<T>().zip(Elements::new::<T>()) {
+                    Some((kind, numbers)) => Self::Runs(Runs::new(format, kind, numbers, len)?),
                     None => Self::Elements(elements::<S>(format, Some(len))?),
                 };
             }
@@ -62,44 +64,39 @@ impl<S: Serializer> Sequence<S> {
 
     #[inline]
     pub(super) fn put<T: Serialize + ?Sized>(&mut self, element: &T) -> Result<(), S::Error> {
-        let number = number(element);
-        if let Self::Long(..) = self {
-            self.begin(number.map(|(kind, _)| kind))?;
+        if let Self::Runs(runs) = self
+            && let Some(bytes) = runs.numbers.bytes(element)
+        {
+            return runs.put(bytes);
         }
-        match self {
-            Self::Runs(runs) => match number {
-                Some((kind, bytes)) if kind == runs.kind => runs.put(bytes),
-                _ => {
-                    let left = runs.left;
-                    let Self::Runs(runs) = std::mem::replace(self, Self::Broken) else {
-                        return Err(went_wrong());
-                    };
-                    *self = Self::Elements(runs.leave()?);
-                    self.put_another(element, left)
-                }
-            },
-            Self::Elements(format) => format.serialize_element(&Whole(element)),
-            Self::Long(..) | Self::Broken => Err(went_wrong()),
+        if let Self::Elements(format) = self {
+            return format.serialize_element(&Whole(element));
         }
+        self.put_first(element)
     }
 
-    /// The first element behind numbers that is none of them.
+    /// Puts the first element, or the first one behind numbers that is none of them.
     #[cold]
-    fn put_another<T: Serialize + ?Sized>(
-        &mut self,
-        element: &T,
-        left: usize,
-    ) -> Result<(), S::Error> {
-        if left == 0 {
-            return Err(other_length());
+    fn put_first<T: Serialize + ?Sized>(&mut self, element: &T) -> Result<(), S::Error> {
+        if let Self::Long(..) = self {
+            self.begin::<T>()?;
+            return self.put(element);
         }
-        self.put(element)
+        match std::mem::replace(self, Self::Broken) {
+            Self::Runs(runs) if runs.left > 0 => {
+                *self = Self::Elements(runs.leave()?);
+                self.put(element)
+            }
+            Self::Runs(_) => Err(other_length()),
+            _ => Err(went_wrong()),
+        }
     }
 
     #[inline]
     pub(super) fn end(mut self) -> Result<S::Ok, S::Error> {
         if let Self::Long(..) = self {
-            self.begin(None)?;
+            // There are none, whatever was said.
+            self.begin::<()>()?;
         }
         match self {
             Self::Elements(format) => format.end(),
@@ -117,7 +114,7 @@ fn elements<S: Serializer>(format: S, len: Option<usize>) -> Result<S::Serialize
 }
 
 impl<S: SerializeSeq> Runs<S> {
-    fn new<F>(format: F, kind: Kind, len: usize) -> Result<Self, S::Error>
+    fn new<F>(format: F, kind: Kind, numbers: Elements, len: usize) -> Result<Self, S::Error>
     where
         F: Serializer<SerializeSeq = S, Ok = S::Ok, Error = S::Error>,
     {
@@ -128,6 +125,7 @@ impl<S: SerializeSeq> Runs<S> {
         Ok(Self {
             format,
             kind,
+            numbers,
             block: Vec::with_capacity(len.saturating_mul(16).min(FULL)),
             left: len,
         })
