@@ -5,6 +5,8 @@
 mod collect;
 #[path = "logs/ends.rs"]
 mod ends;
+#[path = "logs/exit.rs"]
+mod exit;
 #[path = "logs/records.rs"]
 mod records;
 #[path = "logs/spans.rs"]

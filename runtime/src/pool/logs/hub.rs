@@ -21,25 +21,20 @@ thread_local! {
     static PLAYING: RefCell<Option<Arc<Hub>>> = const { RefCell::new(None) };
 }
 
-/// Takes note that this thread makes a call if it plays a frame; says whether it does.
-pub(super) fn nest() -> bool {
-    let nested = PLAYING.try_with(|hub| {
-        let hub = hub.borrow();
-        if let Some(hub) = &*hub {
-            hub.nested.store(true, Ordering::Relaxed);
-            hub.room.notify();
-        }
-        hub.is_some()
-    });
-    // At the end of a thread it plays nothing any more.
-    nested.unwrap_or(false)
+/// The hub whose frames this thread plays. At the end of the program there may be no telling, and none then.
+fn playing() -> Option<Arc<Hub>> {
+    let hub = PLAYING.try_with(|hub| hub.borrow().clone());
+    hub.ok().flatten()
 }
 
-/// True in the thread that plays frames, while it does.
-fn plays() -> bool {
-    PLAYING
-        .try_with(|playing| playing.borrow().is_some())
-        .unwrap_or(false)
+/// Takes note that this thread makes a call if it plays a frame; says whether it does.
+pub(super) fn nest() -> bool {
+    let hub = playing();
+    if let Some(hub) = &hub {
+        hub.nested.store(true, Ordering::Relaxed);
+        hub.room.notify();
+    }
+    hub.is_some()
 }
 
 /// Something to play.
@@ -154,7 +149,7 @@ impl Hub {
 
     /// Waits until this was played, unless nothing goes on for a while, or this very thread plays.
     pub(in crate::pool) fn wait(&self, number: u64) {
-        if number <= self.done.load(Ordering::Acquire) || plays() {
+        if number <= self.done.load(Ordering::Acquire) || playing().is_some() {
             return;
         }
         let mut queue = self.queue();
@@ -195,7 +190,7 @@ impl Hub {
         let thread = queue.thread.take().filter(|_| done);
         drop(queue);
         // Not of itself: what it plays may have dropped the pool.
-        if !plays() {
+        if playing().is_none() {
             // A panic there is a fault of ours that was reported by its own message.
             let _ = thread.map(JoinHandle::join);
         }
