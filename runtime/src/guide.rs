@@ -6,6 +6,7 @@
 //! | [`failure`] | what happens when a task panics, crashes, hangs or grows, and what can be set for it |
 //! | [`observing`] | how to see what a pool does, while it does it and afterwards |
 //! | [`sharing`] | how processes share data, which way is for what, and what each costs |
+//! | [`logs`] | what becomes of what tasks log through `tracing` and `log`, OpenTelemetry, metrics |
 //! | [`speed`] | how to measure, and what makes a call fast or slow |
 //! | [`scale`] | how cost grows with workers, items, bytes and callers |
 //!
@@ -13,6 +14,9 @@
 
 #[doc = include_str!("guide/failure.md")]
 pub mod failure {}
+
+#[doc = include_str!("guide/logs.md")]
+pub mod logs {}
 
 #[doc = include_str!("guide/observing.md")]
 pub mod observing {}
