@@ -137,7 +137,7 @@ fn every_kind_of_call_runs_nothing_twice() {
             let reports = job().reports(items()).unwrap();
             for (index, report) in reports.into_iter().enumerate() {
                 assert_eq!(
-                    (report.index, report.attempts, report.worker),
+                    (report.index, report.attempts, report.pid),
                     (index, 1, None)
                 );
                 assert_eq!(report.result.unwrap(), squares[index]);

@@ -154,6 +154,7 @@
 //! | to go on where a run that was ended had come to | [`Job::journal`] |
 //! | the same random numbers in each run | [`task::seed`], [`Job::seed`] |
 //! | a page, a trace or a live page of what workers do | [`PoolBuilder::report`], [`PoolBuilder::trace`], `PoolBuilder::dashboard` |
+//! | to hear what tasks log, in the program's own subscriber or logger | the features `tracing` and `log`: [`guide::logs`] |
 //! | to be told of everything that happens | [`observe`] |
 //! | what tasks log | the features `tracing` and `log` |
 //! | **workers** | |
