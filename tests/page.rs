@@ -331,7 +331,7 @@ fn few_and_many_workers_and_nothing_at_all() {
 
     // A page of which the program has told nothing yet.
     let fresh = Report::create(folder.path().join("fresh.html")).unwrap();
-    browser.open_file(&fresh.path().to_owned());
+    browser.open_file(fresh.path());
     browser.picture("fresh");
     assert_eq!(tile(&mut browser, "Time"), "0 s");
     is_content(&browser);

@@ -8,13 +8,11 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use super::Pool;
-use super::events::Observing;
 use super::keep::folder;
 use super::output::Output;
 use super::rules::Backoff;
 use super::setup::Setup;
 use crate::error::{Error, Result};
-use crate::event::Observer;
 use crate::sys::cpus;
 use crate::worker::is_worker;
 
@@ -230,23 +228,6 @@ impl PoolBuilder {
     /// ```
     pub fn crash_budget(mut self, crashes: u32) -> Self {
         self.setup.crash_budget = Some(crashes);
-        self
-    }
-
-    /// Has the observer told what happens in the pool, from its first call on; [`Observer::finish`] is called when the pool
-    /// has ended.
-    ///
-    /// Pools of clones of this builder have the same observer, each of them tells it everything, and each calls
-    /// `finish`.
-    pub fn observe(mut self, observer: impl Observer + 'static) -> Self {
-        self.setup.observers.push(Observing::new(observer));
-        self
-    }
-
-    /// Has workers tell when each item ran, for the statistics of the pool: how the time of items divides, and which
-    /// took longest. Off unless set; it costs about 0.2 µs an item.
-    pub fn insights(mut self, insights: bool) -> Self {
-        self.setup.insights = insights;
         self
     }
 

@@ -568,7 +568,10 @@ pub(super) fn spawn_life(
 impl Drop for Pool {
     fn drop(&mut self) {
         // In a copy of the process that `fork` made there are no workers and threads to end.
-        if self.shared.check_fork().is_ok() && !self.shared.lock().actor.ends {
+        if self.shared.check_fork().is_err() {
+            // Nor do its observers have anything to write.
+            std::mem::forget(Arc::clone(&self.shared));
+        } else if !self.shared.lock().actor.ends {
             self.close();
         }
     }
