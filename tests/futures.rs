@@ -13,6 +13,8 @@ use futures_lite::future::{block_on, or, poll_once, yield_now};
 use parproc::{Task, parallel};
 use parproc_tests::{Meeting, Tally, in_time, inline_pool, meet, note, pool};
 
+#[path = "futures/executors.rs"]
+mod executors;
 #[path = "futures/wakers.rs"]
 mod wakers;
 
