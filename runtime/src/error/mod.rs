@@ -11,7 +11,6 @@ pub use try_map::TryMapError;
 
 pub(crate) use call::ErrorKind;
 pub use task::Failure;
-pub(crate) use task::Reason;
 pub(crate) use task::{
     Circumstances, Fault, MemoryExceeded, PanicReport, Step, TaskErrorKind, cut,
 };

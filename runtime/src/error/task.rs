@@ -5,7 +5,6 @@ mod saved;
 mod travel;
 
 use std::borrow::Cow;
-use std::fmt;
 use std::sync::OnceLock;
 use std::time::Duration;
 
@@ -73,10 +72,10 @@ pub(crate) enum TaskErrorKind {
     TimedOut { limit: Duration },
     /// The item used more memory than it may, and its worker was ended for that.
     MemoryExceeded(MemoryExceeded),
-    /// A value could not be turned into bytes or back; the reason is kept as the source.
-    Failed { failure: Failure, reason: Reason },
+    /// A value could not be turned into bytes or back.
+    Failed(Failure),
     /// The item was not run to its end because its call or its pool was ended.
-    Cancelled { reason: Reason },
+    Cancelled { reason: String },
     /// The time of the whole call was over before the item was done.
     CallTimedOut { limit: Duration },
 }
@@ -153,18 +152,6 @@ pub(crate) fn cut(mut text: String) -> String {
     text
 }
 
-/// A cause that is only known by its text, or by another error of ours.
-#[derive(Debug, Clone, Serialize, Deserialize)]
-pub(crate) struct Reason(pub(crate) String);
-
-impl fmt::Display for Reason {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0)
-    }
-}
-
-impl std::error::Error for Reason {}
-
 impl TaskError {
     pub(crate) fn new(
         function: &'static str,
@@ -218,13 +205,7 @@ impl TaskError {
         pid: Option<u32>,
         failure: Failure,
     ) -> Self {
-        let reason = Reason(failure.reason.clone());
-        Self::new(
-            function,
-            index,
-            pid,
-            TaskErrorKind::Failed { failure, reason },
-        )
+        Self::new(function, index, pid, TaskErrorKind::Failed(failure))
     }
 
     pub(crate) fn cancelled(function: &'static str, index: usize, cause: &Error) -> Self {
@@ -233,7 +214,7 @@ impl TaskError {
             index,
             None,
             TaskErrorKind::Cancelled {
-                reason: Reason(cause.to_string()),
+                reason: cause.to_string(),
             },
         )
     }
@@ -461,7 +442,7 @@ impl TaskError {
 
     fn failure(&self) -> Option<&Failure> {
         match &self.inner.kind {
-            TaskErrorKind::Failed { failure, .. } => Some(failure),
+            TaskErrorKind::Failed(failure) => Some(failure),
             _ => None,
         }
     }
@@ -482,13 +463,5 @@ impl Failure {
     }
 }
 
-impl std::error::Error for TaskError {
-    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
-        match &self.inner.kind {
-            TaskErrorKind::Failed { reason, .. } | TaskErrorKind::Cancelled { reason } => {
-                Some(reason)
-            }
-            _ => None,
-        }
-    }
-}
+// All that is known of a cause is its text, which is part of this error's.
+impl std::error::Error for TaskError {}

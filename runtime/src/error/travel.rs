@@ -75,7 +75,7 @@ mod tests {
     use std::time::Duration;
 
     use super::*;
-    use crate::error::{Circumstances, Fault, Reason, TaskErrorKind};
+    use crate::error::{Circumstances, Fault, TaskErrorKind};
     use crate::sys::Exit;
 
     #[test]
@@ -94,7 +94,7 @@ mod tests {
             .under(circumstances)
             .in_process("an actor");
         let cancelled = TaskErrorKind::Cancelled {
-            reason: Reason("why not".to_owned()),
+            reason: "why not".to_owned(),
         };
         let actor = || "a::Counter".to_owned();
         let kinds = [

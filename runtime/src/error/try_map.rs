@@ -60,10 +60,12 @@ impl<E: fmt::Display> fmt::Display for TryMapError<E> {
     }
 }
 
-impl<E: std::error::Error + 'static> std::error::Error for TryMapError<E> {
+// Of any `E` that can be shown, text for one: an error that crossed processes is often no more than that. What
+// an item returned is told above, so it is no source of its own.
+impl<E: fmt::Display + fmt::Debug> std::error::Error for TryMapError<E> {
     fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
         match self {
-            Self::Item { error, .. } => Some(error),
+            Self::Item { .. } => None,
             Self::Call(error) => error.source(),
         }
     }

@@ -6,7 +6,7 @@ use std::time::Duration;
 use super::keep::Failed;
 use super::rules::History;
 use super::tasks::TaskKey;
-use crate::error::{Error, Reason, TaskError, TaskErrorKind};
+use crate::error::{Error, TaskError, TaskErrorKind};
 use crate::object::Object;
 use crate::registry::FunctionId;
 use crate::task::Batch;
@@ -150,13 +150,13 @@ impl Ending {
     pub(super) fn error(self, function: &'static str, index: usize) -> TaskError {
         let kind = match self {
             Ending::Cancelled => TaskErrorKind::Cancelled {
-                reason: Reason("before it was done".to_owned()),
+                reason: "before it was done".to_owned(),
             },
             Ending::Killed => TaskErrorKind::Cancelled {
-                reason: Reason("its pool was killed".to_owned()),
+                reason: "its pool was killed".to_owned(),
             },
             Ending::ActorKilled => TaskErrorKind::Cancelled {
-                reason: Reason("its actor was killed".to_owned()),
+                reason: "its actor was killed".to_owned(),
             },
             Ending::TimedOut(limit) => TaskErrorKind::CallTimedOut { limit },
         };

@@ -63,7 +63,7 @@ impl TaskError {
             TaskErrorKind::Corrupted => f.write_str(
                 "its worker overwrote the memory that it shares with its parent, and was killed",
             )?,
-            TaskErrorKind::Failed { failure, .. } => write!(f, "{failure}")?,
+            TaskErrorKind::Failed(failure) => write!(f, "{failure}")?,
             TaskErrorKind::TimedOut { limit } => {
                 write!(
                     f,
@@ -100,7 +100,7 @@ impl TaskError {
         }
         let died = !matches!(
             kind,
-            TaskErrorKind::Failed { .. } | TaskErrorKind::Panicked { .. }
+            TaskErrorKind::Failed(_) | TaskErrorKind::Panicked { .. }
         );
         if died {
             let Circumstances {
