@@ -8,6 +8,7 @@
 //! | [`sharing`] | how processes share data, which way is for what, and what each costs |
 //! | [`logs`] | what becomes of what tasks log through `tracing` and `log`, OpenTelemetry, metrics |
 //! | [`speed`] | how to measure, and what makes a call fast or slow |
+//! | [`profiling`] | how to profile, debug, test and bench a program that has workers |
 //! | [`scale`] | how cost grows with workers, items, bytes and callers |
 //!
 //! Every Rust example in them is run by the tests of this crate.
@@ -20,6 +21,9 @@ pub mod logs {}
 
 #[doc = include_str!("guide/observing.md")]
 pub mod observing {}
+
+#[doc = include_str!("guide/profiling.md")]
+pub mod profiling {}
 
 #[doc = include_str!("guide/python.md")]
 pub mod python {
