@@ -1,0 +1,1 @@
+//! Holds the package together: the files beside it are what it is for.
