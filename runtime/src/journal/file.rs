@@ -28,6 +28,8 @@ pub(crate) struct Journal {
     records: HashMap<u64, Record>,
     /// Where the last whole record ends.
     end: u64,
+    /// A part of the file, and where it begins: records are asked for about as they stand there.
+    near: (u64, Vec<u8>),
     /// Records that are not in the file yet.
     waiting: Vec<u8>,
     /// Something was written since it was handed to the disk last.
@@ -102,6 +104,7 @@ impl Journal {
             header,
             records: HashMap::new(),
             end: 0,
+            near: (0, Vec::new()),
             waiting: Vec::new(),
             unsynced: false,
             synced: Instant::now(),
@@ -159,8 +162,8 @@ impl Journal {
     ///
     /// # Errors
     /// When that was another item, or the file cannot be read any more.
-    pub(crate) fn find(&self, index: usize, digest: u128) -> Result<Option<Recorded>> {
-        let Some(Record { offset, head }) = self.records.get(&(index as u64)) else {
+    pub(crate) fn find(&mut self, index: usize, digest: u128) -> Result<Option<Recorded>> {
+        let Some(Record { offset, head }) = self.records.get(&(index as u64)).copied() else {
             return Ok(None);
         };
         if head.digest != digest {
@@ -168,16 +171,38 @@ impl Journal {
                 "it is of other items: item {index} has other arguments now; {AGAIN}"
             )));
         }
-        let mut value = vec![0; head.len as usize + END];
-        let read = self.file.read_exact_at(&mut value, offset + HEAD as u64);
-        read.map_err(|error| failed(&self.path, "read", error))?;
-        let crc = half(&value, head.len as usize);
-        value.truncate(head.len as usize);
+        let len = head.len as usize;
+        let read = self.read(offset + HEAD as u64, len + END);
+        let mut value = read.map_err(|error| failed(&self.path, "read", error))?;
+        let crc = half(&value, len);
+        value.truncate(len);
         if crc32fast::hash(&value) != crc {
-            return Err(self.refused(damaged(*offset, "a result has changed")));
+            return Err(self.refused(damaged(offset, "a result has changed")));
         }
         let attempt = head.attempt;
         Ok(Some(Recorded { value, attempt }))
+    }
+
+    /// So many bytes from `offset` on, which are there.
+    fn read(&mut self, offset: u64, len: usize) -> io::Result<Vec<u8>> {
+        if len > READ_BYTES {
+            let mut bytes = vec![0; len];
+            self.file.read_exact_at(&mut bytes, offset)?;
+            return Ok(bytes);
+        }
+        let (start, near) = &mut self.near;
+        let is_near = offset >= *start && offset + len as u64 <= *start + near.len() as u64;
+        if !is_near {
+            let there = self.end.saturating_sub(offset).min(READ_BYTES as u64);
+            near.resize(len.max(there as usize), 0);
+            if let Err(error) = self.file.read_exact_at(near, offset) {
+                near.clear();
+                return Err(error);
+            }
+            *start = offset;
+        }
+        let from = (offset - *start) as usize;
+        Ok(near[from..from + len].to_vec())
     }
 
     /// Adds the result of an item; [`write`](Self::write) puts it into the file.
@@ -302,8 +327,13 @@ impl<R: BufRead> Scan<R> {
         if KIND.is_part(&start) {
             return Ok(None);
         }
+        let cure = if start.starts_with(&KIND.magic) {
+            AGAIN
+        } else {
+            "name another file"
+        };
         KIND.check(&start)
-            .map_err(|reason| format!("{reason}; {AGAIN}"))?;
+            .map_err(|reason| format!("{reason}; {cure}"))?;
         if start.len() < START {
             return Ok(None);
         }
