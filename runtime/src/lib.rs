@@ -154,6 +154,7 @@
 //! | **long runs, and what one sees of them** | |
 //! | to go on where a run that was ended had come to | [`Job::journal`] |
 //! | the same random numbers in each run | [`task::seed`], [`Job::seed`] |
+//! | a progress bar, and figures of what was done | [`Job::progress`], [`Pool::stats`] |
 //! | a page, a trace or a live page of what workers do | [`PoolBuilder::report`], [`PoolBuilder::trace`], `PoolBuilder::dashboard` |
 //! | to hear what tasks log, in the program's own subscriber or logger | the features `tracing` and `log`: [`guide::logs`] |
 //! | to be told of everything that happens | [`observe`] |
@@ -173,12 +174,13 @@
 //!
 //! | feature | what it adds |
 //! | --- | --- |
+//! | `progress`, on unless turned off | progress bars in the terminal: [`Job::progress`] |
 //! | `tracing` | spans and events of tasks arrive in the subscriber of the program that calls them |
 //! | `log` | records of tasks arrive in its logger |
 //! | `metrics` | `observe::Metrics`, for the crate of that name |
 //! | `dashboard` | `PoolBuilder::dashboard`, `PARPROC_DASHBOARD`: a live page |
 //!
-//! None is on unless asked for.
+//! The others are off unless asked for.
 //!
 //! # How it works
 //!
