@@ -310,6 +310,8 @@ pub mod job {
 ///
 /// Arguments are owned values that implement serde's `Serialize` and `Deserialize`, or `&str`, `&[T]`,
 /// `&T` and `&Path` of such, which the worker decodes and lends. The result is an owned value of that kind.
+/// So is an error in it, which `anyhow::Error` and many others are not: return text in their place, with
+/// `.map_err(|error| format!("{error:#}"))`, or a serialisable type of your own.
 ///
 /// In an `impl` block the options of one function stand at that function: `#[parallel(name = "…")]`.
 ///
