@@ -277,3 +277,89 @@ impl Held {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn held() -> Held {
+        Held {
+            pipe: None,
+            worker: None,
+            at_end: false,
+            position: 0,
+            partial: Vec::new(),
+            broken: false,
+            given: VecDeque::new(),
+            number: 0,
+        }
+    }
+
+    fn item(place: u32, chunk: u64) -> Item {
+        let task = Task {
+            chunk,
+            place,
+            function: "program::function",
+            index: Some(7),
+            attempt: 2,
+        };
+        Item {
+            context: Context::ambient(),
+            task: Some(task),
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn frames_are_whole_however_they_come(
+            bodies in prop::collection::vec(prop::collection::vec(any::<u8>(), 0..50), 0..20),
+            cuts in prop::collection::vec(0..100_usize, 0..20),
+        ) {
+            let mut bytes = Vec::new();
+            for body in &bodies {
+                let header = LogHeader { len: body.len() as u32, place: 1, chunk: 2 };
+                bytes.extend_from_slice(&header.to_bytes());
+                bytes.extend_from_slice(body);
+            }
+            let (mut held, mut rest, mut found) = (held(), &bytes[..], Vec::new());
+            for cut in cuts.into_iter().chain([usize::MAX]) {
+                let (part, behind) = rest.split_at(cut.min(rest.len()));
+                found.extend(held.divide(part));
+                rest = behind;
+            }
+            let found = found.into_iter().filter_map(|what| match what {
+                What::Frame(_, body) => Some(body.into_vec()),
+                _ => None,
+            });
+            prop_assert_eq!(found.collect::<Vec<_>>(), bodies);
+        }
+
+        #[test]
+        fn bytes_of_a_hostile_worker_do_no_harm(
+            parts in prop::collection::vec(prop::collection::vec(any::<u8>(), 0..200), 0..10),
+            bodies in prop::collection::vec(prop::collection::vec(0..12_u8, 0..40), 0..40),
+            shown in any::<bool>(),
+        ) {
+            let mut held = held();
+            for part in &parts {
+                held.divide(part);
+                prop_assert!(held.partial.len() < LogHeader::BYTES + LONGEST_BODY);
+            }
+            // Small numbers make frames that are read, and name sites and spans that are there or not.
+            let mut player = Player::new(1);
+            for (number, mut body) in bodies.into_iter().enumerate() {
+                if shown {
+                    body.push(b'x');
+                }
+                let item = item(number as u32 % 3, number as u64 / 7);
+                player.play(What::Frame(item, body.into()));
+                if number % 9 == 8 {
+                    player.play(What::Over(1));
+                }
+            }
+            player.play(What::End);
+        }
+    }
+}
