@@ -43,8 +43,8 @@
 //! ```
 //!
 //! Pages to read on: [`guide::python`] for people from Python's multiprocessing, joblib or Ray,
-//! [`guide::failure`], [`guide::sharing`], [`guide::observing`], [`guide::logs`], [`guide::speed`] and
-//! [`guide::scale`].
+//! [`guide::failure`], [`guide::sharing`], [`guide::observing`], [`guide::logs`], [`guide::speed`],
+//! [`guide::profiling`] and [`guide::scale`].
 //!
 //! # When not to use it
 //!
@@ -158,7 +158,6 @@
 //! | a page, a trace or a live page of what workers do | [`PoolBuilder::report`], [`PoolBuilder::trace`], `PoolBuilder::dashboard` |
 //! | to hear what tasks log, in the program's own subscriber or logger | the features `tracing` and `log`: [`guide::logs`] |
 //! | to be told of everything that happens | [`observe`] |
-//! | what tasks log | the features `tracing` and `log`: [`guide::logs`] |
 //! | **workers** | |
 //! | a pool of your own | [`Pool::builder`] |
 //! | to load something once in each worker, and clean up | [`PoolBuilder::init`], [`PoolBuilder::exit`], [`worker`] |
