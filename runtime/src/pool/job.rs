@@ -172,19 +172,6 @@ impl<F, P> Job<'_, F, P> {
     /// How many items a worker is given at once, instead of what the pool finds right by measuring.
     ///
     /// 1 gives the fairest distribution of uneven items; larger values save work for tiny ones.
-    ///
-    /// ```
-    /// # use parproc::{Pool, parallel};
-    /// #[parallel]
-    /// fn who() -> u32 {
-    ///     std::process::id()
-    /// }
-    ///
-    /// let pool = Pool::builder().workers(2).build()?;
-    /// let ids = pool.job(who).chunk_size(50).map([(); 100])?;
-    /// assert!(ids[..50].iter().all(|id| *id == ids[0]));
-    /// # Ok::<(), parproc::Error>(())
-    /// ```
     pub fn chunk_size(mut self, items: usize) -> Self {
         self.settings.chunk_size = Some(items);
         self
