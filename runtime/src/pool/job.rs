@@ -292,7 +292,8 @@ impl<F, P> Job<'_, F, P> {
     ///
     /// The file belongs to the function (its name, signature and type of results), to the version of parproc, and to the
     /// items: each result to an item by its index and a checksum of its arguments. More items can be added at the end, and
-    /// some be left out there. What the code of the function does, the files that it reads and what the pool's `init` function
+    /// some be left out there. A `HashMap` or `HashSet` among the arguments is written in another order in each run: give a
+    /// `BTreeMap` or `BTreeSet` instead. What the code of the function does, the files that it reads and what the pool's `init` function
     /// loads is not known: remove the file when results would be others now.
     /// If the call has a [seed](Self::seed), it has to be the same; a call without one goes on with that of the file.
     ///
