@@ -87,6 +87,7 @@ function usage(model, from, to, bins) {
   for (const lane of model.lanes) {
     const s = lane.spans;
     for (let i = firstBehind(s, from); i < s.n && s.begin[i] < to; i += 1) spread(busy, s.begin[i], s.end[i], s.busy[i]);
+    if (lane.running) spread(busy, lane.running.since, model.end, model.end - lane.running.since);
     for (const life of lane.lives) {
       const end = life.ended === null ? model.end : life.ended;
       spread(alive, life.started, end, end - life.started);
@@ -95,11 +96,13 @@ function usage(model, from, to, bins) {
   return { busy, alive };
 }
 
+const busyTime = (totals) => totals.decoding + totals.running + totals.encoding + totals.at_work;
+
 // The share of their time for which workers were busy.
 function utilisation(model) {
   let [busy, alive] = [0, 0];
   for (const lane of model.lanes) {
-    busy += lane.totals.decoding + lane.totals.running + lane.totals.encoding;
+    busy += busyTime(lane.totals);
     alive += lane.totals.alive;
   }
   return alive > 0 ? Math.min(1, busy / alive) : NaN;

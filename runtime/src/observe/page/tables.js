@@ -70,7 +70,7 @@ function bar(share) {
 }
 
 function showWorkers(model) {
-  const zero = { items: 0, failed: 0, retried: 0, starting: 0, initializing: 0, decoding: 0, running: 0, encoding: 0, alive: 0, bytes_in: 0, bytes_out: 0, peak_memory: 0, cpu: 0, processes: 0 };
+  const zero = { items: 0, failed: 0, retried: 0, starting: 0, initializing: 0, decoding: 0, running: 0, encoding: 0, at_work: 0, alive: 0, bytes_in: 0, bytes_out: 0, peak_memory: 0, cpu: 0, processes: 0 };
   const sum = model.lanes.reduce((all, { totals }) => {
     const next = { ...all };
     for (const key of Object.keys(zero)) next[key] = key === "peak_memory" ? Math.max(all[key], totals[key]) : all[key] + totals[key];
@@ -82,12 +82,12 @@ function showWorkers(model) {
     { title: "Items", cell: (t) => whole(t.items) },
     { title: "Failed", cell: (t) => whole(t.failed), kind: (t) => (t.failed ? "bad" : "") },
     some("retried") && { title: "Tried again", cell: (t) => whole(t.retried), kind: (t) => (t.retried ? "again" : "") },
-    { title: "Utilisation", cell: (t) => bar((t.decoding + t.running + t.encoding) / t.alive), kind: () => "share" },
+    { title: "Utilisation", cell: (t) => bar(busyTime(t) / t.alive), kind: () => "share" },
     { title: "Working", cell: (t) => time(t.running), hint: "in the function" },
     { title: "An item", cell: (t) => time(t.items + t.failed ? t.running / (t.items + t.failed) : NaN), hint: "in the function, on average" },
     some("decoding") && { title: "Decoding", cell: (t) => time(t.decoding), hint: "making arguments out of bytes" },
     some("encoding") && { title: "Encoding", cell: (t) => time(t.encoding), hint: "making bytes out of results" },
-    { title: "Waiting", cell: (t) => time(Math.max(0, t.alive - t.starting - t.initializing - t.decoding - t.running - t.encoding)) },
+    { title: "Waiting", cell: (t) => time(Math.max(0, t.alive - t.starting - t.initializing - busyTime(t))) },
     { title: "Start", cell: (t) => time(t.starting) },
     some("initializing") && { title: "Init", cell: (t) => time(t.initializing), hint: "in the pool's init function" },
     { title: "Arguments", cell: (t) => bytes(t.bytes_in) },

@@ -79,6 +79,12 @@ impl Calls {
         self.open.get_mut(&key)
     }
 
+    /// True while a call runs in this pool.
+    pub(super) fn runs(&self, pool: usize) -> bool {
+        let calls = self.open.range((pool, 0)..=(pool, u64::MAX));
+        calls.count() > 0
+    }
+
     /// How many run.
     pub(super) fn running(&self) -> usize {
         self.open.len()

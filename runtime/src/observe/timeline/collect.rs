@@ -98,6 +98,9 @@ impl Timeline {
     /// Whether nothing more comes.
     pub(in crate::observe) fn finish(&mut self, finished: bool) {
         self.finished = finished;
+        if finished {
+            self.rest(|_| true);
+        }
         self.revision += 1;
     }
 
@@ -118,6 +121,12 @@ impl Timeline {
             self.take(pool, event);
         }
         self.revision += 1;
+    }
+
+    /// Nothing runs in these lanes.
+    fn rest(&mut self, which: impl Fn(&Lane) -> bool) {
+        let lanes = self.lanes.iter_mut().filter(|lane| which(lane));
+        lanes.for_each(Lane::take_all_back);
     }
 
     /// Makes the cells twice as wide until half of the room for spans is free.
@@ -156,7 +165,12 @@ impl Timeline {
                 let function = self.function(function);
                 self.calls.begin((pool, *call), function, *items, at);
             }
-            EventKind::CallEnded { call } => self.calls.end((pool, *call), at),
+            EventKind::CallEnded { call } => {
+                self.calls.end((pool, *call), at);
+                if !self.calls.runs(pool) {
+                    self.rest(|lane| lane.key.0 == pool);
+                }
+            }
             EventKind::ChunkGiven {
                 call,
                 worker,

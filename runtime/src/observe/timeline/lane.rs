@@ -57,6 +57,8 @@ pub(super) struct Totals {
     pub(super) decoding: u64,
     pub(super) running: u64,
     pub(super) encoding: u64,
+    /// How long it has been at work on what is not known to have ended.
+    pub(super) at_work: u64,
     /// From the start of its processes to their end, or till now.
     pub(super) alive: u64,
     pub(super) bytes_in: u64,
@@ -149,8 +151,10 @@ impl Lane {
     pub(super) fn totals(&self, now: u64) -> Totals {
         let lives = self.lives.iter().filter(|life| life.ended.is_none());
         let since: u64 = lives.map(|life| now.saturating_sub(life.started)).sum();
+        let running = self.running();
         Totals {
             alive: self.totals.alive + since,
+            at_work: running.map_or(0, |running| now.saturating_sub(running.since)),
             ..self.totals.clone()
         }
     }

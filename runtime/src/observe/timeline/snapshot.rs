@@ -99,7 +99,7 @@ impl Timeline {
             number: lane.key.1,
             totals: lane.totals(now),
             lives: lane.lives.clone(),
-            running: lane.running().filter(|_| !self.finished),
+            running: lane.running(),
             spans: Columns::of(spans),
         };
         Snapshot {
