@@ -12,5 +12,5 @@ pub use try_map::TryMapError;
 pub(crate) use call::ErrorKind;
 pub use task::Failure;
 pub(crate) use task::{
-    Circumstances, Fault, MemoryExceeded, PanicReport, Step, TaskErrorKind, cut,
+    Bytes, Circumstances, Fault, MemoryExceeded, PanicReport, Step, TaskErrorKind, cut,
 };

@@ -10,6 +10,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
+pub(crate) use self::display::Bytes;
 use self::saved::Saved;
 use super::Error;
 use crate::sys::{Exit, Stack};

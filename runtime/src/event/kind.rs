@@ -58,7 +58,7 @@ pub enum EventKind {
         /// How many bytes their arguments are.
         bytes: usize,
     },
-    /// A worker is done with a chunk.
+    /// A worker is done with a chunk, or has ended in the middle of it.
     ChunkDone {
         /// The number of the call.
         call: u64,
@@ -66,7 +66,7 @@ pub enum EventKind {
         worker: Option<usize>,
         /// The index of the first item.
         first: usize,
-        /// How many items it did; the others were taken back.
+        /// How many items it did; the others were taken back, or one of them ended the worker.
         count: usize,
         /// How long they took, from the worker's own clock.
         took: Duration,
@@ -123,6 +123,8 @@ pub enum EventKind {
         pause: Duration,
         /// It had a result, or a failure that was told as final, which does not count any more.
         revoked: bool,
+        /// In what way the attempt before failed; none if it had a result.
+        failed: Option<FailureKind>,
     },
     /// Items are not run, since their call was cancelled or its time was over.
     ItemsDropped {
@@ -151,6 +153,15 @@ pub enum EventKind {
     },
     /// A worker ran the pool's init function.
     WorkerInitialized {
+        /// Its number.
+        worker: Option<usize>,
+        /// Its process.
+        pid: u32,
+        /// How long the function ran.
+        took: Duration,
+    },
+    /// A worker ran the pool's exit function; it ends next.
+    WorkerFinalized {
         /// Its number.
         worker: Option<usize>,
         /// Its process.
@@ -192,6 +203,7 @@ impl EventKind {
             Self::WorkerStarted { .. }
             | Self::WorkerReady { .. }
             | Self::WorkerInitialized { .. }
+            | Self::WorkerFinalized { .. }
             | Self::WorkerEnded { .. } => None,
         }
     }
@@ -263,6 +275,19 @@ pub enum FailureKind {
 }
 
 impl FailureKind {
+    /// How many there are.
+    pub(crate) const COUNT: usize = Self::ALL.len();
+
+    /// All of them, each at the place of its number.
+    pub const ALL: [Self; 6] = [
+        Self::Panic,
+        Self::Crash,
+        Self::Timeout,
+        Self::Memory,
+        Self::Cancelled,
+        Self::Codec,
+    ];
+
     /// A word for it, in small letters.
     #[must_use]
     pub fn name(self) -> &'static str {

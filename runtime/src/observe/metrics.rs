@@ -263,7 +263,7 @@ impl Metrics {
                     counter!(LOST, self.labels(&[])).increment(1);
                 }
             }
-            EventKind::WorkerInitialized { .. } => {}
+            EventKind::WorkerInitialized { .. } | EventKind::WorkerFinalized { .. } => {}
         }
     }
 }

@@ -7,7 +7,7 @@
 )]
 
 use std::any::Any;
-use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::collections::{BTreeMap, VecDeque};
 use std::marker::PhantomData;
 use std::ops::ControlFlow;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
@@ -17,7 +17,7 @@ use super::balance::useful;
 use super::chunk::{Chunk, Delivery, Ending, Origin};
 use super::chunker::{Chunker, FULL_BYTES, FULL_OBJECTS};
 use super::durable::{Coming, Durable, MOST_RECORDED, Unread};
-use super::events::Observed;
+use super::events::{Observed, failure_kind};
 use super::job::Settings;
 use super::logs::Context;
 use super::order::Order;
@@ -27,6 +27,7 @@ use super::rules::History;
 use super::shared::Shared;
 use super::state::{CallSpec, State, Submitted};
 use crate::error::{Result, TaskError};
+use crate::event::FailureKind;
 use crate::object::Object;
 use crate::registry::{Encoder, Function, FunctionId};
 use crate::wire::{Lender, Numbering, Payload, Records, Recycled, landing, number_width, numbers};
@@ -74,8 +75,8 @@ where
     durable: Option<Durable>,
     /// Results that the journal had.
     recorded: Vec<(usize, F::Output, u32)>,
-    /// Items that are to be tried again.
-    unsatisfied: BTreeSet<usize>,
+    /// Items that are to be tried again, with the way in which they failed.
+    unsatisfied: BTreeMap<usize, Option<FailureKind>>,
     /// What items wrote, if the caller wants reports and it is captured.
     written: BTreeMap<usize, Written>,
     /// In whose name slices are sent from where they are, if the call is sure to be dropped before they can
@@ -174,7 +175,7 @@ where
             seed: seed.unwrap_or_else(|| fastrand::u64(..)),
             durable,
             recorded: Vec::new(),
-            unsatisfied: BTreeSet::new(),
+            unsatisfied: BTreeMap::new(),
             written: BTreeMap::new(),
             lender,
             _observed: observed,
@@ -649,7 +650,8 @@ where
         if origin.attempt > self.retries || !decide(result) {
             return true;
         }
-        self.unsatisfied.insert(index);
+        let failed = result.as_ref().err().map(failure_kind);
+        self.unsatisfied.insert(index, failed);
         self.written.remove(&index);
         false
     }
@@ -658,13 +660,14 @@ where
     fn try_again(&mut self, mut chunk: Chunk) -> Result<()> {
         let arguments = self.shared.table.arguments(self.function);
         let items = chunk.first..chunk.first + chunk.count as usize;
-        while let Some(index) = self.unsatisfied.range(items.clone()).next().copied() {
+        while let Some((index, failed)) = self.unsatisfied.range(items.clone()).next() {
+            let (index, failed) = (*index, *failed);
             self.unsatisfied.remove(&index);
             let before = (index - chunk.first) as u32;
             drop(chunk.take_items(before, arguments));
             let mut item = chunk.take_item(arguments);
             item.history.attempt += 1;
-            self.out = self.shared.submit_again(item)?;
+            self.out = self.shared.submit_again(item, failed)?;
         }
         self.used
             .push(chunk.payload.into_buffer(&mut Recycled::default()));

@@ -4,6 +4,7 @@ use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use super::chunk::{Chunk, Delivery};
+use super::events::failure_kind;
 use super::keep::{Failed, How};
 use super::link::{InFlight, Link};
 use super::output::Written;
@@ -211,7 +212,7 @@ impl Shared {
         match retry {
             Retry::After(pause) if again => {
                 item.history.attempt += 1;
-                state.tell_retry(&item, pause, false);
+                state.tell_retry(&item, pause, false, Some(failure_kind(&ended_by)));
                 self.delay(state, item, pause);
             }
             _ => {

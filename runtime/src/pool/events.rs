@@ -9,6 +9,7 @@ mod inline;
 mod stream;
 
 use std::fmt;
+use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -17,11 +18,11 @@ use super::death::End;
 use super::link::Link;
 use super::shared::Shared;
 use super::state::{Phase, State};
-use crate::event::{Event, EventKind, Interest, ItemSpan, Observer};
-use crate::observe::Tally;
+use crate::event::{Event, EventKind, FailureKind, Interest, ItemSpan, Observer};
+use crate::observe::{Stats, Tally};
 use crate::sys::now_nanos;
 
-pub(super) use failures::Said;
+pub(super) use failures::{Said, failure_kind};
 use stream::SharedObserver;
 pub(super) use stream::Stream;
 
@@ -35,6 +36,8 @@ pub(super) struct Events {
     pub(super) timed: bool,
     /// They do so for the tally too.
     insights: bool,
+    /// The pool can be asked for its statistics when it is over.
+    pub(super) lasting: bool,
 }
 
 /// An observer as its builder keeps it.
@@ -56,11 +59,35 @@ impl fmt::Debug for Observing {
 impl Shared {
     /// Has the observers of the pool told from now on.
     pub(super) fn observe(&self, observers: &[Observing]) {
-        self.lock().events.insights = self.setup.insights;
         for observing in observers {
             self.stream.listen(None, &observing.0);
         }
+        let timed = self.stream.interest().is_some_and(Interest::has_item_times);
+        let insights = timed || self.setup.insights;
+        let own = self.is_inline().then(std::process::id);
+        let mut state = self.lock();
+        state.events.insights = insights;
+        state.events.tally = Tally::new(now_nanos(), own, insights);
+        drop(state);
         self.note_observers();
+    }
+
+    /// The numbers as they are now.
+    pub(super) fn stats(&self) -> Stats {
+        if self.check_fork().is_err() {
+            return Stats::default();
+        }
+        let state = self.lock();
+        let since = |link: &Link| {
+            let began = link.lane.worker.chunk_began.load(Ordering::Relaxed);
+            let works = began != 0 && link.works() && link.init.is_done();
+            Some((link.slot.filter(|_| works)?, began))
+        };
+        let running: Vec<_> = state.links.iter().filter_map(since).collect();
+        let mut stats = state.events.tally.stats(now_nanos(), &running);
+        drop(state);
+        stats.look_at_memory();
+        stats
     }
 
     /// Has observers told of a call that is to be opened, until what is returned is dropped.
@@ -143,6 +170,11 @@ impl State {
         self.events.stream.is_some()
     }
 
+    /// True when somebody is to learn how much memory workers had that end with the pool.
+    pub(super) fn tells_peaks(&self) -> bool {
+        self.is_observed() || self.events.lasting
+    }
+
     /// The number of a call in events; none if it is not one of a user's.
     pub(super) fn serial(&self, key: usize) -> Option<u64> {
         self.calls.get(key).map(|call| call.serial)
@@ -216,8 +248,14 @@ impl State {
         }
     }
 
-    /// The item is tried again; if `revoked`, it had an outcome.
-    pub(super) fn tell_retry(&mut self, item: &Chunk, pause: Duration, revoked: bool) {
+    /// The item is tried again after a result or a failure; if `revoked`, that was told as its outcome.
+    pub(super) fn tell_retry(
+        &mut self,
+        item: &Chunk,
+        pause: Duration,
+        revoked: bool,
+        failed: Option<FailureKind>,
+    ) {
         if let Some(call) = self.serial(item.call) {
             self.emit(EventKind::ItemRetried {
                 call,
@@ -225,6 +263,7 @@ impl State {
                 attempt: item.history.attempt,
                 pause,
                 revoked,
+                failed,
             });
         }
     }
@@ -238,13 +277,23 @@ impl State {
         });
     }
 
-    /// A worker can run items.
-    pub(super) fn tell_worker_ready(&mut self, worker: Option<usize>, pid: u32, born: u64) {
+    /// A worker can run items, so many nanoseconds after it was started.
+    pub(super) fn tell_worker_ready(&mut self, worker: Option<usize>, pid: u32, nanos: u64) {
         self.emit_timed(EventKind::WorkerReady {
             worker,
             pid,
-            took: Duration::from_nanos(now_nanos().saturating_sub(born)),
+            took: Duration::from_nanos(nanos),
         });
+    }
+
+    /// A worker has ended in the middle of a chunk.
+    pub(super) fn tell_cut_off(&mut self, link: &Link) {
+        let began = link.lane.worker.chunk_began.load(Ordering::Relaxed);
+        let front = link.in_flight.front().filter(|one| !one.chunk.is_hook());
+        if let Some(front) = front.filter(|_| began != 0) {
+            let nanos = now_nanos().saturating_sub(began.max(link.spawned));
+            self.tell_done(link.slot, &front.chunk, front.done, nanos);
+        }
     }
 
     /// A worker is gone.
@@ -265,6 +314,15 @@ impl State {
             unexpected: !expected && link.is_some_and(|link| link.process.is_none()),
             peak_memory: end.usage.peak,
             cpu: end.usage.cpu,
+        });
+    }
+
+    /// A worker ran the exit function.
+    pub(super) fn tell_worker_finalized(&mut self, link: &Link, nanos: u64) {
+        self.emit_timed(EventKind::WorkerFinalized {
+            worker: link.slot,
+            pid: link.pid,
+            took: Duration::from_nanos(nanos),
         });
     }
 

@@ -19,6 +19,7 @@ use super::shared::Shared;
 use super::state::{Phase, State, Thread};
 use super::{Imap, ImapUnordered, Job, PoolBuilder, Task};
 use crate::error::{Error, ErrorKind, Result, TryMapError};
+use crate::observe::Stats;
 use crate::registry::{Function, FunctionId, table};
 use crate::shm::{POOL_BYTES, PoolSide, Ringer, Sleeper};
 use crate::sys::{Notify, Segment, cpus, forks, spawn_quiet};
@@ -126,6 +127,15 @@ impl Pool {
     #[must_use]
     pub fn dashboard_address(&self) -> Option<&str> {
         self.shared.setup.seen.address.as_deref()
+    }
+
+    /// What the pool did until now: counts, the times of its workers, bytes and memory. Printed, it is a table.
+    ///
+    /// It can be asked for at any time, also after [`shutdown`](Self::shutdown), and keeps nobody from working.
+    /// [`PoolBuilder::insights`] adds times of single items.
+    #[must_use]
+    pub fn stats(&self) -> Stats {
+        self.shared.stats()
     }
 
     /// Settings for one call of `function`.
@@ -384,6 +394,7 @@ impl Pool {
         let mut state = self.shared.lock();
         state.check_open()?;
         state.phase = Phase::Closing;
+        state.events.lasting = true;
         let state = self.shared.wait_until(state, None, None, |state| {
             state.outstanding == 0 && state.maps == 0 || state.phase == Phase::Closed
         });

@@ -73,9 +73,11 @@ pub(super) struct Link {
     pub(super) keeps: Option<&'static Table>,
     /// How many items it may still be given.
     pub(super) quota: u64,
-    /// When it was started, and when it had nothing to do any more, in nanoseconds.
+    /// When its life began to count, and when it had nothing to do any more, in nanoseconds.
     pub(super) born: u64,
     pub(super) idle_since: u64,
+    /// When its process was started.
+    pub(super) spawned: u64,
     /// It is given no more.
     pub(super) leaving: bool,
     /// When it was told to end, in nanoseconds.
@@ -159,6 +161,7 @@ impl Link {
             keeps: None,
             quota: u64::MAX,
             born: now,
+            spawned: now,
             idle_since: now,
             leaving: false,
             dismissed: None,

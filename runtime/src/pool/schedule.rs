@@ -97,7 +97,9 @@ impl Shared {
                     state.tell_worker_initialized(link, nanos);
                 }
                 News::Written(call, index, written) => state.keep_written(call, index, written),
-                News::Done(chunk, ..) if chunk.is_hook() => {}
+                News::Done(chunk, _, nanos) if chunk.is_hook() => {
+                    state.tell_worker_finalized(link, nanos);
+                }
                 News::Failed(failed) => {
                     let wanted = state.wants(failed.item.call, failed.item.first);
                     state.heard(failed.item.call, heard);

@@ -512,6 +512,8 @@ impl State {
                 ending,
             };
             self.deliver(chunk.call, delivery);
+        } else {
+            self.tell_dropped(chunk.call, chunk.count as usize);
         }
         self.finish(chunk);
     }

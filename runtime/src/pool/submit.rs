@@ -11,6 +11,7 @@ use super::shared::Shared;
 use super::state::{CallSpec, State, Submitted};
 use super::tasks::TaskKey;
 use crate::error::Result;
+use crate::event::FailureKind;
 use crate::registry::FunctionId;
 use crate::sys::{nanos_of, now_nanos};
 use crate::wire::{Numbering, Payload};
@@ -35,10 +36,12 @@ impl Shared {
         Ok(state.submitted(key, function))
     }
 
-    /// Hands in an item that was tried before; gives the number of chunks that are out.
-    pub(super) fn submit_again(&self, item: Chunk) -> Result<usize> {
+    /// Hands in an item that was tried before, and `failed` then or gave a result; gives the number of chunks that are out.
+    pub(super) fn submit_again(&self, item: Chunk, failed: Option<FailureKind>) -> Result<usize> {
         if self.is_inline() {
-            self.lock().tell_retry(&item, Duration::ZERO, true);
+            let mut state = self.lock();
+            state.tell_retry(&item, Duration::ZERO, true, failed);
+            drop(state);
             return Ok(self.run_inline(item)?.outstanding);
         }
         let mut state = self.lock();
@@ -51,11 +54,11 @@ impl Shared {
         };
         match rules.map(|rules| rules.retry(before)) {
             Some(Retry::After(pause)) if state.wants(key, item.first) => {
-                state.tell_retry(&item, pause, true);
+                state.tell_retry(&item, pause, true, failed);
                 self.delay(&mut state, item, pause);
             }
             _ => {
-                state.tell_retry(&item, Duration::ZERO, true);
+                state.tell_retry(&item, Duration::ZERO, true, failed);
                 self.enqueue(&mut state, item);
             }
         }

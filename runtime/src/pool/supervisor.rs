@@ -21,7 +21,7 @@ use super::oom::OomKills;
 use super::output::Streams;
 use super::process::{Start, Teller};
 use super::shared::Shared;
-use super::state::{Phase, Thread};
+use super::state::{Phase, State, Thread};
 use super::watch::Doom;
 use crate::family::Place;
 use crate::shm::{Lane, READY, REFUSED, SEGMENT_BYTES};
@@ -349,10 +349,12 @@ impl Shared {
             let words = &link.lane.worker;
             let ready = words.ready.load(Ordering::Acquire) == READY;
             let agreed = words.fingerprint.load(Ordering::Relaxed) == self.table.fingerprint();
+            let ready_at = words.ready_at.load(Ordering::Relaxed).min(now_nanos());
+            let took = ready_at.saturating_sub(link.spawned);
             link.greeted |= ready && agreed;
-            let (slot, pid, born) = (link.slot, link.pid, link.born);
+            let (slot, pid) = (link.slot, link.pid);
             if ready && agreed {
-                state.tell_worker_ready(slot, pid, born);
+                state.tell_worker_ready(slot, pid, took);
             }
             drop(state);
             if ready && agreed {
@@ -388,6 +390,9 @@ impl Shared {
             }
             let out_of_memory = exit == Exit::KILLED && oom_kills.happened();
             let mut state = self.lock();
+            if !state.silent {
+                self.hear_last(&mut state, ward.id);
+            }
             let link = state.links.iter().find(|link| link.id == ward.id);
             let refusal = link.and_then(refusal);
             let end = End {
@@ -411,6 +416,16 @@ impl Shared {
         wards.len() < before
     }
 
+    /// Takes note of what a dead worker did before it is told that it is gone.
+    fn hear_last(&self, state: &mut State, id: u64) {
+        let mut links = std::mem::take(&mut state.links);
+        if let Some(link) = links.iter_mut().find(|link| link.id == id) {
+            self.read(state, link);
+            state.tell_cut_off(link);
+        }
+        state.links = links;
+    }
+
     /// Waits until all workers have ended, for a limited time.
     fn see_off(&self, wards: &mut Vec<Ward>, guardian: &mut Guardian, oom_kills: &mut OomKills) {
         let limit = Instant::now() + END_LIMIT;
@@ -432,9 +447,13 @@ impl Shared {
         }
         // Some may have become ready just now.
         self.greet(&mut wards);
-        // Nobody is told any more how a worker ended.
+        // No item is told any more how its worker ended.
         oom_kills.waive();
+        let told = self.lock().tells_peaks();
         for ward in &mut wards {
+            if told {
+                ward.child.note_peak();
+            }
             ward.child.waive_peak();
         }
         {

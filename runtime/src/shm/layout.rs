@@ -86,6 +86,10 @@ pub(crate) struct WorkerWords {
     /// Nanoseconds of processor time that it had used about then: at most a millisecond before
     /// (relaxed).
     pub(crate) cpu: AtomicU64,
+    /// When it began the chunk that it is running, by the same clock; 0 between chunks (relaxed).
+    pub(crate) chunk_began: AtomicU64,
+    /// When it was ready, by the same clock; stored (relaxed) before `ready`.
+    pub(crate) ready_at: AtomicU64,
     /// How much it had written to standard output and error when the item began that it began last, as
     /// `heard` counts; stored (relaxed) before `started`.
     ///

@@ -109,6 +109,13 @@ impl Child {
         }
     }
 
+    /// Takes note of its peak until now, if it has not ended.
+    pub(crate) fn note_peak(&self) {
+        let peak = peak_memory(self.pid()).filter(|_| self.end.is_none());
+        self.seen_peak
+            .fetch_max(peak.unwrap_or(0), Ordering::Relaxed);
+    }
+
     /// Nobody will ask for its peak.
     pub(crate) fn waive_peak(&mut self) {
         self.inherited_peak = Some(NOBODY_ASKS);
@@ -139,8 +146,7 @@ impl Child {
     pub(crate) fn kill(&self) {
         if self.end.is_none() {
             if self.inherited_peak != Some(NOBODY_ASKS) {
-                let peak = peak_memory(self.pid()).unwrap_or(0);
-                self.seen_peak.fetch_max(peak, Ordering::Relaxed);
+                self.note_peak();
             }
             kill_tree(self.pid, self.pidfd.as_fd());
         }

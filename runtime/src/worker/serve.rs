@@ -67,6 +67,7 @@ fn start(attach: &Attach) -> io::Result<(Link, &'static Table, Option<Notify>, L
             (Err(error), REFUSED)
         }
     };
+    words.ready_at.store(now_nanos(), Ordering::Relaxed);
     words.ready.store(ready, Ordering::Release);
     let quiet = prepared.as_ref().is_ok_and(|(_, orders)| orders.quiet);
     if !quiet {
@@ -177,6 +178,7 @@ impl<'a> Server<'a> {
 
     fn run_chunk(&mut self, header: FrameHeader) {
         let begin = now_nanos();
+        self.words.chunk_began.store(begin, Ordering::Relaxed);
         task::begin_chunk(&Batch::from(&header), self.started);
         if header.carries {
             let unneeded = self.link.borrow_mut().take_in();
@@ -215,6 +217,7 @@ impl<'a> Server<'a> {
         }
         let mut link = self.link.borrow_mut();
         link.lane.worker.began.store(0, Ordering::Relaxed);
+        self.words.chunk_began.store(0, Ordering::Relaxed);
         link.hold_back(false);
         link.record(Status::End, &nanos.to_ne_bytes());
         link.tell_parent();

@@ -181,7 +181,7 @@ impl fmt::Display for Seconds {
 }
 
 /// A number of bytes for people.
-struct Bytes(u64);
+pub(crate) struct Bytes(pub(crate) u64);
 
 impl fmt::Display for Bytes {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

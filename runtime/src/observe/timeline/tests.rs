@@ -173,6 +173,7 @@ fn an_outcome_that_is_revoked_does_not_count() {
         attempt: 2,
         pause: Duration::ZERO,
         revoked: true,
+        failed: (index == 1).then_some(FailureKind::Panic),
     };
     let done = EventKind::ItemsDone {
         call: 1,

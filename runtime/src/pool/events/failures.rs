@@ -39,12 +39,12 @@ impl State {
         retried: bool,
     ) {
         let observed = self.is_observed();
-        let wall = error.wall_time().filter(|_| observed);
+        let wall = error.wall_time();
         let nanos = |wall: Duration| u64::try_from(wall.as_nanos()).unwrap_or(u64::MAX);
         let Some(call) = self.serial(call) else {
             return;
         };
-        self.emit(EventKind::ItemFailed {
+        self.emit_timed(EventKind::ItemFailed {
             call,
             worker,
             index,
