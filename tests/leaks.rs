@@ -178,14 +178,14 @@ fn processes_that_fail_in_all_ways() {
             let dropped = Process::spawn(endless, ()).unwrap();
             let large = Process::spawn(large, 3_000_000).unwrap();
             let late = Process::builder(endless, ()).timeout(Duration::from_millis(20));
-            let late = late.start().unwrap();
+            let late = late.spawn().unwrap();
             if round % 2 == 0 {
                 dropped.kill();
             }
             drop((dropped, large));
             assert!(late.join().unwrap_err().task().unwrap().is_timeout());
             let nowhere = Process::builder(square, 1).current_dir("/no/such/folder");
-            assert!(nowhere.start().unwrap_err().is_start());
+            assert!(nowhere.spawn().unwrap_err().is_start());
         }
     });
 }

@@ -79,7 +79,7 @@ fn a_process_shows_that_it_is_one_and_its_name() {
         assert_eq!(seen.arguments, titled("parproc process: "));
         assert_eq!(seen.own_arguments, env::args().collect::<Vec<_>>());
 
-        let named = Process::builder(look, ()).name("reader: of all").start();
+        let named = Process::builder(look, ()).name("reader: of all").spawn();
         let (_, seen) = named.unwrap().join().unwrap();
         assert_eq!(seen.command, "reader: of all");
         assert_eq!(seen.arguments, titled("parproc process reader: of all: "));

@@ -96,7 +96,7 @@ fn a_process_that_runs_too_long_is_killed() {
         let limit = Duration::from_millis(100);
         let mut process = Process::builder(does, Deed::Loop)
             .timeout(limit)
-            .start()
+            .spawn()
             .unwrap();
         let error = process.join_timeout(LIMIT).unwrap_err();
         let task = error.task().unwrap();
@@ -114,7 +114,7 @@ fn a_process_that_takes_too_much_memory_is_killed() {
         let limit = 64 << 20;
         let process = Process::builder(does, Deed::Swallow)
             .memory_limit(limit)
-            .start()
+            .spawn()
             .unwrap();
         let error = process.join().unwrap_err();
         let task = error.task().unwrap();

@@ -112,7 +112,7 @@ fn the_processes_that_run_are_listed() {
     in_time(|| {
         let meeting = Meeting::new();
         let named = Process::builder(comes, (meeting.name(), 0)).name("listed");
-        let named = named.start().unwrap();
+        let named = named.spawn().unwrap();
         let unnamed = Process::spawn(comes, (meeting.name(), 0)).unwrap();
         let guests = [meeting.wait(), meeting.wait()];
         let find = |pid| active_processes().into_iter().find(|info| info.pid == pid);

@@ -173,7 +173,7 @@ fn a_time_limit_holds_for_exit_handlers_too() {
         let last = Last::Sleep(LIMIT * 2);
         let mut process = Process::builder(leaves_handler, ("", last))
             .timeout(Duration::from_millis(300))
-            .start()
+            .spawn()
             .unwrap();
         assert_eq!(process.join_timeout(LIMIT).unwrap(), 5);
         let status = process.exit_status().unwrap();

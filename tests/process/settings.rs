@@ -40,7 +40,7 @@ fn a_name_is_seen_in_lists_of_processes() {
         ] {
             let process = Process::builder(comes, (meeting.name(), 0))
                 .name(name)
-                .start()
+                .spawn()
                 .unwrap();
             let guest = meeting.wait();
             assert_eq!(process.name(), Some(name));
@@ -67,12 +67,12 @@ fn a_process_without_a_name_has_that_of_the_program() {
 fn a_name_is_in_errors() {
     in_time(|| {
         let process = Process::builder(does, Deed::Abort).name("bad one");
-        let error = process.start().unwrap().join().unwrap_err();
+        let error = process.spawn().unwrap().join().unwrap_err();
         let begin = "`process::does` in process `bad one`: its worker was ended by signal 6";
         assert!(error.to_string().starts_with(begin), "{error}");
 
         let process = Process::builder(does, Deed::Loop).name("slow one");
-        let mut process = process.start().unwrap();
+        let mut process = process.spawn().unwrap();
         let error = process.join_timeout(std::time::Duration::ZERO).unwrap_err();
         assert!(error.to_string().contains("process `slow one`"), "{error}");
         assert!(format!("{process:?}").contains("slow one"));
@@ -84,15 +84,15 @@ fn the_environment_is_that_of_the_program_with_changes() {
     in_time(|| {
         let path = env::var("PATH").unwrap();
         let process = Process::builder(variable, "PATH").env("PARPROC_TEST_A", "a");
-        let process = process.start().unwrap();
+        let process = process.spawn().unwrap();
         assert_eq!(process.join().unwrap(), Some(path));
 
         let process = Process::builder(variable, "PARPROC_TEST_A").env("PARPROC_TEST_A", "ä=b");
-        let value = process.start().unwrap().join().unwrap();
+        let value = process.spawn().unwrap().join().unwrap();
         assert_eq!(value.as_deref(), Some("ä=b"));
 
         let process = Process::builder(variable, "PATH").env_remove("PATH");
-        assert_eq!(process.start().unwrap().join().unwrap(), None);
+        assert_eq!(process.spawn().unwrap().join().unwrap(), None);
         assert!(env::var("PATH").is_ok(), "ours is what it was");
     });
 }
@@ -104,7 +104,7 @@ fn the_environment_can_be_cleared() {
             .env("A", "before")
             .env_clear()
             .env("B", "after")
-            .start()
+            .spawn()
             .unwrap();
         assert_eq!(process.join().unwrap(), ["B"]);
     });
@@ -118,7 +118,7 @@ fn the_working_directory_can_be_set() {
         assert_eq!(process.join().unwrap(), own);
         for (set, seen) in [("/proc", "/proc"), ("/proc/../usr/.", "/usr")] {
             let process = Process::builder(folder, ()).current_dir(set);
-            assert_eq!(process.start().unwrap().join().unwrap(), seen);
+            assert_eq!(process.spawn().unwrap().join().unwrap(), seen);
         }
     });
 }
@@ -127,7 +127,7 @@ fn the_working_directory_can_be_set() {
 fn a_process_has_the_arguments_of_the_program_and_no_input() {
     in_time(|| {
         let process = Process::builder(command_line, ()).name("other");
-        let (arguments, input) = process.start().unwrap().join().unwrap();
+        let (arguments, input) = process.spawn().unwrap().join().unwrap();
         assert_eq!(arguments, env::args().collect::<Vec<_>>());
         assert_eq!(input, "/dev/null");
     });
@@ -137,7 +137,7 @@ fn a_process_has_the_arguments_of_the_program_and_no_input() {
 fn a_folder_that_is_missing_is_an_error_of_the_start() {
     in_time(|| {
         let process = Process::builder(add, (1, 2)).current_dir("/no/such/folder");
-        let error = process.start().unwrap_err();
+        let error = process.spawn().unwrap_err();
         assert!(error.is_start(), "{error}");
         assert!(error.to_string().contains("/no/such/folder"), "{error}");
     });
@@ -158,7 +158,7 @@ fn settings_that_cannot_be_are_refused() {
     ];
     for builder in refused {
         let name = format!("{builder:?}");
-        let error = builder.start().unwrap_err();
+        let error = builder.spawn().unwrap_err();
         assert!(error.is_invalid(), "{name}: {error}");
     }
 }

@@ -35,12 +35,12 @@ use crate::wire::{Numbering, Output, Payload, landing};
 ///     .name("speaker")
 ///     .env("LANG", "C")
 ///     .timeout(Duration::from_secs(60))
-///     .start()?;
+///     .spawn()?;
 /// assert_eq!(process.name(), Some("speaker"));
 /// assert_eq!(process.join()?.as_deref(), Some("C"));
 /// # Ok::<(), parproc::Error>(())
 /// ```
-#[must_use = "a builder does nothing before `start`"]
+#[must_use = "a builder does nothing before `spawn`"]
 pub struct ProcessBuilder<R> {
     /// The function, and its arguments; or why there is none.
     call: Result<(FunctionId, Payload)>,
@@ -136,7 +136,7 @@ impl<R: Output> ProcessBuilder<R> {
     /// When the function is not registered, the arguments could not be encoded, a setting is out of
     /// range, or the operating system refuses the process: there is no such working directory, say,
     /// or no descriptor left. [`Error::is_start`] is true of the last.
-    pub fn start(self) -> Result<Process<R>> {
+    pub fn spawn(self) -> Result<Process<R>> {
         let Self {
             call,
             name,

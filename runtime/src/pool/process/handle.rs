@@ -75,12 +75,12 @@ impl<R: Output> Process<R> {
     /// Several arguments are passed as a tuple, none as `()`.
     ///
     /// # Errors
-    /// As for [`ProcessBuilder::start`].
+    /// As for [`ProcessBuilder::spawn`].
     pub fn spawn<F, A, M>(function: F, arguments: A) -> Result<Self>
     where
         F: Function<A, M, Output = R>,
     {
-        Self::builder(function, arguments).start()
+        Self::builder(function, arguments).spawn()
     }
 
     /// Settings for a process that is to call `function`.

@@ -72,7 +72,7 @@ pub struct ProcessInfo {
 ///     }
 /// }
 ///
-/// let process = Process::builder(wait_for_ever, ()).name("sleeper").start()?;
+/// let process = Process::builder(wait_for_ever, ()).name("sleeper").spawn()?;
 /// let active = active_processes();
 /// let ours = active.iter().find(|info| info.pid == process.pid()).expect("it runs");
 /// assert_eq!(ours.name.as_deref(), Some("sleeper"));
