@@ -227,7 +227,7 @@ pub mod task;
 mod wire;
 pub mod worker;
 
-pub use channel::{bounded, channel, pipe};
+pub use channel::{Pipe, Receiver, Sender, bounded, channel, pipe};
 pub use error::{Error, Result, TaskError, TryMapError};
 pub use pool::{
     AsCompleted, Backoff, CancelToken, Imap, ImapUnordered, InitOutput, Job, Output, ParallelItems,
