@@ -118,7 +118,7 @@ fn main() -> parproc::Result<()> {
 
     let scratch = tempfile::tempdir().expect("a folder for the journal");
     let journal = scratch.path().join("journal");
-    let words = Words::builder(&journal).restarts(3).spawn()?;
+    let words = Words::builder(&journal).max_restarts(3).spawn()?;
     let items = files.iter().map(|file| (file.as_path(), &words));
     let mut total = 0;
     for (file, outcome) in files.iter().zip(Pool::global()?.map(read, items)?) {

@@ -214,7 +214,7 @@ fn what_cannot_be_made_is_an_error_of_spawn() {
         let source = error.source().unwrap().downcast_ref::<TaskError>().unwrap();
         assert_eq!(source.panic_message(), Some("as asked"));
 
-        let builder = Counter::builder_doing(Deed::Abort).restarts(5);
+        let builder = Counter::builder_doing(Deed::Abort).max_restarts(5);
         let error = builder.spawn().unwrap_err();
         assert!(
             error.is_init() && error.to_string().contains("SIGABRT"),

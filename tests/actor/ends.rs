@@ -113,7 +113,7 @@ fn a_killed_actor_is_not_started_again() {
     in_time(|| {
         let tally = Tally::new();
         let counter = Counter::builder_noting(tally.path(), 0)
-            .restarts(9)
+            .max_restarts(9)
             .spawn()
             .unwrap();
         counter.kill();
@@ -148,7 +148,7 @@ fn a_dead_actor_leaves_nothing_behind() {
         counter.kill();
         let counter = Counter::spawn(0).unwrap();
         assert!(counter.set_and_do(1, Deed::Abort).join().is_err());
-        let counter = Counter::builder(0).restarts(1).spawn().unwrap();
+        let counter = Counter::builder(0).max_restarts(1).spawn().unwrap();
         assert!(counter.set_and_do(1, Deed::Abort).join().is_err());
         drop(counter.add(1));
         assert!(Counter::spawn_doing(Deed::Panic).is_err());

@@ -237,7 +237,7 @@ fn failures_are_told_to_other_processes() {
 fn a_restart_is_seen_by_other_processes() {
     in_time(|| {
         let pool = pool(1);
-        let counter = Counter::builder(7).restarts(1).spawn().unwrap();
+        let counter = Counter::builder(7).max_restarts(1).spawn().unwrap();
         assert!(counter.set_and_do(1, Deed::Abort).join().is_err());
         assert_eq!(pool.spawn(adds, (&counter, 1)).unwrap().join().unwrap(), 8);
         let (alive, there, restarts) = pool.spawn(asks, counter.clone()).unwrap().join().unwrap();

@@ -10,7 +10,7 @@ use super::{Counter, Deed, pid};
 #[test]
 fn a_restart_has_a_fresh_state_and_calls_for_the_old_one_fail() {
     in_time(|| {
-        let counter = Counter::builder(7).restarts(1).spawn().unwrap();
+        let counter = Counter::builder(7).max_restarts(1).spawn().unwrap();
         let (first, second) = (counter.set_and_do(1, Deed::Abort), counter.add(1));
         assert!(first.join().unwrap_err().task().unwrap().is_crash());
         assert!(second.join().unwrap_err().is_actor_died());
@@ -28,7 +28,7 @@ fn a_restart_has_a_fresh_state_and_calls_for_the_old_one_fail() {
 #[test]
 fn calls_that_were_not_begun_are_kept_if_that_is_asked_for() {
     in_time(|| {
-        let builder = Counter::builder(7).restarts(2).keep_calls(true);
+        let builder = Counter::builder(7).max_restarts(2).keep_calls(true);
         let counter = builder.spawn().unwrap();
         let meeting = Meeting::new();
         let first = counter.meets(meeting.name(), 1);
@@ -63,7 +63,7 @@ fn a_constructor_that_fails_later_uses_up_restarts() {
         let tally = Tally::new();
         let builder = Counter::builder_try_new(tally.path(), 2);
         let counter = builder
-            .restarts(4)
+            .max_restarts(4)
             .backoff(Backoff::none())
             .spawn()
             .unwrap();
@@ -89,7 +89,7 @@ fn pauses_come_before_restarts_and_calls_wait_for_them() {
         let pause = Duration::from_millis(100);
         let backoff = Backoff::new(pause).jitter(0.0);
         let counter = Counter::builder(0)
-            .restarts(9)
+            .max_restarts(9)
             .backoff(backoff)
             .spawn()
             .unwrap();
@@ -105,7 +105,7 @@ fn pauses_come_before_restarts_and_calls_wait_for_them() {
 fn a_call_with_retries_is_tried_again_with_the_fresh_state() {
     in_time(|| {
         let tally = Tally::new();
-        let counter = Counter::builder(3).restarts(1).spawn().unwrap();
+        let counter = Counter::builder(3).max_restarts(1).spawn().unwrap();
         assert_eq!(counter.add(1).join().unwrap(), 4);
         assert_eq!(counter.once_more(tally.path()).join().unwrap(), 3);
         assert_eq!(tally.total(), 2);
@@ -121,7 +121,7 @@ fn a_call_with_retries_is_tried_again_with_the_fresh_state() {
 #[test]
 fn restarts_within_a_window_are_not_counted_for_ever() {
     in_time(|| {
-        let builder = Counter::builder(0).restarts(1).backoff(Backoff::none());
+        let builder = Counter::builder(0).max_restarts(1).backoff(Backoff::none());
         let counter = builder
             .restart_window(Duration::from_nanos(1))
             .spawn()

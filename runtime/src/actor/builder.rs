@@ -33,7 +33,7 @@ use crate::pool::{Backoff, Output, Plan};
 /// }
 ///
 /// let feed = Feed::builder("begin")
-///     .restarts(3)
+///     .max_restarts(3)
 ///     .backoff(Backoff::new(Duration::from_millis(50)))
 ///     .timeout(Duration::from_secs(1))
 ///     .spawn()?;
@@ -59,8 +59,8 @@ impl<H: Handle> ActorBuilder<H> {
     ///
     /// `u32::MAX` is without end. A constructor that fails then counts as a death of its own. When no restart
     /// is left, the call that ended the actor, and all later ones, have their errors, and it stays dead.
-    pub fn restarts(mut self, restarts: u32) -> Self {
-        self.plan.restarts(restarts);
+    pub fn max_restarts(mut self, restarts: u32) -> Self {
+        self.plan.max_restarts(restarts);
         self
     }
 
@@ -100,7 +100,7 @@ impl<H: Handle> ActorBuilder<H> {
     ///     }
     /// }
     ///
-    /// let counter = Counter::builder().restarts(1).keep_calls(true).spawn()?;
+    /// let counter = Counter::builder().max_restarts(1).keep_calls(true).spawn()?;
     /// let (evil, behind) = (counter.add(13), counter.add(1));
     /// assert!(evil.join().is_err());
     /// assert_eq!(behind.join()?, 1); // with a fresh state

@@ -116,9 +116,9 @@
 //!
 //! When an actor dies, calls that it had not begun fail with an error for which
 //! [`Error::is_actor_died`](crate::Error::is_actor_died) is true; so do all later ones, unless it is started
-//! again: [`restarts`](ActorBuilder::restarts) says how often that is done, with a state that the constructor makes
-//! anew from the same arguments. Calls that were not begun then still fail, since they were meant for the old
-//! state, unless [`keep_calls`](ActorBuilder::keep_calls) asks for the opposite. A call with
+//! again: [`max_restarts`](ActorBuilder::max_restarts) says how often that is done, with a state that the
+//! constructor makes anew from the same arguments. Calls that were not begun then still fail, since they were
+//! meant for the old state, unless [`keep_calls`](ActorBuilder::keep_calls) asks for the opposite. A call with
 //! `#[parallel(retries = 1)]` that ended its actor is made again with the fresh state. What the constructor's
 //! arguments name, such as ends of channels, is kept in the process that started the actor for as long as that
 //! may be started again.
@@ -142,7 +142,7 @@
 //!     }
 //! }
 //!
-//! let parser = Parser::builder().restarts(3).spawn()?;
+//! let parser = Parser::builder().max_restarts(3).spawn()?;
 //! let (evil, behind) = (parser.parse("evil"), parser.parse("7"));
 //! assert!(evil.join().unwrap_err().task().unwrap().is_crash());
 //! assert!(behind.join().unwrap_err().is_actor_died());

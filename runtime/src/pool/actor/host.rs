@@ -55,8 +55,8 @@ impl Plan {
         }
     }
 
-    pub(crate) fn restarts(&mut self, restarts: u32) {
-        self.actor.restarts = restarts;
+    pub(crate) fn max_restarts(&mut self, restarts: u32) {
+        self.actor.max_restarts = restarts;
     }
 
     pub(crate) fn restart_window(&mut self, window: Duration) {
@@ -130,7 +130,7 @@ impl ActorPool {
         })?;
         setup.init = Some(init(&arguments));
         drop(arguments);
-        let is_last = actor.restarts == 0;
+        let is_last = actor.max_restarts == 0;
         setup.actor = Some(actor);
         setup.check()?;
         setup.crash_dir = folder(setup.crash_dir);

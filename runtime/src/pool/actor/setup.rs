@@ -13,7 +13,7 @@ pub(in crate::pool) struct ActorSetup {
     /// The type of the state.
     pub(in crate::pool) name: &'static str,
     /// How often it is started again, within the window if there is one.
-    pub(super) restarts: u32,
+    pub(super) max_restarts: u32,
     pub(super) window: Option<Duration>,
     pub(super) backoff: Backoff,
     /// Calls that a dead one had not begun are run by the next.
@@ -24,7 +24,7 @@ impl ActorSetup {
     pub(super) fn new(name: &'static str) -> Self {
         Self {
             name,
-            restarts: 0,
+            max_restarts: 0,
             window: None,
             backoff: Backoff::default(),
             keeps_calls: false,
@@ -50,7 +50,7 @@ impl ActorSetup {
             }
             None => state.restarts,
         };
-        state.started && recent < u64::from(self.restarts)
+        state.started && recent < u64::from(self.max_restarts)
     }
 
     /// Takes note of a restart; gives the pause before it.
@@ -74,7 +74,7 @@ mod tests {
     #[test]
     fn restarts_are_counted_for_ever_or_within_a_window() {
         let mut setup = ActorSetup {
-            restarts: 2,
+            max_restarts: 2,
             backoff: Backoff::none(),
             ..ActorSetup::new("actor")
         };
