@@ -167,8 +167,10 @@ fn parts_come_back_from_processes_that_are_killed() {
                     _ => kill_soon(&process, &begun, begun.load().min(number)),
                 }
             }
-            array.recall();
-            array.wait_whole_timeout(Duration::from_secs(60)).unwrap();
+            array.reclaim();
+            array
+                .wait_for_parts_timeout(Duration::from_secs(60))
+                .unwrap();
             array.clear_poison();
             array.lock().unwrap().fill(0);
         }

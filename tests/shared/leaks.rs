@@ -56,7 +56,7 @@ fn nothing_is_left_of_what_was_dropped_or_whose_holders_were_killed() {
             }
             holder.kill();
             holder.join().unwrap_err();
-            assert_eq!(array.parts_out(), 0);
+            assert_eq!(array.outstanding_parts(), 0);
             drop((array, cell, value));
             assert_eq!(settled(&before, parproc::shared::stats), before);
             drop(pool);

@@ -147,7 +147,7 @@ fn an_error_of_one_piece_ends_the_call_with_all_parts_back() {
         let mut array = SharedArray::<u32>::new(1000).unwrap();
         let error = pool(2).par_chunks_mut(&mut array, 1, fail).unwrap_err();
         assert!(error.to_string().contains("on purpose"), "{error}");
-        assert_eq!(array.parts_out(), 0);
+        assert_eq!(array.outstanding_parts(), 0);
         array.fill(1).unwrap();
         pool(2).par_chunks_mut(&mut array, 1, fail).unwrap();
         assert_eq!(array.to_vec().unwrap(), [2; 1000]);
@@ -178,8 +178,10 @@ fn parts_of_items_that_were_never_begun_are_recalled() {
     in_time(|| {
         let array = SharedArray::<u32>::new(100).unwrap();
         pool(1).map(fail, array.split(100).unwrap()).unwrap_err();
-        array.recall();
-        array.wait_whole_timeout(Duration::from_secs(30)).unwrap();
+        array.reclaim();
+        array
+            .wait_for_parts_timeout(Duration::from_secs(30))
+            .unwrap();
         array.set(0, 1).unwrap();
     });
 }

@@ -77,8 +77,8 @@ impl<F, P> Job<'_, F, P> {
     {
         let done = self.for_each(array.split_chunks(chunk)?);
         // What was not begun after an error keeps its part, and what was begun changes it for a while.
-        array.recall();
-        array.wait_whole()?;
+        array.reclaim();
+        array.wait_for_parts()?;
         done
     }
 }

@@ -351,17 +351,17 @@ impl Core {
     }
 
     /// Takes the parts out of messages that nobody has read, and says how many these were.
-    pub(super) fn recall(&self) -> usize {
+    pub(super) fn reclaim(&self) -> usize {
         if self.header().mode.load(SeqCst) & 1 == 0 {
             return 0;
         }
-        let recalled = (0..self.parts())
-            .filter(|index| self.part(*index).recall())
+        let reclaimed = (0..self.parts())
+            .filter(|index| self.part(*index).reclaim())
             .count();
-        if recalled > 0 {
+        if reclaimed > 0 {
             self.tell_returned();
         }
-        recalled
+        reclaimed
     }
 
     fn tell_returned(&self) {
@@ -411,7 +411,7 @@ impl Core {
         let Claim { split, index } = claim;
         if self.header().mode.load(SeqCst) != split || index >= self.parts() {
             return Err(format!(
-                "part {index} of a shared array was taken back: all of its parts were dropped, lost or recalled"
+                "part {index} of a shared array was taken back: all of its parts were dropped, lost or reclaimed"
             ));
         }
         let me = self.me().map_err(|error| error.to_string())?;
@@ -419,7 +419,7 @@ impl Core {
         let claimed = self.part(index).claim(ticket, me, alive);
         claimed.map_err(|refusal| match refusal {
             Refusal::Gone => {
-                format!("part {index} of a shared array went elsewhere, or was recalled")
+                format!("part {index} of a shared array went elsewhere, or was reclaimed")
             }
             Refusal::Owned(_) => {
                 format!("part {index} of a shared array has an owner already")

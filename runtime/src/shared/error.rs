@@ -81,7 +81,7 @@ impl fmt::Display for ArrayError {
             ArrayError::Split { out } => write!(
                 f,
                 "the shared array is split and {out} of its parts are out: drop them, or take back \
-                 with `recall` those that are in messages nobody received"
+                 with `reclaim` those that are in messages nobody received"
             ),
             ArrayError::Parts { parts, most } => write!(
                 f,

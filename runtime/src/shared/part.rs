@@ -154,7 +154,7 @@ impl<T: Plain> SharedArray<T> {
 
     /// How many parts are out: owned by living processes, or in messages of such; 0 if the array is whole.
     #[must_use]
-    pub fn parts_out(&self) -> usize {
+    pub fn outstanding_parts(&self) -> usize {
         self.core.out()
     }
 
@@ -162,24 +162,24 @@ impl<T: Plain> SharedArray<T> {
     ///
     /// That is what is left of a call that ended early: items that were not begun keep their parts.
     /// Whoever receives such a message afterwards gets an error.
-    pub fn recall(&self) -> usize {
-        self.core.recall()
+    pub fn reclaim(&self) -> usize {
+        self.core.reclaim()
     }
 
     /// Waits until all parts have come back; returns at once if the array is whole.
     ///
     /// # Errors
     /// [`Deadlock`](ArrayError::Deadlock) when this thread has the lock of the array.
-    pub fn wait_whole(&self) -> Result<(), ArrayError> {
+    pub fn wait_for_parts(&self) -> Result<(), ArrayError> {
         self.core.write(Patience::Endless).map(drop)
     }
 
     /// Waits at most for `timeout` until all parts have come back.
     ///
     /// # Errors
-    /// As for [`wait_whole`](Self::wait_whole); [`Split`](ArrayError::Split) or [`Busy`](ArrayError::Busy) when
-    /// the time is over.
-    pub fn wait_whole_timeout(&self, timeout: Duration) -> Result<(), ArrayError> {
+    /// As for [`wait_for_parts`](Self::wait_for_parts); [`Split`](ArrayError::Split) or
+    /// [`Busy`](ArrayError::Busy) when the time is over.
+    pub fn wait_for_parts_timeout(&self, timeout: Duration) -> Result<(), ArrayError> {
         let deadline = Instant::now().checked_add(timeout);
         let patience = deadline.map_or(Patience::Endless, Patience::Until);
         self.core.write(patience).map(drop)
@@ -211,10 +211,12 @@ impl<T: Plain> SharedPart<T> {
         self.range.is_empty()
     }
 
-    /// Whether it is here: it was not passed on.
+    /// Whether it was passed on, so that it is not this handle's any more.
+    ///
+    /// It is again once it has come back and is used through this handle.
     #[must_use]
-    pub fn is_here(&self) -> bool {
-        !matches!(here_of(self.here.load(SeqCst)).0, Here::Away)
+    pub fn is_moved(&self) -> bool {
+        matches!(here_of(self.here.load(SeqCst)).0, Here::Away)
     }
 
     /// Notes that nothing is borrowed from the part, so that it can be passed on.
@@ -364,7 +366,7 @@ impl<T: Plain> fmt::Debug for SharedPart<T> {
         f.debug_struct("SharedPart")
             .field("index", &self.claim.index)
             .field("range", &self.range)
-            .field("here", &self.is_here())
+            .field("moved", &self.is_moved())
             .finish_non_exhaustive()
     }
 }

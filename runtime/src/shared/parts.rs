@@ -5,7 +5,7 @@
 //! | back | nobody | owned, by a handle with its ticket: a second attempt of a task |
 //! | broken | nobody: who had it last panicked | the same |
 //! | owned | one handle in the member | back, broken, moving; owned by another member once this one is dead |
-//! | moving | a message that the member wrote | owned, by who reads the message; back, when it is recalled |
+//! | moving | a message that the member wrote | owned, by who reads the message; back, when it is reclaimed |
 //!
 //! Every change is one compare-exchange of the whole word, so a process that is killed has done it or
 //! not. The ticket is counted up whenever the part goes into a message, so only the last message that
@@ -162,7 +162,7 @@ impl Part<'_> {
     }
 
     /// Takes the part out of the message that it is in, which is of no use then.
-    pub(super) fn recall(&self) -> bool {
+    pub(super) fn reclaim(&self) -> bool {
         let mut word = self.0.load(SeqCst);
         loop {
             let holder = Holder::of_word(word);
@@ -269,17 +269,17 @@ mod tests {
     }
 
     #[test]
-    fn a_message_whose_part_was_recalled_gives_nothing() {
+    fn a_message_whose_part_was_reclaimed_gives_nothing() {
         let word = AtomicU64::new(0);
         let part = Part(&word);
         owned(&word, 0, 1);
-        assert!(!part.recall());
+        assert!(!part.reclaim());
         let ticket = part.depart(0, 1).unwrap();
-        assert!(part.recall());
+        assert!(part.reclaim());
         assert_eq!(part.claim(ticket, 2, |_| true), Err(Refusal::Gone));
     }
 
-    /// All orders of the steps of two readers of one message, the sender's recall and a death.
+    /// All orders of the steps of two readers of one message, its sender who reclaims it, and a death.
     #[test]
     fn no_order_of_steps_gives_a_part_to_two() {
         fn explore(word: u64, done: u32, owners: [bool; 4], alive: [bool; 4], states: &mut u32) {
@@ -318,7 +318,7 @@ mod tests {
                     }
                     6 => alive[2] = false,
                     _ => {
-                        if part.recall() {
+                        if part.reclaim() {
                             assert!(!owners[2] && !owners[3] || !alive[2]);
                         }
                     }

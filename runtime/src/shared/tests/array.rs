@@ -244,16 +244,16 @@ fn a_split_array_is_used_by_its_parts_only() {
     parts[1].fill(9);
     parts[0][2] = 7;
     parts.pop();
-    assert_eq!(array.parts_out(), 1);
+    assert_eq!(array.outstanding_parts(), 1);
     assert!(array.set(4, 1).is_err());
     assert!(
         array
-            .wait_whole_timeout(Duration::from_millis(1))
+            .wait_for_parts_timeout(Duration::from_millis(1))
             .unwrap_err()
             .is_busy()
     );
     drop(parts);
-    assert_eq!(array.parts_out(), 0);
+    assert_eq!(array.outstanding_parts(), 0);
     assert_eq!(array.to_vec().unwrap(), [1, 2, 7, 9, 9]);
     assert!(!array.is_poisoned());
 }

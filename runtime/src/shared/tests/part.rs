@@ -32,7 +32,7 @@ fn split(parts: usize) -> (SharedArray<u64>, Vec<SharedPart<u64>>) {
 fn a_part_that_is_passed_on_belongs_to_the_receiver() {
     let (array, mut parts) = split(2);
     let message = send(&parts[1]).unwrap();
-    assert!(!parts[1].is_here());
+    assert!(parts[1].is_moved());
     assert!(parts[1].iter().next().is_none() && parts[1].iter_mut().next().is_none());
     let mut part = receive(&message).unwrap();
     assert_eq!((part.index(), part.range(), part.len()), (1, 2..4, 2));
@@ -40,7 +40,7 @@ fn a_part_that_is_passed_on_belongs_to_the_receiver() {
     part[0] = 9;
     assert!(receive(&message).unwrap_err().contains("owner"));
     parts.clear();
-    assert_eq!(array.parts_out(), 1);
+    assert_eq!(array.outstanding_parts(), 1);
     drop(part);
     assert_eq!(array.to_vec().unwrap(), [1, 2, 9, 4]);
 }
@@ -68,7 +68,7 @@ fn writing_closes_a_part() {
 fn without_somebody_who_takes_it_along_a_part_stays() {
     let (_array, mut parts) = split(1);
     encode(&parts[0]).unwrap_err();
-    assert!(parts[0].is_here());
+    assert!(!parts[0].is_moved());
     parts[0][0] = 5;
 }
 
@@ -105,13 +105,13 @@ fn encoding_twice_gives_the_same_message() {
 }
 
 #[test]
-fn parts_in_lost_messages_are_recalled() {
+fn parts_in_lost_messages_are_reclaimed() {
     let (array, parts) = split(2);
     let message = send(&parts[0]).unwrap();
     drop(parts);
     assert_eq!(array.get(0), Err(ArrayError::Split { out: 1 }));
-    assert_eq!(array.recall(), 1);
-    assert_eq!(array.recall(), 0);
+    assert_eq!(array.reclaim(), 1);
+    assert_eq!(array.reclaim(), 0);
     receive(&message).unwrap_err();
     assert_eq!(array.get(0), Ok(1));
     receive(&message).unwrap_err();
@@ -121,13 +121,13 @@ fn parts_in_lost_messages_are_recalled() {
 fn a_message_of_one_split_gives_no_part_of_the_next() {
     let (array, parts) = split(1);
     let message = send(&parts[0]).unwrap();
-    array.recall();
+    array.reclaim();
     let next = array.split(1).unwrap();
     receive(&message).unwrap_err();
     drop(parts);
-    assert_eq!(array.parts_out(), 1);
+    assert_eq!(array.outstanding_parts(), 1);
     drop(next);
-    assert_eq!(array.parts_out(), 0);
+    assert_eq!(array.outstanding_parts(), 0);
 }
 
 #[test]
@@ -162,7 +162,7 @@ fn a_part_that_a_panic_drops_poisons_the_array_unless_a_second_attempt_gives_it_
         }
         drop(receive(&messages[1]).unwrap());
         drop(parts);
-        assert_eq!(array.parts_out(), 0);
+        assert_eq!(array.outstanding_parts(), 0);
         assert_eq!(array.lock().is_err(), !again);
     }
 }
