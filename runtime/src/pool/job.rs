@@ -1,5 +1,8 @@
 //! A call with settings of its own.
 
+#[cfg(feature = "progress")]
+mod progress;
+
 use std::cell::Cell;
 use std::fmt;
 use std::marker::PhantomData;

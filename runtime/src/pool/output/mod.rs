@@ -52,7 +52,8 @@ pub enum Output {
     ///
     /// What a task writes may come a moment after its result. What workers wrote before their pool was
     /// dropped, or before the program ended by returning from `main` or by `exit`, is passed on before
-    /// that is over, unless nobody reads it for two seconds.
+    /// that is over, unless nobody reads it for two seconds. On a terminal with
+    /// [progress bars](crate::Job::progress) it comes above them, with a newline behind what has none.
     Tail,
     /// As `Tail`, but whole lines only, each one behind the name of the program and the worker's process
     /// id: `[name 4242] line`.

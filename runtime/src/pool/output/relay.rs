@@ -389,7 +389,7 @@ impl Inner {
                     Turn::Over => over.push((source, sink.waiting.len() - before)),
                 }
             }
-            let written: usize = sinks.iter_mut().map(Sink::write).sum();
+            let written: usize = sinks.iter_mut().map(Sink::pass_on).sum();
             let empty = sinks.iter().all(Sink::is_empty);
             let done = empty && blocked == [false; 2];
             if self.note(&over, written, done.then_some(wanted)) {

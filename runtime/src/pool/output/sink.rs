@@ -1,5 +1,10 @@
 //! A stream of this program, as far as workers' output goes there.
 
+#[cfg(feature = "progress")]
+use std::os::fd::AsFd;
+
+#[cfg(feature = "progress")]
+use crate::observe::above_bars;
 use crate::sys::{Standard, Write, write_now};
 
 /// With so much waiting nothing more is read for it.
@@ -16,6 +21,8 @@ pub(super) struct Sink {
     pub(super) waiting: Vec<u8>,
     /// How much of that is written.
     start: usize,
+    /// The last thing that was written ended a line.
+    ends_line: bool,
 }
 
 impl Sink {
@@ -24,6 +31,7 @@ impl Sink {
             standard,
             waiting: Vec::new(),
             start: 0,
+            ends_line: true,
         }
     }
 
@@ -35,12 +43,37 @@ impl Sink {
         self.waiting.len() - self.start >= FULL
     }
 
+    /// Writes as much as there is room for, above progress bars if there are some on this terminal; says how much
+    /// that was.
+    pub(super) fn pass_on(&mut self) -> usize {
+        if self.is_empty() {
+            return 0;
+        }
+        #[cfg(feature = "progress")]
+        {
+            let (standard, mut written) = (self.standard, 0);
+            let write = || {
+                written = self.write();
+                self.ends_line || !self.is_empty()
+            };
+            // What does not fit does not matter as much as what else is written.
+            let end_line = || {
+                let _ = write_now(standard, b"\n");
+            };
+            above_bars(&standard.as_fd(), write, end_line);
+            written
+        }
+        #[cfg(not(feature = "progress"))]
+        self.write()
+    }
+
     /// Writes as much as there is room for; says how much that was.
     pub(super) fn write(&mut self) -> usize {
         let mut written = 0;
         while let Some(piece) = self.piece() {
             match write_now(self.standard, piece) {
                 Write::Bytes(len) => {
+                    self.ends_line = piece[..len].ends_with(b"\n");
                     written += len;
                     self.start += len;
                 }
