@@ -41,11 +41,14 @@ pub(super) enum Args<'a> {
     Sort {
         sort_index: usize,
     },
+    /// There are many of these: what goes without saying is left out.
     Item {
         item: usize,
+        #[serde(skip_serializing_if = "is_first")]
         attempt: u32,
+        #[serde(skip_serializing_if = "is_zero")]
         decoding_ns: u64,
-        running_ns: u64,
+        #[serde(skip_serializing_if = "is_zero")]
         encoding_ns: u64,
         result_bytes: usize,
     },
@@ -82,6 +85,14 @@ pub(super) enum Args<'a> {
     Waiting {
         items: usize,
     },
+}
+
+fn is_first(attempt: &u32) -> bool {
+    *attempt == 1
+}
+
+fn is_zero(count: &u64) -> bool {
+    *count == 0
 }
 
 /// The colour of what failed.

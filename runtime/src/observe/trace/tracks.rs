@@ -418,7 +418,6 @@ fn item<'a>(name: &'a str, span: &ItemSpan, base: Record<'a>) -> Record<'a> {
             item: span.index,
             attempt: span.attempt,
             decoding_ns: span.decoding,
-            running_ns: span.running,
             encoding_ns: span.encoding,
             result_bytes: span.bytes,
         }),
