@@ -174,7 +174,7 @@ fn a_task_that_runs_too_long_gives_its_part_back() {
 }
 
 #[test]
-fn parts_of_items_that_were_never_begun_are_recalled() {
+fn parts_of_items_that_were_never_begun_are_reclaimed() {
     in_time(|| {
         let array = SharedArray::<u32>::new(100).unwrap();
         pool(1).map(fail, array.split(100).unwrap()).unwrap_err();
