@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
-use super::error::LockError;
+use super::error::LockResult;
 use super::home::{Home, State};
 use super::mutex::{Mutex, MutexGuard};
 use crate::family::{Family, Wake, family};
@@ -108,10 +108,7 @@ impl Condvar {
     ///
     /// # Errors
     /// What [`Mutex::lock`] says as it takes the lock.
-    pub fn wait<'a, T: Plain>(
-        &self,
-        guard: MutexGuard<'a, T>,
-    ) -> Result<MutexGuard<'a, T>, LockError<MutexGuard<'a, T>>> {
+    pub fn wait<'a, T: Plain>(&self, guard: MutexGuard<'a, T>) -> LockResult<MutexGuard<'a, T>> {
         let (mutex, _) = self.sleep(guard, None);
         mutex.lock()
     }
@@ -124,7 +121,7 @@ impl Condvar {
         &self,
         mut guard: MutexGuard<'a, T>,
         mut condition: impl FnMut(&mut T) -> bool,
-    ) -> Result<MutexGuard<'a, T>, LockError<MutexGuard<'a, T>>> {
+    ) -> LockResult<MutexGuard<'a, T>> {
         while condition(&mut guard) {
             guard = self.wait(guard)?;
         }
@@ -139,7 +136,7 @@ impl Condvar {
         &self,
         guard: MutexGuard<'a, T>,
         timeout: Duration,
-    ) -> Result<Waited<'a, T>, LockError<Waited<'a, T>>> {
+    ) -> LockResult<Waited<'a, T>> {
         self.wait_until(guard, Instant::now().checked_add(timeout))
     }
 
@@ -166,7 +163,7 @@ impl Condvar {
         mut guard: MutexGuard<'a, T>,
         timeout: Duration,
         mut condition: impl FnMut(&mut T) -> bool,
-    ) -> Result<Waited<'a, T>, LockError<Waited<'a, T>>> {
+    ) -> LockResult<Waited<'a, T>> {
         let deadline = Instant::now().checked_add(timeout);
         let mut over = false;
         loop {
@@ -205,7 +202,7 @@ impl Condvar {
         &self,
         guard: MutexGuard<'a, T>,
         deadline: Option<Instant>,
-    ) -> Result<Waited<'a, T>, LockError<Waited<'a, T>>> {
+    ) -> LockResult<Waited<'a, T>> {
         let (mutex, result) = self.sleep(guard, deadline);
         match mutex.lock() {
             Ok(guard) => Ok((guard, result)),

@@ -77,6 +77,9 @@ impl<G> Error for Poisoned<G> {}
 const POISONED: &str =
     "whoever held the lock before died or panicked, so what it protects may be half changed";
 
+/// What taking a lock gives: its guard, or a [`LockError`], which has the guard too if the lock is poisoned.
+pub type LockResult<G> = Result<G, LockError<G>>;
+
 /// Why a lock was not taken, or was taken with a warning.
 ///
 /// In functions that return [`io::Result`] or [`parproc::Result`](crate::Result) the `?` operator turns it

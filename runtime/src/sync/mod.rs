@@ -49,7 +49,7 @@ mod value;
 
 pub use barrier::{Barrier, BarrierError, BarrierWaitResult};
 pub use condvar::{Condvar, WaitTimeoutResult};
-pub use error::{LockError, Poisoned};
+pub use error::{LockError, LockResult, Poisoned};
 pub use event::Event;
 pub use mutex::{Mutex, MutexGuard};
 pub use once::{Once, OnceError, OnceState};

@@ -13,7 +13,7 @@ use std::time::{Duration, Instant};
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
-use super::error::{LockError, Poisoned};
+use super::error::{LockError, LockResult, Poisoned};
 use super::home::{Home, State, offset_behind};
 use super::raw::{Acquired, RawLock};
 use super::value::Value;
@@ -106,7 +106,7 @@ impl<T: Plain> Mutex<T> {
     /// [`Deadlock`](LockError::Deadlock) when this thread has the lock; [`System`](LockError::System) when
     /// the C library does not support such locks.
     #[inline]
-    pub fn lock(&self) -> Result<MutexGuard<'_, T>, LockError<MutexGuard<'_, T>>> {
+    pub fn lock(&self) -> LockResult<MutexGuard<'_, T>> {
         let acquired = self.home.lock.lock()?;
         self.guard(acquired)
     }
@@ -117,7 +117,7 @@ impl<T: Plain> Mutex<T> {
     /// [`WouldBlock`](LockError::WouldBlock) when somebody has it, this thread included; else as
     /// [`lock`](Self::lock).
     #[inline]
-    pub fn try_lock(&self) -> Result<MutexGuard<'_, T>, LockError<MutexGuard<'_, T>>> {
+    pub fn try_lock(&self) -> LockResult<MutexGuard<'_, T>> {
         match self.home.lock.try_lock()? {
             Some(acquired) => self.guard(acquired),
             None => Err(LockError::WouldBlock),
@@ -146,10 +146,7 @@ impl<T: Plain> Mutex<T> {
     /// [`TimedOut`](LockError::TimedOut) when somebody else had it for so long; else as
     /// [`lock`](Self::lock).
     #[inline]
-    pub fn lock_timeout(
-        &self,
-        timeout: Duration,
-    ) -> Result<MutexGuard<'_, T>, LockError<MutexGuard<'_, T>>> {
+    pub fn lock_timeout(&self, timeout: Duration) -> LockResult<MutexGuard<'_, T>> {
         let Some(deadline) = Instant::now().checked_add(timeout) else {
             return self.lock();
         };
@@ -171,7 +168,7 @@ impl<T: Plain> Mutex<T> {
     }
 
     #[inline]
-    fn guard(&self, acquired: Acquired) -> Result<MutexGuard<'_, T>, LockError<MutexGuard<'_, T>>> {
+    fn guard(&self, acquired: Acquired) -> LockResult<MutexGuard<'_, T>> {
         if acquired.died {
             self.home.set_poisoned(true);
         }

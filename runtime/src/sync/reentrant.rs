@@ -14,7 +14,7 @@ use std::time::{Duration, Instant};
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
-use super::error::{LockError, Poisoned};
+use super::error::{LockError, LockResult, Poisoned};
 use super::home::{Home, State};
 use super::mutex::Locked as Inner;
 use super::raw::{self, Acquired, RawLock};
@@ -88,9 +88,7 @@ impl<T: Plain> ReentrantMutex<T> {
     /// [`Poisoned`](LockError::Poisoned), with the guard, when a holder died or panicked;
     /// [`System`](LockError::System) when the C library does not support such locks, or when this
     /// thread has it four thousand million times.
-    pub fn lock(
-        &self,
-    ) -> Result<ReentrantMutexGuard<'_, T>, LockError<ReentrantMutexGuard<'_, T>>> {
+    pub fn lock(&self) -> LockResult<ReentrantMutexGuard<'_, T>> {
         self.take(|lock| lock.lock().map(Some), LockError::WouldBlock)
     }
 
@@ -98,9 +96,7 @@ impl<T: Plain> ReentrantMutex<T> {
     ///
     /// # Errors
     /// [`WouldBlock`](LockError::WouldBlock) when another thread has it; else as [`lock`](Self::lock).
-    pub fn try_lock(
-        &self,
-    ) -> Result<ReentrantMutexGuard<'_, T>, LockError<ReentrantMutexGuard<'_, T>>> {
+    pub fn try_lock(&self) -> LockResult<ReentrantMutexGuard<'_, T>> {
         self.take(RawLock::try_lock, LockError::WouldBlock)
     }
 
@@ -109,10 +105,7 @@ impl<T: Plain> ReentrantMutex<T> {
     /// # Errors
     /// [`TimedOut`](LockError::TimedOut) when another thread had it for so long; else as
     /// [`lock`](Self::lock).
-    pub fn lock_timeout(
-        &self,
-        timeout: Duration,
-    ) -> Result<ReentrantMutexGuard<'_, T>, LockError<ReentrantMutexGuard<'_, T>>> {
+    pub fn lock_timeout(&self, timeout: Duration) -> LockResult<ReentrantMutexGuard<'_, T>> {
         let Some(deadline) = Instant::now().checked_add(timeout) else {
             return self.lock();
         };
@@ -134,7 +127,7 @@ impl<T: Plain> ReentrantMutex<T> {
         &'a self,
         take: impl FnOnce(&RawLock) -> Result<Option<Acquired>, raw::LockError>,
         busy: LockError<ReentrantMutexGuard<'a, T>>,
-    ) -> Result<ReentrantMutexGuard<'a, T>, LockError<ReentrantMutexGuard<'a, T>>> {
+    ) -> LockResult<ReentrantMutexGuard<'a, T>> {
         let Locked { inner, count } = &*self.home;
         let Inner { lock, value } = inner;
         if lock.is_mine() {

@@ -12,7 +12,7 @@ use std::time::{Duration, Instant};
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
-use super::error::{LockError, Poisoned};
+use super::error::{LockError, LockResult, Poisoned};
 use super::home::{Home, State, offset_behind};
 use super::raw::{self, RawRwLock};
 use super::value::Value;
@@ -41,9 +41,6 @@ impl<T: Plain> State for Locked<T> {
         })
     }
 }
-
-type Read<'a, T> = Result<RwLockReadGuard<'a, T>, LockError<RwLockReadGuard<'a, T>>>;
-type Write<'a, T> = Result<RwLockWriteGuard<'a, T>, LockError<RwLockWriteGuard<'a, T>>>;
 
 /// A lock around a value in shared memory that many processes read at once, or one writes.
 ///
@@ -91,7 +88,7 @@ impl<T: Plain> RwLock<T> {
     /// [`Deadlock`](LockError::Deadlock) when this thread writes; [`System`](LockError::System) when the
     /// system refuses.
     #[inline]
-    pub fn read(&self) -> Result<RwLockReadGuard<'_, T>, LockError<RwLockReadGuard<'_, T>>> {
+    pub fn read(&self) -> LockResult<RwLockReadGuard<'_, T>> {
         self.reading(|lock| lock.read().map(|()| true), LockError::WouldBlock)
     }
 
@@ -100,7 +97,7 @@ impl<T: Plain> RwLock<T> {
     /// # Errors
     /// [`WouldBlock`](LockError::WouldBlock) when somebody does; else as [`read`](Self::read).
     #[inline]
-    pub fn try_read(&self) -> Result<RwLockReadGuard<'_, T>, LockError<RwLockReadGuard<'_, T>>> {
+    pub fn try_read(&self) -> LockResult<RwLockReadGuard<'_, T>> {
         self.reading(RawRwLock::try_read, LockError::WouldBlock)
     }
 
@@ -108,10 +105,7 @@ impl<T: Plain> RwLock<T> {
     ///
     /// # Errors
     /// [`TimedOut`](LockError::TimedOut) when somebody wrote for so long; else as [`read`](Self::read).
-    pub fn read_timeout(
-        &self,
-        timeout: Duration,
-    ) -> Result<RwLockReadGuard<'_, T>, LockError<RwLockReadGuard<'_, T>>> {
+    pub fn read_timeout(&self, timeout: Duration) -> LockResult<RwLockReadGuard<'_, T>> {
         let Some(deadline) = Instant::now().checked_add(timeout) else {
             return self.read();
         };
@@ -123,7 +117,7 @@ impl<T: Plain> RwLock<T> {
     /// # Errors
     /// As [`read`](Self::read).
     #[inline]
-    pub fn write(&self) -> Result<RwLockWriteGuard<'_, T>, LockError<RwLockWriteGuard<'_, T>>> {
+    pub fn write(&self) -> LockResult<RwLockWriteGuard<'_, T>> {
         self.writing(|lock| lock.write().map(|()| true), LockError::WouldBlock)
     }
 
@@ -144,7 +138,7 @@ impl<T: Plain> RwLock<T> {
     /// # Errors
     /// [`WouldBlock`](LockError::WouldBlock) when somebody does; else as [`read`](Self::read).
     #[inline]
-    pub fn try_write(&self) -> Result<RwLockWriteGuard<'_, T>, LockError<RwLockWriteGuard<'_, T>>> {
+    pub fn try_write(&self) -> LockResult<RwLockWriteGuard<'_, T>> {
         self.writing(RawRwLock::try_write, LockError::WouldBlock)
     }
 
@@ -152,10 +146,7 @@ impl<T: Plain> RwLock<T> {
     ///
     /// # Errors
     /// [`TimedOut`](LockError::TimedOut) when somebody did for so long; else as [`read`](Self::read).
-    pub fn write_timeout(
-        &self,
-        timeout: Duration,
-    ) -> Result<RwLockWriteGuard<'_, T>, LockError<RwLockWriteGuard<'_, T>>> {
+    pub fn write_timeout(&self, timeout: Duration) -> LockResult<RwLockWriteGuard<'_, T>> {
         let Some(deadline) = Instant::now().checked_add(timeout) else {
             return self.write();
         };
@@ -178,7 +169,7 @@ impl<T: Plain> RwLock<T> {
         &'a self,
         take: impl Fn(&RawRwLock) -> Result<bool, raw::LockError>,
         busy: LockError<RwLockReadGuard<'a, T>>,
-    ) -> Read<'a, T> {
+    ) -> LockResult<RwLockReadGuard<'a, T>> {
         loop {
             if !take(&self.home.lock)? {
                 return Err(busy);
@@ -206,7 +197,7 @@ impl<T: Plain> RwLock<T> {
         &'a self,
         take: impl FnOnce(&RawRwLock) -> Result<bool, raw::LockError>,
         busy: LockError<RwLockWriteGuard<'a, T>>,
-    ) -> Write<'a, T> {
+    ) -> LockResult<RwLockWriteGuard<'a, T>> {
         if !take(&self.home.lock)? {
             return Err(busy);
         }
