@@ -78,7 +78,7 @@ fn change_both(array: &SharedArray<u64>) -> bool {
     let poisoned = result.is_err();
     let mut guard = match result {
         Ok(guard) => guard,
-        Err(error) => error.into_inner().unwrap(),
+        Err(error) => error.recover().unwrap(),
     };
     if poisoned {
         guard[1] = guard[0];

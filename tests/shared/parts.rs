@@ -111,7 +111,7 @@ fn a_part_of_a_worker_that_died_comes_back_and_the_next_holder_of_the_lock_is_to
         let outcomes = pool(1).outcomes(fall, items).unwrap();
         assert!(outcomes[0].as_ref().unwrap_err().is_crash());
         assert!(outcomes[1].is_ok());
-        let guard = array.lock().unwrap_err().into_inner().unwrap();
+        let guard = array.lock().unwrap_err().recover().unwrap();
         assert_eq!(*guard, [1, 0, 2, 2]);
         drop(guard);
         array.clear_poison();

@@ -31,7 +31,7 @@ use super::error::ArrayError;
 use super::parts::{Holder, Member, Part, Refusal, State};
 use crate::family::{self, Family, SLOTS};
 use crate::object::PAYLOAD;
-use crate::sync::raw::{LockError, RawRwLock};
+use crate::sync::raw::RawRwLock;
 use crate::sys::{Mapping, futex_wake};
 
 /// The most parts of one array.
@@ -121,17 +121,6 @@ impl Patience {
             Patience::None => true,
             Patience::Until(deadline) => Instant::now() >= deadline,
             Patience::Endless => false,
-        }
-    }
-}
-
-impl From<LockError> for ArrayError {
-    fn from(error: LockError) -> Self {
-        match error {
-            LockError::Deadlock => ArrayError::Deadlock,
-            LockError::Unsupported(error) => ArrayError::System {
-                reason: error.to_string(),
-            },
         }
     }
 }

@@ -6,6 +6,7 @@ use std::io;
 use serde::{Deserialize, Serialize};
 
 use crate::error::Error;
+use crate::sync::{LockError, raw};
 
 /// Why an operation on a [`SharedArray`](super::SharedArray) was not done.
 ///
@@ -39,7 +40,8 @@ pub enum ArrayError {
         /// How many are possible.
         most: usize,
     },
-    /// It was locked, but who held the lock before died or panicked; a [`LockError`] whose guard was dropped.
+    /// It was locked, but who held the lock before died or panicked; a
+    /// [`LockError::Poisoned`] whose guard was dropped.
     Poisoned,
     /// This thread holds the [lock](super::SharedArray::lock) of the array, and would wait for itself.
     Deadlock,
@@ -59,9 +61,6 @@ impl ArrayError {
         matches!(self, ArrayError::Busy | ArrayError::Split { .. })
     }
 }
-
-const POISONED: &str =
-    "who held the lock of the shared array before died or panicked in the middle of its work";
 
 impl fmt::Display for ArrayError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -87,7 +86,9 @@ impl fmt::Display for ArrayError {
                 f,
                 "the shared array was to be split into {parts} parts, but 1 to {most} are possible"
             ),
-            ArrayError::Poisoned => f.write_str(POISONED),
+            ArrayError::Poisoned => f.write_str(
+                "who held the lock of the shared array before died or panicked in the middle of its work",
+            ),
             ArrayError::Deadlock => {
                 f.write_str("this thread holds the lock of the shared array already")
             }
@@ -113,92 +114,28 @@ impl From<ArrayError> for Error {
     }
 }
 
-/// Why a lock of shared memory was not taken, or what is wrong with it.
-#[non_exhaustive]
-pub enum LockError<G> {
-    /// It was taken: the guard is inside. But who held it before died or panicked in the middle of its work.
-    Poisoned(G),
-    /// It was not taken.
-    Failed(ArrayError),
-}
-
-impl<G> LockError<G> {
-    /// The guard, if the lock was taken: what another process has left behind is then looked at as it is.
-    ///
-    /// # Errors
-    /// Why it was not taken.
-    pub fn into_inner(self) -> Result<G, ArrayError> {
-        match self {
-            LockError::Poisoned(guard) => Ok(guard),
-            LockError::Failed(error) => Err(error),
+impl From<raw::LockError> for ArrayError {
+    fn from(error: raw::LockError) -> Self {
+        match error {
+            raw::LockError::Deadlock => ArrayError::Deadlock,
+            raw::LockError::Unsupported(error) => ArrayError::System {
+                reason: error.to_string(),
+            },
         }
     }
-
-    /// The guard, if the lock was taken; any other error stays one. For `or_else`, as with
-    /// [the locks of `sync`](crate::sync::LockError::recover).
-    ///
-    /// ```
-    /// use parproc::shared::{LockError, SharedArray};
-    ///
-    /// let counts = SharedArray::<u64>::new(8)?;
-    /// // What a dead holder left is good enough for counters.
-    /// counts.lock().or_else(LockError::recover)?[3] += 1;
-    /// # assert_eq!(counts.get(3)?, 1);
-    /// # Ok::<(), parproc::Error>(())
-    /// ```
-    ///
-    /// # Errors
-    /// When it was not taken.
-    pub fn recover(self) -> Result<G, Self> {
-        self.into_inner().map_err(LockError::Failed)
-    }
-
-    /// Whether who held it before died or panicked.
-    #[must_use]
-    pub fn is_poisoned(&self) -> bool {
-        matches!(self, LockError::Poisoned(_))
-    }
 }
 
-impl<G> From<ArrayError> for LockError<G> {
-    fn from(error: ArrayError) -> Self {
-        LockError::Failed(error)
-    }
-}
-
-/// Lets go of the lock, so that `?` works where guards cannot be passed on.
+/// Lets go of the lock if it was taken, so that `?` works where guards cannot be passed on.
 impl<G> From<LockError<G>> for ArrayError {
     fn from(error: LockError<G>) -> Self {
         match error {
             LockError::Poisoned(_) => ArrayError::Poisoned,
-            LockError::Failed(error) => error,
+            LockError::WouldBlock | LockError::TimedOut => ArrayError::Busy,
+            LockError::Deadlock => ArrayError::Deadlock,
+            LockError::Split { out } => ArrayError::Split { out },
+            LockError::System(error) => ArrayError::System {
+                reason: error.to_string(),
+            },
         }
     }
 }
-
-/// As for [`ArrayError`].
-impl<G> From<LockError<G>> for Error {
-    fn from(error: LockError<G>) -> Self {
-        ArrayError::from(error).into()
-    }
-}
-
-impl<G> fmt::Debug for LockError<G> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            LockError::Poisoned(_) => f.debug_tuple("Poisoned").finish_non_exhaustive(),
-            LockError::Failed(error) => f.debug_tuple("Failed").field(error).finish(),
-        }
-    }
-}
-
-impl<G> fmt::Display for LockError<G> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            LockError::Poisoned(_) => f.write_str(POISONED),
-            LockError::Failed(error) => error.fmt(f),
-        }
-    }
-}
-
-impl<G> std::error::Error for LockError<G> {}

@@ -3,20 +3,16 @@
 #![expect(unsafe_code, reason = "the elements are reached by a pointer")]
 
 use std::fmt;
+use std::io;
 use std::marker::PhantomData;
 use std::ops::{Deref, DerefMut};
 use std::ptr::NonNull;
 use std::time::{Duration, Instant};
 
-#[cfg(doc)]
-use super::ArrayError;
-use super::Plain;
 use super::array::SharedArray;
 use super::core::{Patience, Writing};
-use super::error::LockError;
-
-/// What [`SharedArray::lock`] gives.
-pub type LockResult<G> = Result<G, LockError<G>>;
+use super::{ArrayError, Plain};
+use crate::sync::{LockError, LockResult, Poisoned};
 
 /// All elements of an array, which nobody else uses as long as the guard lives; from [`SharedArray::lock`].
 ///
@@ -61,11 +57,23 @@ impl<T: Plain> SharedArray<T> {
     /// # Ok::<(), parproc::Error>(())
     /// ```
     ///
+    /// For counters, what a dead holder has left is good enough:
+    ///
+    /// ```
+    /// use parproc::SharedArray;
+    /// use parproc::sync::LockError;
+    ///
+    /// let counts = SharedArray::<u64>::new(8)?;
+    /// counts.lock().or_else(LockError::recover)?[3] += 1;
+    /// # assert_eq!(counts.get(3)?, 1);
+    /// # Ok::<(), parproc::Error>(())
+    /// ```
+    ///
     /// # Errors
     /// [`Poisoned`](LockError::Poisoned), with the guard, when somebody died or panicked while it had the
     /// lock or a part, which can leave the elements half changed. It stays so until
-    /// [`clear_poison`](Self::clear_poison). [`Deadlock`](ArrayError::Deadlock) when this thread
-    /// has the lock.
+    /// [`clear_poison`](Self::clear_poison). [`Deadlock`](LockError::Deadlock) when this thread has the lock;
+    /// [`System`](LockError::System) when the C library does not support such locks.
     pub fn lock(&self) -> LockResult<ArrayGuard<'_, T>> {
         self.lock_for(Patience::Endless)
     }
@@ -73,8 +81,8 @@ impl<T: Plain> SharedArray<T> {
     /// Takes all of the array if nobody uses it now.
     ///
     /// # Errors
-    /// As for [`lock`](Self::lock); [`Busy`](ArrayError::Busy) when somebody has the lock or keeps the
-    /// array open, [`Split`](ArrayError::Split) when parts are out.
+    /// As for [`lock`](Self::lock); [`WouldBlock`](LockError::WouldBlock) when somebody has the lock or keeps
+    /// the array open, [`Split`](LockError::Split) when parts are out.
     pub fn try_lock(&self) -> LockResult<ArrayGuard<'_, T>> {
         self.lock_for(Patience::None)
     }
@@ -82,14 +90,22 @@ impl<T: Plain> SharedArray<T> {
     /// Waits at most for `timeout` until nobody uses the array, and takes all of it.
     ///
     /// # Errors
-    /// As for [`try_lock`](Self::try_lock), once the time is over.
+    /// As for [`lock`](Self::lock); once the time is over, [`TimedOut`](LockError::TimedOut) when somebody has
+    /// the lock or keeps the array open, [`Split`](LockError::Split) when parts are out.
     pub fn lock_timeout(&self, timeout: Duration) -> LockResult<ArrayGuard<'_, T>> {
         let deadline = Instant::now().checked_add(timeout);
         self.lock_for(deadline.map_or(Patience::Endless, Patience::Until))
     }
 
     fn lock_for(&self, patience: Patience) -> LockResult<ArrayGuard<'_, T>> {
-        let mut writing = self.core.write(patience)?;
+        let mut writing = self.core.write(patience).map_err(|error| match error {
+            ArrayError::Busy if patience == Patience::None => LockError::WouldBlock,
+            ArrayError::Busy => LockError::TimedOut,
+            ArrayError::Deadlock => LockError::Deadlock,
+            ArrayError::Split { out } => LockError::Split { out },
+            ArrayError::System { reason } => LockError::System(io::Error::other(reason)),
+            other => LockError::System(other.into()),
+        })?;
         let poisoned = writing.begin_guard();
         let guard = ArrayGuard {
             elements: NonNull::from(self.slice(&mut writing)),
@@ -100,7 +116,7 @@ impl<T: Plain> SharedArray<T> {
             },
         };
         match poisoned {
-            true => Err(LockError::Poisoned(guard)),
+            true => Err(LockError::Poisoned(Poisoned::new(guard))),
             false => Ok(guard),
         }
     }

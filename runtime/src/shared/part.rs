@@ -30,8 +30,8 @@ use crate::object::{self, Object};
 /// other values; it is one of few things that are moved so and not copied. From
 /// then on it belongs to who receives it, and the part that stays behind is of no use: it is empty. Dropping a part
 /// gives it back to the array, and so does the death of the process that has it. If that died, or the
-/// part was dropped by a panic, whoever locks the array next is told ([`Poisoned`](super::LockError::Poisoned)), unless
-/// the task was tried again and that attempt did better.
+/// part was dropped by a panic, whoever locks the array next is told
+/// ([`Poisoned`](crate::sync::LockError::Poisoned)), unless the task was tried again and that attempt did better.
 ///
 /// A task that is tried again gets its part again, as the attempt before has left it, unless all the parts have
 /// come back meanwhile and the array is whole.

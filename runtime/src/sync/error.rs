@@ -5,6 +5,7 @@ use std::fmt;
 use std::io;
 
 use super::raw;
+use crate::shared::ArrayError;
 
 /// The lock was taken, but whoever had it before died or panicked meanwhile: what it protects may be
 /// half changed.
@@ -40,7 +41,7 @@ pub struct Poisoned<G> {
 }
 
 impl<G> Poisoned<G> {
-    pub(super) fn new(guard: G) -> Self {
+    pub(crate) fn new(guard: G) -> Self {
         Self { guard }
     }
 
@@ -106,6 +107,12 @@ pub enum LockError<G> {
     TimedOut,
     /// The calling thread has the lock already, and would wait for itself.
     Deadlock,
+    /// Parts of the [array](crate::SharedArray::split) were not back, now or until the time was over: of the
+    /// `try_` and `_timeout` forms of a [`SharedArray`](crate::SharedArray) only.
+    Split {
+        /// How many parts are out.
+        out: usize,
+    },
     /// The system refuses.
     System(io::Error),
 }
@@ -136,6 +143,7 @@ impl<G> LockError<G> {
             LockError::WouldBlock => LockError::WouldBlock,
             LockError::TimedOut => LockError::TimedOut,
             LockError::Deadlock => LockError::Deadlock,
+            LockError::Split { out } => LockError::Split { out },
             LockError::System(error) => LockError::System(error),
         }
     }
@@ -148,6 +156,7 @@ impl<G> fmt::Debug for LockError<G> {
             LockError::WouldBlock => f.write_str("WouldBlock"),
             LockError::TimedOut => f.write_str("TimedOut"),
             LockError::Deadlock => f.write_str("Deadlock"),
+            LockError::Split { out } => f.debug_struct("Split").field("out", out).finish(),
             LockError::System(error) => f.debug_tuple("System").field(error).finish(),
         }
     }
@@ -160,6 +169,7 @@ impl<G> fmt::Display for LockError<G> {
             LockError::WouldBlock => "somebody else holds the lock",
             LockError::TimedOut => "somebody else held the lock until the time was over",
             LockError::Deadlock => "this thread holds the lock already and would wait for itself",
+            LockError::Split { out } => return ArrayError::Split { out: *out }.fmt(f),
             LockError::System(error) => return write!(f, "there is no lock: {error}"),
         })
     }
@@ -189,6 +199,7 @@ impl<G> From<LockError<G>> for io::Error {
             LockError::WouldBlock => io::ErrorKind::WouldBlock,
             LockError::TimedOut => io::ErrorKind::TimedOut,
             LockError::Deadlock => io::ErrorKind::Deadlock,
+            LockError::Split { .. } => io::ErrorKind::ResourceBusy,
             LockError::Poisoned(_) | LockError::System(_) => io::ErrorKind::Other,
         };
         match error {

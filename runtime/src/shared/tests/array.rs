@@ -5,7 +5,8 @@ use std::time::Duration;
 
 use proptest::prelude::*;
 
-use crate::shared::{ArrayError, LockError, SharedArray};
+use crate::shared::{ArrayError, SharedArray};
+use crate::sync::LockError;
 
 #[test]
 fn elements_of_all_sizes_are_what_was_set() {
@@ -100,7 +101,7 @@ fn the_lock_gives_all_elements_to_one() {
     let mut guard = array.lock().unwrap();
     assert!(matches!(
         array.try_lock(),
-        Err(LockError::Failed(ArrayError::Busy | ArrayError::Deadlock))
+        Err(LockError::WouldBlock | LockError::Deadlock)
     ));
     // The attempt of its own thread has not let go of it.
     std::thread::scope(|scope| {
@@ -115,8 +116,7 @@ fn the_lock_gives_all_elements_to_one() {
     let (tell, told) = std::sync::mpsc::channel();
     let waiting = std::thread::spawn(move || {
         let error = other.lock_timeout(Duration::from_millis(1)).unwrap_err();
-        tell.send(matches!(error, LockError::Failed(ArrayError::Busy)))
-            .unwrap();
+        tell.send(matches!(error, LockError::TimedOut)).unwrap();
         other.set(0, 9)
     });
     assert!(told.recv().unwrap());
@@ -130,14 +130,8 @@ fn a_guard_that_a_thread_forgets_keeps_the_lock_when_the_thread_has_ended() {
     let array = SharedArray::from_slice(&[0_u64; 4]).unwrap();
     let forget = || &mut Box::leak(Box::new(array.lock().unwrap()))[..];
     let slice: &mut [u64] = std::thread::scope(|scope| scope.spawn(forget).join().unwrap());
-    assert!(matches!(
-        array.lock(),
-        Err(LockError::Failed(ArrayError::Deadlock))
-    ));
-    assert!(matches!(
-        array.try_lock(),
-        Err(LockError::Failed(ArrayError::Busy))
-    ));
+    assert!(matches!(array.lock(), Err(LockError::Deadlock)));
+    assert!(matches!(array.try_lock(), Err(LockError::WouldBlock)));
     assert_eq!(array.get(0), Err(ArrayError::Deadlock));
     slice[0] = 1;
 }
@@ -192,7 +186,7 @@ fn a_panic_poisons_until_that_is_cleared() {
     });
     thread.join().unwrap_err();
     assert!(array.is_poisoned());
-    let guard = array.lock().unwrap_err().into_inner().unwrap();
+    let guard = array.lock().unwrap_err().recover().unwrap();
     drop(guard);
     assert!(array.lock().unwrap_err().is_poisoned());
     array.clear_poison();
@@ -236,10 +230,7 @@ fn a_split_array_is_used_by_its_parts_only() {
     let array = SharedArray::from_slice(&[1, 2, 3, 4, 5]).unwrap();
     let mut parts = array.split(2).unwrap();
     assert_eq!(array.get(0), Err(ArrayError::Split { out: 2 }));
-    assert!(matches!(
-        array.try_lock(),
-        Err(LockError::Failed(ArrayError::Split { out: 2 }))
-    ));
+    assert!(matches!(array.try_lock(), Err(LockError::Split { out: 2 })));
     assert_eq!(array.split(2).unwrap_err(), ArrayError::Split { out: 2 });
     parts[1].fill(9);
     parts[0][2] = 7;
