@@ -1,12 +1,12 @@
 //! Events: what a pool tells of calls, items and workers.
 
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::Duration;
 
 use parproc::observe::{Event, EventKind, FailureKind, Interest, Observer};
 use parproc::{Backoff, Pool, parallel};
-use parproc_tests::{Meeting, meet};
+use parproc_tests::{LIMIT, Meeting, meet, within};
 
 #[parallel]
 fn square(x: u64) -> u64 {
@@ -440,6 +440,97 @@ fn what_is_told_agrees_with_the_outcomes_while_workers_are_killed() {
     let failed = log.failed(FailureKind::Panic) + log.failed(FailureKind::Crash);
     assert_eq!(failed, bad.len());
     assert!(log.workers().is_empty());
+}
+
+#[test]
+fn an_observer_may_open_calls_that_are_observed() {
+    let pool: &Pool = Box::leak(Box::new(Pool::builder().workers(1).build().unwrap()));
+    let told = Arc::new(AtomicUsize::new(0));
+    let inner = Arc::clone(&told);
+    let asked = AtomicBool::new(false);
+    let asks = move |_: &[Event]| {
+        if !asked.swap(true, Ordering::Relaxed) {
+            let count = Arc::clone(&inner);
+            let count = move |events: &[Event]| {
+                count.fetch_add(events.len(), Ordering::Relaxed);
+            };
+            pool.job(square).observe(count).map(0..3).unwrap();
+        }
+    };
+    within(LIMIT, move || {
+        pool.job(square).observe(asks).map(0..1000).unwrap();
+        // What was left to be told is told with the next call at the latest.
+        pool.job(square)
+            .observe(|_: &[Event]| {})
+            .map(0..3)
+            .unwrap();
+    });
+    assert!(told.load(Ordering::Relaxed) > 0);
+}
+
+#[test]
+fn observers_that_use_the_pool_and_observed_calls_do_not_wait_for_each_other() {
+    let cell: &OnceLock<&Pool> = Box::leak(Box::new(OnceLock::new()));
+    let asks = move |_: &[Event]| {
+        if let Some(pool) = cell.get() {
+            for _ in 0..20 {
+                pool.spawn(square, 3).unwrap().join().unwrap();
+            }
+        }
+    };
+    let pool = Pool::builder().workers(1).observe(asks).build().unwrap();
+    let pool: &Pool = Box::leak(Box::new(pool));
+    cell.set(pool).unwrap();
+    within(LIMIT, move || {
+        for _ in 0..300 {
+            pool.job(square)
+                .observe(|_: &[Event]| {})
+                .map(0..3)
+                .unwrap();
+        }
+    });
+}
+
+struct PanicsInDrop;
+
+impl Drop for PanicsInDrop {
+    fn drop(&mut self) {
+        panic!("in the drop of an observer, as it should");
+    }
+}
+
+#[test]
+fn an_observer_that_panics_in_its_drop_too_harms_nobody() {
+    let bad = PanicsInDrop;
+    let panics = move |_: &[Event]| {
+        let _ = &bad;
+        panic!("in an observer, as it should");
+    };
+    let log = Log::default();
+    let pool = Pool::builder().workers(1).observe(panics).build().unwrap();
+    for _ in 0..3 {
+        pool.job(square).observe(log.clone()).map(0..100).unwrap();
+    }
+    drop(pool);
+    assert_eq!(log.done(), 300);
+}
+
+#[test]
+fn an_observer_of_two_pools_may_drop_one_of_them() {
+    let cell: Arc<Mutex<Option<Pool>>> = Arc::default();
+    let inner = Arc::clone(&cell);
+    let drops = move |_: &[Event]| {
+        let pool = inner.lock().unwrap().take();
+        drop(pool);
+    };
+    within(LIMIT, move || {
+        let builder = Pool::builder().workers(1).observe(drops);
+        let (first, second) = (builder.clone().build().unwrap(), builder.build().unwrap());
+        second.map(square, 0..3).unwrap();
+        *cell.lock().unwrap() = Some(second);
+        first.map(square, 0..3).unwrap();
+        drop(first);
+    });
 }
 
 #[test]

@@ -42,11 +42,17 @@ pub(super) struct Events {
 
 /// An observer as its builder keeps it.
 #[derive(Clone)]
-pub(super) struct Observing(SharedObserver);
+pub(super) struct Observing {
+    observer: SharedObserver,
+    interest: Interest,
+}
 
 impl Observing {
     pub(super) fn new(observer: impl Observer + 'static) -> Self {
-        Self(Arc::new(Mutex::new(observer)))
+        Self {
+            interest: observer.interest(),
+            observer: Arc::new(Mutex::new(observer)),
+        }
     }
 }
 
@@ -60,7 +66,7 @@ impl Shared {
     /// Has the observers of the pool told from now on.
     pub(super) fn observe(&self, observers: &[Observing]) {
         for observing in observers {
-            self.stream.listen(None, &observing.0);
+            self.listen(None, observing);
         }
         let timed = self.stream.interest().is_some_and(Interest::has_item_times);
         let insights = timed || self.setup.insights;
@@ -96,7 +102,7 @@ impl Shared {
             return None;
         }
         let serial = self.lock().next_serial();
-        let listen = |observing: &Observing| self.stream.listen(Some(serial), &observing.0);
+        let listen = |observing: &Observing| self.listen(Some(serial), observing);
         let observed = Observed {
             serial,
             listeners: observers.iter().map(listen).collect(),
@@ -104,6 +110,11 @@ impl Shared {
         };
         self.note_observers();
         Some(observed)
+    }
+
+    fn listen(&self, call: Option<u64>, observing: &Observing) -> u64 {
+        let Observing { observer, interest } = observing;
+        self.stream.listen(call, observer, *interest)
     }
 
     /// Somebody came or went.

@@ -75,6 +75,8 @@ pub(super) struct Link {
     pub(super) quota: u64,
     /// When its life began to count, and when it had nothing to do any more, in nanoseconds.
     pub(super) born: u64,
+    /// When its process was started, in nanoseconds.
+    started: u64,
     pub(super) idle_since: u64,
     /// When its process was started.
     pub(super) spawned: u64,
@@ -161,6 +163,7 @@ impl Link {
             keeps: None,
             quota: u64::MAX,
             born: now,
+            started: now,
             spawned: now,
             idle_since: now,
             leaving: false,

@@ -3,6 +3,12 @@
 //! Events are queued under a lock of their own, and a thread takes them to the observers in batches. So nothing of
 //! an observer runs in the pool's own work, and an observer may use the pool. Whoever has to be sure that all
 //! that happened was told, and callers that find too much queued, take the queue themselves.
+//!
+//! | lock | held | while holding it |
+//! | --- | --- | --- |
+//! | `turn` | by who tells, so that one does at a time | observers run, which may do anything |
+//! | an observer's own | while it is told | the same |
+//! | `queue`, `audience` | for a few instructions, also under the pool's lock | nothing else is locked |
 
 use std::cell::Cell;
 use std::fmt;
@@ -37,6 +43,7 @@ pub(in crate::pool) struct Stream {
     /// Callers are to help.
     full: AtomicBool,
     audience: Mutex<Vec<Listener>>,
+    turn: Mutex<()>,
     thread: Mutex<Option<JoinHandle<()>>>,
 }
 
@@ -55,6 +62,7 @@ struct Queue {
 }
 
 /// One who is told.
+#[derive(Clone)]
 struct Listener {
     id: u64,
     /// The call that it wants to know of; all if it is none.
@@ -69,8 +77,8 @@ impl Stream {
         self: &Arc<Self>,
         call: Option<u64>,
         observer: &SharedObserver,
+        interest: Interest,
     ) -> u64 {
-        let interest = lock(observer).interest();
         let id = {
             let mut queue = lock(&self.queue);
             queue.next_id += 1;
@@ -93,7 +101,12 @@ impl Stream {
 
     /// Has observers told what happened, and then no more.
     pub(in crate::pool) fn leave(&self, listeners: &[u64]) {
-        lock(&self.queue).leaving.extend(listeners);
+        let mut queue = lock(&self.queue);
+        queue.leaving.extend(listeners);
+        if std::mem::take(&mut queue.asleep) {
+            self.bell.notify_one();
+        }
+        drop(queue);
         self.deliver();
     }
 
@@ -127,21 +140,34 @@ impl Stream {
         let Some(_telling) = Telling::begin() else {
             return;
         };
-        let mut audience = lock(&self.audience);
-        let mut queue = lock(&self.queue);
-        let spare = std::mem::take(&mut queue.spare);
-        let mut events = std::mem::replace(&mut queue.events, spare);
-        let leaving = std::mem::take(&mut queue.leaving);
-        self.full.store(false, Ordering::Relaxed);
-        drop(queue);
-        audience.retain_mut(|listener| listener.tell(&events));
-        for listener in audience.extract_if(.., |listener| leaving.contains(&listener.id)) {
+        let _turn = lock(&self.turn);
+        let (mut events, leaving) = {
+            let mut queue = lock(&self.queue);
+            let spare = std::mem::take(&mut queue.spare);
+            let events = std::mem::replace(&mut queue.events, spare);
+            self.full.store(false, Ordering::Relaxed);
+            (events, std::mem::take(&mut queue.leaving))
+        };
+        let listeners = lock(&self.audience).clone();
+        let told = listeners.iter().filter(|one| !one.tell(&events));
+        let failed: Vec<u64> = told.map(|one| one.id).collect();
+        drop(listeners);
+        for listener in self.remove(|one| leaving.contains(&one.id) && !failed.contains(&one.id)) {
             listener.finish();
+        }
+        for listener in self.remove(|one| failed.contains(&one.id)) {
+            contained(|| drop(listener));
         }
         if events.capacity() <= 2 * FULL {
             events.clear();
             lock(&self.queue).spare = events;
         }
+    }
+
+    /// Takes such listeners out of the audience.
+    fn remove(&self, concerned: impl Fn(&Listener) -> bool) -> Vec<Listener> {
+        let mut audience = lock(&self.audience);
+        audience.extract_if(.., |one| concerned(one)).collect()
     }
 
     /// Tells what is left, and that it was the last. To be called when the pool is over.
@@ -151,6 +177,10 @@ impl Stream {
         drop(queue);
         self.bell.notify_one();
         let thread = lock(&self.thread).take();
+        if TELLS.get() {
+            // In an observer, which that thread may be waiting for: it ends by itself.
+            return;
+        }
         join_others(thread);
         self.end();
     }
@@ -160,7 +190,8 @@ impl Stream {
         let Some(_telling) = Telling::begin() else {
             return;
         };
-        for listener in std::mem::take(&mut *lock(&self.audience)) {
+        let _turn = lock(&self.turn);
+        for listener in self.remove(|_| true) {
             listener.finish();
         }
     }

@@ -10,7 +10,7 @@ use crate::pool::events::Said;
 use crate::pool::keep::{Failed, How};
 use crate::registry::Table;
 use crate::shm::{CLAIMS, Corrupt};
-use crate::sys::advise_huge;
+use crate::sys::{advise_huge, now_nanos};
 use crate::wire::{Header, LONGEST_HEADER, Landing, Note, Status, Times, parse_header};
 
 /// Values from this size on are received into memory of their own.
@@ -262,6 +262,8 @@ impl Link {
             } else if status == Status::End {
                 let nanos = &self.pending[value..value + len as usize];
                 let nanos = u64::from_ne_bytes(nanos.try_into().map_err(|_| Corrupt)?);
+                // It is the worker's word; nothing took longer than that is there.
+                let nanos = nanos.min(now_nanos().saturating_sub(self.started));
                 self.mail(sorted, taken + len as usize, spare, news);
                 self.tell_spans(news);
                 let done = self.in_flight.pop_front().ok_or(Corrupt)?;
@@ -330,13 +332,22 @@ impl Link {
         let front = front.filter(|front| front.timed && front.times < front.done);
         let front = front.ok_or(Corrupt)?;
         front.times = front.done;
+        // No item began before its worker, nor took longer than until now.
+        let now = now_nanos();
+        let began = times.began.clamp(self.started.min(now), now);
+        let mut left = now - began;
+        let mut part = |nanos: u64| {
+            let part = nanos.min(left);
+            left -= part;
+            part
+        };
         self.spans.push(ItemSpan {
             index: front.chunk.first + front.done as usize - 1,
             attempt: front.chunk.history.attempt,
-            began: times.began,
-            decoding: times.decoding,
-            running: times.running,
-            encoding: times.encoding,
+            began,
+            decoding: part(times.decoding),
+            running: part(times.running),
+            encoding: part(times.encoding),
             bytes: self.last_result.unwrap_or(0),
             failed: self.last_result.is_none(),
         });
