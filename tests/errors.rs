@@ -2,7 +2,10 @@
 
 use std::error::Error as StdError;
 use std::process;
+use std::thread;
+use std::time::Duration;
 
+use parproc::sync::Mutex;
 use parproc::{
     Error, FunctionInfo, Imap, ImapUnordered, Job, Pool, PoolBuilder, Task, TaskError, TryMapError,
     parallel,
@@ -93,12 +96,48 @@ fn each_error_answers_one_question_with_yes() {
         let meeting = Meeting::new();
         let mut task = pool.spawn(wait_at, meeting.name()).unwrap();
         let guest = meeting.wait();
-        let error = task.join_timeout(std::time::Duration::ZERO).unwrap_err();
+        let error = task.join_timeout(Duration::ZERO).unwrap_err();
         only(&error, "timeout");
         drop(guest);
         task.join().unwrap();
         pool.shutdown().unwrap();
         only(&pool.map(fails, [0]).unwrap_err(), "closed");
+    });
+}
+
+#[test]
+fn a_timeout_is_one_whatever_ran_out_of_time() {
+    in_time(|| {
+        let pool = pool(1);
+        let soon = Duration::from_millis(20);
+        let meeting = Meeting::new();
+        let mut task = pool.spawn(wait_at, meeting.name()).unwrap();
+        let guest = meeting.wait();
+        let wait = task.join_timeout(soon).unwrap_err();
+        assert!(wait.is_timeout() && !wait.is_task(), "{wait}");
+        drop(guest);
+        task.join().unwrap();
+
+        let limited = pool.job(wait_at).timeout(soon);
+        let limit = limited.map([meeting.name()]).unwrap_err();
+        assert!(limit.is_timeout() && limit.is_task(), "{limit}");
+        let limited = pool.job(wait_at).deadline(soon);
+        let deadline = limited.map([meeting.name()]).unwrap_err();
+        assert!(deadline.is_timeout() && deadline.is_task(), "{deadline}");
+
+        let mutex = Mutex::new(0_u8).unwrap();
+        let held = mutex.lock().unwrap();
+        let late = || Ok::<_, Error>(*mutex.lock_timeout(soon)?);
+        let lock = thread::scope(|scope| scope.spawn(late).join().unwrap()).unwrap_err();
+        assert!(lock.is_timeout() && !lock.is_task(), "{lock}");
+        drop(held);
+
+        for other in [
+            pool.map(fails, [0]).unwrap_err(),
+            std::io::Error::from(std::io::ErrorKind::WouldBlock).into(),
+        ] {
+            assert!(!other.is_timeout(), "{other}");
+        }
     });
 }
 

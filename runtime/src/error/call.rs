@@ -222,10 +222,19 @@ impl Error {
         matches!(*self.kind, ErrorKind::ActorDied { .. })
     }
 
-    /// True when a wait with a time limit ran out of it; the wait can be repeated.
+    /// True when time ran out: that of a wait, as of [`join_timeout`](crate::Task::join_timeout) or of a
+    /// [lock](crate::sync::Mutex::lock_timeout), or the [limit](crate::Job::timeout) of a task or of its
+    /// [call](crate::Job::deadline), which ended the task.
+    ///
+    /// A wait can be repeated; [`is_task`](Self::is_task) is true of the others, which are final.
     #[must_use]
     pub fn is_timeout(&self) -> bool {
-        matches!(*self.kind, ErrorKind::TimedOut { .. })
+        match &*self.kind {
+            ErrorKind::TimedOut { .. } => true,
+            ErrorKind::Task(error) => error.is_timeout(),
+            ErrorKind::Io(error) => error.0.kind() == io::ErrorKind::TimedOut,
+            _ => false,
+        }
     }
 
     /// True when workers could not be started or died before they were ready.

@@ -115,7 +115,7 @@ impl<R: Output> Task<R> {
     ///
     /// # Errors
     /// As for `join`. When the task is not done in time, [`Error::is_timeout`] is true of the
-    /// error. A result is given out once: later calls are errors.
+    /// error, and [`Error::is_task`] is not. A result is given out once: later calls are errors.
     pub fn join_timeout(&mut self, timeout: Duration) -> Result<R> {
         // A time past what the clock can say is no limit.
         self.wait(Instant::now().checked_add(timeout))

@@ -132,7 +132,7 @@ impl<R: Output> Process<R> {
     /// let mut process = Process::spawn(wait, 100)?;
     /// let result = loop {
     ///     match process.join_timeout(Duration::from_millis(20)) {
-    ///         Err(error) if error.is_timeout() => {} // not done yet
+    ///         Err(error) if error.is_timeout() && !error.is_task() => {} // not done yet
     ///         result => break result,
     ///     }
     /// };
@@ -142,7 +142,7 @@ impl<R: Output> Process<R> {
     ///
     /// # Errors
     /// As for `join`. When the process has not ended in time, [`Error::is_timeout`] is true of the
-    /// error. A result is given out once: later calls are errors.
+    /// error, and [`Error::is_task`] is not. A result is given out once: later calls are errors.
     pub fn join_timeout(&mut self, timeout: Duration) -> Result<R> {
         // A time past what the clock can say is no limit.
         let deadline = Instant::now().checked_add(timeout);
