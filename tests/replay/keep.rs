@@ -29,7 +29,9 @@ fn input_of(error: &TaskError) -> SavedInput {
         "{}; `PARPROC_REPLAY={path} <program>` repeats the call",
         input.error()
     );
-    assert_eq!(text, expected);
+    // A file says the item of any call, the error of a task that is a call of its own does not.
+    let of_task = expected.replacen(", item 0: ", ": ", 1);
+    assert!([&expected, &of_task].contains(&&text), "{text}, {expected}");
     assert!(input.error_details().contains(input.error()));
     input
 }

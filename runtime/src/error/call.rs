@@ -128,6 +128,14 @@ impl Error {
         }
     }
 
+    /// The same error, of a call of one item.
+    pub(crate) fn of_only_item(mut self) -> Self {
+        if let ErrorKind::Task(error) = *self.kind {
+            *self.kind = ErrorKind::Task(error.of_only_item());
+        }
+        self
+    }
+
     /// The same error, of a call that had a process of its own.
     pub(crate) fn in_process(mut self, label: &str) -> Self {
         if let ErrorKind::Task(error) = *self.kind {

@@ -51,6 +51,8 @@ struct Inner {
     /// Counted from 1.
     attempt: u32,
     quarantined: bool,
+    /// It was all of its call, so that its position says nothing.
+    only: bool,
     /// What the process is called that was the call's own, if one was.
     process: Option<String>,
     kind: TaskErrorKind,
@@ -167,6 +169,7 @@ impl TaskError {
                 pid,
                 attempt: 1,
                 quarantined: false,
+                only: false,
                 process: None,
                 kind,
                 circumstances: Circumstances::default(),
@@ -185,6 +188,12 @@ impl TaskError {
     /// The same error, of an item that is not tried again since it ended too many workers.
     pub(crate) fn quarantined(mut self) -> Self {
         self.inner.quarantined = true;
+        self
+    }
+
+    /// The same error, of an item that was all of its call.
+    pub(crate) fn of_only_item(mut self) -> Self {
+        self.inner.only = true;
         self
     }
 

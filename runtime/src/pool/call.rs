@@ -688,7 +688,7 @@ where
 {
     let mut payload = Payload::with_buffer(buffer);
     F::encode(arguments, Encoder(&mut payload))
-        .map_err(|failure| TaskError::failed(name, 0, None, failure))?;
+        .map_err(|failure| TaskError::failed(name, 0, None, failure).of_only_item())?;
     Ok(payload)
 }
 

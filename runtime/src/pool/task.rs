@@ -220,7 +220,8 @@ impl<R: Output> Task<R> {
             let opened = catch_unwind(AssertUnwindSafe(|| open_in(in_actor, name, delivery)));
             callback(opened.unwrap_or_else(|_| {
                 let failure = Failure::of::<R>(Step::DecodeResult, "decoding it panicked".into());
-                Err(TaskError::failed(name, 0, None, failure).into())
+                let error = TaskError::failed(name, 0, None, failure);
+                Err(error.of_only_item().into())
             }));
         });
         let here = self.shared.is_inline() || self.shared.check_fork().is_err();
@@ -321,14 +322,12 @@ impl<R: Output> Task<R> {
     }
 }
 
-/// As [`open`]; the error of an actor's call says so.
+/// As [`open`]; the error says that it is of a task, or of an actor's call.
 fn open_in<R: Output>(in_actor: bool, name: &'static str, delivery: Delivery) -> Result<R> {
-    let result = open(name, delivery);
-    if in_actor {
-        result.map_err(|error| error.in_process("an actor"))
-    } else {
-        result
-    }
+    open(name, delivery).map_err(|error| match in_actor {
+        true => error.in_process("an actor"),
+        false => error.of_only_item(),
+    })
 }
 
 /// Makes the result of a call's only item.

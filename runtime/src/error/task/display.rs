@@ -22,10 +22,12 @@ impl fmt::Display for TaskError {
         let Inner {
             function,
             index,
+            only,
             process,
             ..
         } = &*self.inner;
         match process {
+            None if *only => write!(f, "`{function}`: ")?,
             None => write!(f, "`{function}`, item {index}: ")?,
             Some(process) => write!(f, "`{function}` in {process}: ")?,
         }
