@@ -153,7 +153,8 @@ impl Drop for Observed {
 
 impl State {
     /// Something happened.
-    #[inline]
+    // See `Tally::count`.
+    #[inline(always)]
     pub(super) fn emit(&mut self, kind: EventKind) {
         if self.events.stream.is_none() {
             self.events.tally.count(0, &kind);
