@@ -9,6 +9,7 @@ const FLOORS: &[(&str, &[&str])] = &[
     ("error", &["sys"]),
     ("object", &["sys"]),
     ("family", &["sys"]),
+    ("arrow", &[]),
     ("ipc", &["object", "sys"]),
     ("wire", &["ipc", "object", "error"]),
     ("shm", &["sys"]),

@@ -177,6 +177,7 @@
 //! | `tracing` | spans and events of tasks arrive in the subscriber of the program that calls them |
 //! | `log` | records of tasks arrive in its logger |
 //! | `metrics` | `observe::Metrics`, for the crate of that name |
+//! | `arrow` | `parproc::arrow`: record batches of Apache Arrow as arguments and results |
 //! | `dashboard` | `PoolBuilder::dashboard`, `PARPROC_DASHBOARD`: a live page |
 //!
 //! The others are off unless asked for.
@@ -206,6 +207,8 @@
 //! their arguments is made by an [init function](PoolBuilder::init).
 
 pub mod actor;
+#[cfg(feature = "arrow")]
+pub mod arrow;
 pub mod channel;
 mod error;
 mod event;
