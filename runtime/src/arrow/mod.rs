@@ -49,7 +49,14 @@
 //!
 //! A batch travels as a stream of the [IPC format], its buffers copied whole from where they are and once more
 //! at the other end, into aligned memory in which its columns then lie. There they are checked: text for UTF-8, and
-//! offsets, keys and nulls for what they must be.
+//! offsets, keys and nulls for what they must be. On 2 CPUs, there and back:
+//!
+//! | what | batch of one column | beside |
+//! | --- | --- | --- |
+//! | one `f64` | 16 µs | `Vec<f64>` 4.6 µs |
+//! | 100,000 `f64` | 1.2 ms | `Vec<f64>` 0.5 ms |
+//! | 50 MB of `f64` | 175 ms | `Vec<f64>` 52 ms |
+//! | a million short texts | 72 ms | `Vec<String>` 190 ms |
 //!
 //! Memory of which a batch uses a part is kept as long as the batch, or a column of it.
 //!
