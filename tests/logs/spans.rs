@@ -1,8 +1,11 @@
 //! Spans of tasks: nested, recorded, left, closed, and under that of the caller.
 
+use std::sync::{Arc, mpsc};
+
 use parproc::parallel;
 use parproc_tests::{in_time, pool};
 use tracing::{Level, Span, field, info, info_span, instrument};
+use tracing_subscriber::layer::{Context, Layer, SubscriberExt};
 
 use super::collect::{Heard, hear};
 
@@ -122,7 +125,6 @@ fn below(level: bool) {
 #[test]
 fn a_span_that_is_not_wanted_leaves_no_gap() {
     use tracing_subscriber::filter::filter_fn;
-    use tracing_subscriber::layer::{Layer, SubscriberExt};
 
     in_time(|| {
         let heard = Heard::default();
@@ -194,5 +196,47 @@ fn the_span_of_the_caller_closes_with_its_last_handle() {
             "close calling"
         );
         assert_eq!(heard.open(), Vec::<&str>::new());
+    });
+}
+
+#[parallel]
+fn wait_for(path: &str) {
+    while !std::path::Path::new(path).exists() {
+        std::thread::sleep(std::time::Duration::from_millis(5));
+    }
+}
+
+/// Uses the pool when a span closes.
+struct OnClose(Arc<dyn Fn() + Send + Sync>);
+
+impl<S: tracing::Subscriber> Layer<S> for OnClose {
+    fn on_close(&self, _: tracing::span::Id, _: Context<'_, S>) {
+        (self.0)();
+    }
+}
+
+/// The chunk of a task that was taken back keeps the span open to the worker's next result.
+#[test]
+fn a_subscriber_can_use_the_pool_when_the_span_of_the_caller_closes() {
+    in_time(|| {
+        let (folder, pool) = (tempfile::tempdir().unwrap(), Arc::new(pool(1)));
+        let path = folder.path().join("go").to_str().unwrap().to_owned();
+        pool.map(dive, [0]).unwrap();
+        let busy = pool.spawn(wait_for, &*path).unwrap();
+        let (own, closed) = (Arc::clone(&pool), mpsc::channel());
+        let (tell, go) = (closed.0, path.clone());
+        let close = OnClose(Arc::new(move || {
+            let task = own.spawn(wait_for, &*go);
+            tell.send(task.is_ok()).unwrap();
+        }));
+        tracing::subscriber::with_default(tracing_subscriber::registry().with(close), || {
+            let task = info_span!("calling").in_scope(|| pool.job(dive).seed(3).spawn(0).unwrap());
+            task.cancel();
+            drop(task);
+        });
+        std::fs::write(&path, "").unwrap();
+        busy.join().unwrap();
+        pool.map(dive, [0]).unwrap();
+        assert!(closed.1.recv().unwrap());
     });
 }

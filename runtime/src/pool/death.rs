@@ -85,7 +85,7 @@ impl Shared {
         // All that it published before its end counts.
         self.read(state, &mut link);
         // The rest of what it logged was taken in when it was found to have ended.
-        let heard = link.hear();
+        let heard = link.hear(&mut state.litter);
         for one in &link.in_flight {
             state.heard(one.chunk.call, heard);
         }

@@ -17,6 +17,7 @@ use super::keep::Failed;
 use super::logs::Context;
 use super::output::{Streams, Written};
 use super::process::OwnCall;
+use super::state::Litter;
 use super::tasks::TaskKey;
 use super::watch::Doom;
 use crate::event::ItemSpan;
@@ -276,12 +277,12 @@ impl Link {
     }
 
     /// Takes in what was logged before the results that were read. Gives the number of what has to be heard
-    /// before these are the caller's.
-    pub(super) fn hear(&self) -> u64 {
+    /// before these are the caller's. What need not be kept for that any more becomes `litter`.
+    pub(super) fn hear(&self, litter: &mut Vec<Litter>) -> u64 {
         let logs = self.streams.as_ref().and_then(|streams| streams.logs());
         let oldest = self.in_flight.front();
         let oldest = oldest.map_or(self.next_number, |one| one.number);
-        logs.map_or(0, |logs| logs.hear(oldest))
+        logs.map_or(0, |logs| logs.hear(oldest, litter))
     }
 
     /// Gives the worker a chunk, of whose items it tells what they log up to `levels`; if `clocked`, it tells when it begins each item; if `divisible`, what it

@@ -5,6 +5,7 @@ use std::os::fd::OwnedFd;
 use std::sync::Arc;
 
 use super::chunk::Chunk;
+use super::state::Litter;
 use crate::shm::Lane;
 use crate::sys::Notify;
 use crate::wire::Levels;
@@ -70,7 +71,7 @@ impl Source {
         match *self {}
     }
 
-    pub(super) fn hear(&self, _: u64) -> u64 {
+    pub(super) fn hear(&self, _: u64, _: &mut Vec<Litter>) -> u64 {
         match *self {}
     }
 

@@ -68,7 +68,11 @@ impl Shared {
         }
         self.let_go(state, link);
         let came = !news.is_empty();
-        let heard = if came { link.hear() } else { 0 };
+        let heard = if came {
+            link.hear(&mut state.litter)
+        } else {
+            0
+        };
         for one in news.drain(..) {
             match one {
                 News::Mail {

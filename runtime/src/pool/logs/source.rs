@@ -9,6 +9,7 @@ use super::Context;
 use super::hub::{Hub, Job, What};
 use super::player::Player;
 use crate::pool::chunk::Chunk;
+use crate::pool::state::Litter;
 use crate::shm::{Lane, Placed, WorkerWords};
 use crate::sys::{Read, read_now};
 use crate::wire::Numbering;
@@ -111,7 +112,12 @@ impl Source {
     ) {
         if context.is_on() {
             let index = (chunk.numbering == Numbering::Items).then_some(chunk.first as u64);
-            self.lock().given.push_back(Given {
+            let mut held = self.lock();
+            if held.pipe.is_none() {
+                // It has ended, and nobody would take the context out again.
+                return;
+            }
+            held.given.push_back(Given {
                 number,
                 count: chunk.count,
                 first: Task {
@@ -129,7 +135,10 @@ impl Source {
 
     /// Results of the worker were read, and chunks before number `oldest` are over: takes in what was written
     /// before those. Gives the number of what has to be played before the results are the caller's.
-    pub(in crate::pool) fn hear(self: &Arc<Self>, oldest: u64) -> u64 {
+    ///
+    /// The contexts of those chunks become `litter`: the last of a call closes the caller's span, in the user's
+    /// subscriber.
+    pub(in crate::pool) fn hear(self: &Arc<Self>, oldest: u64, litter: &mut Vec<Litter>) -> u64 {
         let mut held = self.lock();
         let logged = held.worker.as_ref();
         let logged = logged.map_or(0, |words| words.logged.load(Ordering::Acquire));
@@ -139,6 +148,7 @@ impl Source {
             if given.heard {
                 over = Some(given.number);
             }
+            litter.push(Litter::Context(given.context));
         }
         if let Some(over) = over {
             self.put(&mut held, [What::Over(over)]);
@@ -175,10 +185,13 @@ impl Source {
         self.drain_to(&mut held, u64::MAX);
         (held.pipe, held.worker) = (None, None);
         held.partial = Vec::new();
-        held.given.clear();
+        let given = std::mem::take(&mut held.given);
         if held.number > 0 {
             self.put(&mut held, [What::End]);
         }
+        drop(held);
+        // Not under the lock: it may close spans in the user's subscriber.
+        drop(given);
         true
     }
 
