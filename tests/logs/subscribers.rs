@@ -139,6 +139,44 @@ fn a_subscriber_that_waits_for_the_caller_does_not_stop_it() {
     });
 }
 
+#[parallel]
+fn long_chatter(events: u64) -> u64 {
+    let text = "x".repeat(400_000);
+    for _ in 0..events {
+        info!(text, "long");
+    }
+    events
+}
+
+/// More than the pipe and the memory that waits hold, before the first result; and more than is ever kept.
+#[test]
+fn a_subscriber_that_waits_for_the_caller_does_not_stop_a_lazy_call() {
+    in_time(|| {
+        for (events, lost) in [(10, false), (100, true)] {
+            let lock = Arc::new(std::sync::Mutex::new((0, 0)));
+            let own = Arc::clone(&lock);
+            let waits = move |event: &Event<'_>| {
+                let mut counts = own.lock().unwrap();
+                match event.metadata().target() {
+                    "parproc" => counts.1 += 1,
+                    _ => counts.0 += 1,
+                }
+            };
+            let pool = pool(1);
+            with_each(waits, || {
+                let held = lock.lock().unwrap();
+                let results = pool.imap(long_chatter, [events]).unwrap();
+                assert_eq!(results.map(Result::unwrap).sum::<u64>(), events);
+                drop(held);
+            });
+            drop(pool);
+            let (heard, warnings) = *lock.lock().unwrap();
+            assert_eq!((heard < events, warnings), (lost, u64::from(lost)));
+            assert!(heard >= events.min(70), "{heard}");
+        }
+    });
+}
+
 static OWN: AtomicU64 = AtomicU64::new(0);
 
 /// A subscriber of the worker's own.

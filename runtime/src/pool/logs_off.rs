@@ -3,6 +3,7 @@
 use std::io;
 use std::os::fd::OwnedFd;
 use std::sync::Arc;
+use std::time::Duration;
 
 use super::chunk::Chunk;
 use super::state::Litter;
@@ -47,8 +48,8 @@ impl Hub {
         Arc::new(Self)
     }
 
-    pub(super) fn is_full(&self) -> bool {
-        false
+    pub(super) fn is_full(&self) -> Option<Duration> {
+        None
     }
 
     pub(super) fn wait(&self, _: u64) {}

@@ -119,7 +119,12 @@ pub(crate) fn write_now(standard: Standard, bytes: &[u8]) -> Write {
 /// the first list. What is broken counts as ready.
 ///
 /// Another thread may close some of them meanwhile, and then the answer means nothing for these.
-pub(crate) fn wait_for_numbers(readers: &[RawFd], writers: &[RawFd]) -> io::Result<Vec<bool>> {
+pub(crate) fn wait_for_numbers(
+    readers: &[RawFd],
+    writers: &[RawFd],
+    timeout: Option<Duration>,
+) -> io::Result<Vec<bool>> {
+    let timeout = timeout.map_or(-1, |limit| limit.as_millis().try_into().unwrap_or(i32::MAX));
     let of = |fd: &RawFd, events| libc::pollfd {
         fd: *fd,
         events,
@@ -129,7 +134,7 @@ pub(crate) fn wait_for_numbers(readers: &[RawFd], writers: &[RawFd]) -> io::Resu
     let writers = writers.iter().map(|fd| of(fd, libc::POLLOUT));
     let mut polled: Vec<_> = readers.chain(writers).collect();
     // SAFETY: the array is as long as is said. Numbers that are no descriptors are allowed.
-    let result = unsafe { libc::poll(polled.as_mut_ptr(), polled.len() as libc::nfds_t, -1) };
+    let result = unsafe { libc::poll(polled.as_mut_ptr(), polled.len() as libc::nfds_t, timeout) };
     if result < 0 {
         let error = io::Error::last_os_error();
         if error.kind() != io::ErrorKind::Interrupted {

@@ -103,6 +103,15 @@ impl<'a> LogFrame<'a> {
         out[start..body].copy_from_slice(&header.to_bytes());
     }
 
+    /// True for what later frames cannot do without: sites, and what ends spans.
+    pub(crate) fn is_needed_later(body: &[u8]) -> bool {
+        match LogFrame::read(body) {
+            #[cfg(feature = "tracing")]
+            Some(LogFrame::Site(..) | LogFrame::Exit(_) | LogFrame::Close(_)) => true,
+            _ => false,
+        }
+    }
+
     /// Reads a body; none if it is no frame.
     pub(crate) fn read(body: &'a [u8]) -> Option<Self> {
         postcard::from_bytes(body).ok()

@@ -10,9 +10,12 @@ use std::time::{Duration, Instant};
 
 use super::source::{Item, Source};
 use crate::sys::{Notify, spawn_quiet};
+use crate::wire::log::LogFrame;
 
 /// With so many bytes waiting no more is read, and workers wait in turn.
 const FULL: usize = 1 << 20;
+/// With so many bytes waiting while nothing goes on, what comes is dropped and counted.
+const MOST: usize = 32 << 20;
 /// How long to wait while nothing goes on.
 const STALL: Duration = Duration::from_secs(2);
 
@@ -89,6 +92,10 @@ struct Queue {
     closing: bool,
     /// So much was played when it was waited for in vain.
     stalled: Option<u64>,
+    /// So much was played when it was found full, and when that was.
+    full_at: Option<(u64, Instant)>,
+    /// How much was dropped and not told of.
+    dropped: u64,
 }
 
 impl Hub {
@@ -113,7 +120,12 @@ impl Hub {
     pub(super) fn put(self: &Arc<Self>, jobs: impl IntoIterator<Item = Job>) -> u64 {
         let mut queue = self.queue();
         let before = queue.jobs.len();
+        let stands = queue.stalled == Some(self.done.load(Ordering::Acquire));
         for job in jobs {
+            if stands && job.can_be_dropped(queue.bytes) {
+                queue.dropped += u64::from(matches!(job.what, What::Frame(..)));
+                continue;
+            }
             queue.bytes += job.size();
             queue.jobs.push_back(job);
         }
@@ -140,11 +152,23 @@ impl Hub {
         self.put.load(Ordering::Relaxed)
     }
 
-    /// True when no more is to be read now; who reads is woken when there is room.
-    pub(in crate::pool) fn is_full(&self) -> bool {
+    /// Says how long at most no more is to be read; who reads is woken when there is room. Who plays may wait for
+    /// somebody who waits for a worker that waits for room, so that is not for ever.
+    pub(in crate::pool) fn is_full(&self) -> Option<Duration> {
         let mut queue = self.queue();
         queue.full = queue.bytes >= FULL && !self.nested.load(Ordering::Relaxed);
-        queue.full
+        if !queue.full {
+            queue.full_at = None;
+            return None;
+        }
+        let (done, now) = (self.done.load(Ordering::Acquire), Instant::now());
+        match queue.full_at {
+            Some((before, at)) if before == done && now - at >= STALL => queue.stalled = Some(done),
+            Some((before, _)) if before == done => {}
+            _ => queue.full_at = Some((done, now)),
+        }
+        queue.full = queue.stalled != Some(done);
+        queue.full.then_some(STALL)
     }
 
     /// Waits until this was played, unless nothing goes on for a while, or this very thread plays.
@@ -214,12 +238,16 @@ impl Hub {
             queue.bytes -= job.size();
             let room = queue.full && queue.bytes < FULL / 2;
             queue.full &= !room;
+            let dropped = match &job.what {
+                What::Frame(..) => std::mem::take(&mut queue.dropped),
+                _ => 0,
+            };
             drop(queue);
             if room {
                 self.room.notify();
             }
             // Subscribers and loggers are the user's: their panics cost what they were told.
-            let _ = catch_unwind(AssertUnwindSafe(|| job.play()));
+            let _ = catch_unwind(AssertUnwindSafe(|| job.play(dropped)));
             self.nested.store(false, Ordering::Relaxed);
             queue = self.queue();
             self.done.fetch_add(1, Ordering::Release);
@@ -240,8 +268,25 @@ impl Job {
         }
     }
 
-    fn play(self) {
+    /// True when it is dropped with so many bytes waiting. Without sites and ends, what comes later could not be
+    /// understood, and spans would stay open; but those of a worker that writes them without end are too many.
+    fn can_be_dropped(&self, waiting: usize) -> bool {
+        match &self.what {
+            What::Frame(_, body) => {
+                waiting > 2 * MOST || waiting > MOST && !LogFrame::is_needed_later(body)
+            }
+            What::Over(_) => waiting > MOST,
+            What::End => false,
+        }
+    }
+
+    fn play(self, dropped: u64) {
         let Self { source, what } = self;
+        if dropped > 0
+            && let What::Frame(item, _) = &what
+        {
+            super::dropped::tell(&item.context, dropped);
+        }
         source.play(what);
     }
 }

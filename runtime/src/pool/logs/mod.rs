@@ -10,6 +10,7 @@
 #[cfg(feature = "tracing")]
 mod callsites;
 mod context;
+mod dropped;
 mod hub;
 mod player;
 #[cfg(feature = "log")]

@@ -230,7 +230,7 @@ impl Inner {
             let wait = (!self.summon()).then_some(PAUSE);
             return (Vec::new(), wait);
         }
-        if self.logs.is_full() {
+        if self.logs.is_full().is_some() {
             let wait = (!self.summon()).then_some(PAUSE);
             return (Vec::new(), wait);
         }
@@ -402,13 +402,14 @@ impl Inner {
                 continue;
             }
             // Workers wait while too much waits to be heard.
-            let logs = if self.logs.is_full() {
+            let limit = self.logs.is_full();
+            let logs = if limit.is_some() {
                 Vec::new()
             } else {
                 let pipe = |source: Arc<logs::Source>| Some((source.pipe()?.as_raw_fd(), source));
                 logs.into_iter().filter_map(pipe).collect()
             };
-            self.wait(&pipes, &logs, &mut sinks, &mut buffer);
+            self.wait((&pipes, &logs), limit, &mut sinks, &mut buffer);
         }
     }
 
@@ -431,11 +432,12 @@ impl Inner {
         control.closing && done
     }
 
-    /// Waits for something to read, to write or to look at, and reads once from each pipe.
+    /// Waits for something to read, to write or to look at, but not longer than `limit`, and reads once from each
+    /// pipe.
     fn wait(
         &self,
-        pipes: &[(Arc<Source>, RawFd)],
-        logs: &[(RawFd, Arc<logs::Source>)],
+        (pipes, logs): (&[(Arc<Source>, RawFd)], &[(RawFd, Arc<logs::Source>)]),
+        limit: Option<Duration>,
         sinks: &mut [Sink; 2],
         buffer: &mut Vec<u8>,
     ) {
@@ -447,7 +449,7 @@ impl Inner {
         let writers: Vec<_> = waiting
             .map(|sink| sink.standard.as_fd().as_raw_fd())
             .collect();
-        let Ok(ready) = wait_for_numbers(&readers, &writers) else {
+        let Ok(ready) = wait_for_numbers(&readers, &writers, limit) else {
             // For lack of memory.
             thread::sleep(PAUSE);
             return;
