@@ -113,7 +113,11 @@ impl<'de, A: SeqAccess<'de>> SeqAccess<'de> for Runs<'de, A> {
     }
 
     fn size_hint(&self) -> Option<usize> {
-        usize::try_from(self.left).ok()
+        let block = self.block.as_ref().map_or(0, Numbers::count);
+        let left = usize::try_from(self.left).unwrap_or(usize::MAX);
+        // The format does not announce more elements than bytes are there, and visitors reserve what is announced.
+        let behind = self.format.size_hint().unwrap_or_default();
+        Some(left.min(block.saturating_add(behind)))
     }
 }
 

@@ -366,3 +366,38 @@ mod shifted {
         from.deserialize_seq(Back)
     }
 }
+
+/// What a sequence announces.
+struct Announced(Option<usize>);
+
+impl<'de> Deserialize<'de> for Announced {
+    fn deserialize<D: Deserializer<'de>>(source: D) -> Result<Self, D::Error> {
+        struct Asks;
+
+        impl<'de> Visitor<'de> for Asks {
+            type Value = Announced;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("a sequence")
+            }
+
+            fn visit_seq<A: SeqAccess<'de>>(self, mut format: A) -> Result<Announced, A::Error> {
+                let announced = Announced(format.size_hint());
+                while format.next_element::<u64>().is_ok_and(|one| one.is_some()) {}
+                Ok(announced)
+            }
+        }
+
+        source.deserialize_seq(Asks)
+    }
+}
+
+#[test]
+fn no_more_is_announced_than_can_be_there() {
+    let numbers: Vec<u64> = (0..100).collect();
+    let honest = write(&Elements(numbers, 100));
+    assert_eq!(read::<Announced>(&honest).unwrap().0, Some(100));
+    // The format's own length, the mark, how many numbers are to come, and no block.
+    let hostile = postcard::to_allocvec(&(7_u64, u8::MAX, 1_u64 << 60, 0_u8)).unwrap();
+    assert!(read::<Announced>(&hostile).unwrap().0.unwrap() < 8);
+}
