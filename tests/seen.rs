@@ -260,3 +260,22 @@ fn pools_that_name_one_file_share_it() {
         (&Value::Bool(true), &Value::from(11))
     );
 }
+
+#[test]
+fn a_report_leaves_links_and_special_files() {
+    let folder = tempfile::tempdir().unwrap();
+    let [target, link, pipe] = ["target", "link", "pipe"].map(|name| folder.path().join(name));
+    std::os::unix::fs::symlink(&target, &link).unwrap();
+    let made = Command::new("mkfifo").arg(&pipe).status().unwrap();
+    assert!(made.success());
+    // Nobody reads the pipe.
+    let pool = Pool::builder().workers(1).report(&link).build().unwrap();
+    let other = Pool::builder().workers(1).report(&pipe).build().unwrap();
+    pool.map(square, 0..3_u64).unwrap();
+    other.map(square, 0..3_u64).unwrap();
+    drop((pool, other));
+    assert!(std::fs::symlink_metadata(&link).unwrap().is_symlink());
+    assert_eq!(data(&target)["totals"]["items"], 3);
+    let kept = std::fs::symlink_metadata(&pipe).unwrap().file_type();
+    assert!(std::os::unix::fs::FileTypeExt::is_fifo(&kept));
+}

@@ -7,6 +7,7 @@ mod longest;
 #[cfg(feature = "metrics")]
 mod metrics;
 mod page;
+mod place;
 #[cfg(feature = "progress")]
 mod progress;
 mod report;

@@ -2,17 +2,21 @@
 
 use std::fmt;
 use std::fs;
-use std::io::Write;
+use std::io::{self, Write};
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::{Duration, Instant};
+
+use rustix::fs::{Mode, OFlags};
+use rustix::io::Errno;
 
 use crate::error::{Error, Result};
 use crate::event::{Event, Interest, Observer};
 use crate::sys::is_copy;
 
 use super::page::{self, Source};
+use super::place::{is_special, place};
 use super::timeline::Timeline;
 
 /// How many spans a file has at most, which makes it about 2 MB large.
@@ -28,7 +32,8 @@ const SHARE: u32 = 20;
 /// The page is one file that asks nobody for anything; a browser shows it from disk, light or dark as it is set,
 /// and lets one zoom. It is written whenever nothing runs in the pool, every 10 seconds while something runs, and
 /// at last when the pool is over; each time as a whole, so that who opens the file sees a complete page. Writing takes
-/// at most a twentieth of the time.
+/// at most a twentieth of the time. A link stays, and what it leads to is replaced; a device or a pipe is written to,
+/// each time the whole page.
 ///
 /// Memory and file are bounded: with more than 50,000 items those that follow each other closely are shown as
 /// one; sums stay exact. A file is about 2 MB large at most, and as much again if there are many failures, of which
@@ -80,8 +85,7 @@ impl Report {
     /// # Errors
     /// Fails when the file cannot be written.
     pub fn create(path: impl AsRef<Path>) -> Result<Self> {
-        // The program may go elsewhere before the page is written.
-        let path = std::path::absolute(path.as_ref()).map_err(|error| {
+        let path = place(path.as_ref()).map_err(|error| {
             Error::os(format!("cannot find {}", path.as_ref().display()), error)
         })?;
         let state = State {
@@ -108,7 +112,7 @@ impl Report {
     pub(crate) fn open(path: &Path) -> Result<Self> {
         let mut open = OPEN.lock().unwrap_or_else(PoisonError::into_inner);
         open.retain(|one| one.strong_count() > 0);
-        let wanted = std::path::absolute(path).ok();
+        let wanted = place(path).ok();
         let known = open.iter().filter_map(Weak::upgrade);
         for shared in known {
             if Some(&shared.path) == wanted.as_ref() {
@@ -217,8 +221,12 @@ impl State {
     }
 }
 
-/// Puts `bytes` into the place of the file at once: nobody finds half of it.
-fn replace(path: &Path, bytes: &[u8]) -> std::io::Result<()> {
+/// Puts `bytes` into the place of the file at once: nobody finds half of it. What is no regular file stays, and is
+/// written to.
+fn replace(path: &Path, bytes: &[u8]) -> io::Result<()> {
+    if is_special(path) {
+        return write_through(path, bytes);
+    }
     let folder = path.parent().unwrap_or(Path::new("/"));
     let mut file = tempfile::Builder::new()
         .prefix(".parproc-")
@@ -228,6 +236,18 @@ fn replace(path: &Path, bytes: &[u8]) -> std::io::Result<()> {
     file.write_all(bytes)?;
     file.persist(path)?;
     Ok(())
+}
+
+/// Writes to a device, or to who reads a pipe; if nobody does, opening it would wait.
+fn write_through(path: &Path, bytes: &[u8]) -> io::Result<()> {
+    let flags = OFlags::WRONLY | OFlags::NOCTTY | OFlags::CLOEXEC;
+    let file = match rustix::fs::open(path, flags | OFlags::NONBLOCK, Mode::empty()) {
+        Ok(file) => file,
+        Err(Errno::NXIO) => return Ok(()),
+        Err(error) => return Err(error.into()),
+    };
+    rustix::fs::fcntl_setfl(&file, OFlags::empty())?;
+    fs::File::from(file).write_all(bytes)
 }
 
 impl Clone for Report {
