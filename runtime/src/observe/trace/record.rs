@@ -82,9 +82,6 @@ pub(super) enum Args<'a> {
     Busy {
         busy: usize,
     },
-    Waiting {
-        items: usize,
-    },
 }
 
 fn is_first(attempt: &u32) -> bool {

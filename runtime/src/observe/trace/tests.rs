@@ -145,3 +145,39 @@ fn a_full_disk_is_an_error_that_can_be_asked_for() {
     trace.observe(&story());
     assert!(trace.error().unwrap().to_string().contains("/dev/full"));
 }
+
+#[test]
+fn workers_whose_chunks_were_taken_back_are_not_busy() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("trace.json");
+    let mut trace = Trace::create(&path).unwrap();
+    let given = |worker: usize, first| EventKind::ChunkGiven {
+        call: 1,
+        worker: Some(worker),
+        first,
+        count: 4,
+        bytes: 8,
+    };
+    let done = EventKind::ChunkDone {
+        call: 1,
+        worker: Some(1),
+        first: 0,
+        count: 4,
+        took: Duration::ZERO,
+    };
+    // The first one is taken back and given to the other worker; the last one is taken back for good.
+    let kinds = [
+        given(0, 0),
+        given(1, 0),
+        done,
+        given(0, 4),
+        EventKind::CallEnded { call: 1 },
+    ];
+    let events: Vec<_> = kinds.map(|kind| Event::new(1, kind)).into();
+    trace.observe(&events);
+    drop(trace);
+    let text = std::fs::read_to_string(&path).unwrap();
+    let busy = text.lines().filter(|line| line.contains("busy workers"));
+    let busy: Vec<_> = busy.map(|line| line.contains(r#""busy":1"#)).collect();
+    assert_eq!(busy, [true, false, true, false]);
+}

@@ -1,6 +1,6 @@
 //! Which events of a pool become which lines of a trace.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeMap, HashMap, HashSet};
 
 use crate::event::{Event, EventKind, FailureKind, ItemSpan};
 use crate::sys;
@@ -20,10 +20,13 @@ pub(super) struct Tracks {
     named: HashSet<usize>,
     /// The functions of the calls that run.
     calls: HashMap<u64, &'static str>,
-    /// How many chunks a worker has.
+    /// The chunks that workers have: calls and first items. That a chunk was taken back is not told, but who has it
+    /// next, or that its call ended.
+    given: BTreeMap<(u64, usize), Option<usize>>,
+    /// How many of them a worker has; those that have none are not in it.
     chunks: HashMap<Option<usize>, usize>,
+    /// How many workers have some, as far as it was written.
     busy: usize,
-    waiting: usize,
     /// Where the last bar of a track ends. Bars of one track must not overlap.
     ends: HashMap<usize, f64>,
     /// Bars that are written when it is known where the next one begins: a worker is busy before it is heard of.
@@ -47,9 +50,9 @@ impl Tracks {
             detailed,
             named: HashSet::new(),
             calls: HashMap::new(),
+            given: BTreeMap::new(),
             chunks: HashMap::new(),
             busy: 0,
-            waiting: 0,
             ends: HashMap::new(),
             held: HashMap::new(),
         }
@@ -82,6 +85,10 @@ impl Tracks {
                 });
             }
             EventKind::CallEnded { call } => {
+                let left = self.given.range((*call, 0)..=(*call, usize::MAX));
+                let left: Vec<_> = left.map(|(chunk, _)| *chunk).collect();
+                left.into_iter().for_each(|chunk| self.take(chunk));
+                self.count_busy(base(), write);
                 if let Some(function) = self.calls.remove(call) {
                     write(&Record {
                         name: function,
@@ -92,15 +99,16 @@ impl Tracks {
                     });
                 }
             }
-            EventKind::ChunkGiven { worker, count, .. } => {
-                let chunks = self.chunks.entry(*worker).or_default();
-                *chunks += 1;
-                if *chunks == 1 {
-                    self.busy += 1;
-                    self.count_busy(base(), write);
-                }
-                self.waiting += count;
-                self.count_waiting(base(), write);
+            EventKind::ChunkGiven {
+                call,
+                worker,
+                first,
+                ..
+            } => {
+                self.take((*call, *first));
+                self.given.insert((*call, *first), *worker);
+                *self.chunks.entry(*worker).or_default() += 1;
+                self.count_busy(base(), write);
             }
             EventKind::ChunkDone {
                 call,
@@ -109,10 +117,9 @@ impl Tracks {
                 count,
                 took,
             } => {
-                let chunks = self.chunks.entry(*worker).or_default();
-                *chunks = chunks.saturating_sub(1);
-                if *chunks == 0 && self.busy > 0 {
-                    self.busy -= 1;
+                // It may have been taken back and given to another worker before this one said so.
+                if self.given.get(&(*call, *first)) == Some(worker) {
+                    self.take((*call, *first));
                     self.count_busy(base(), write);
                 }
                 if !self.detailed && *count > 0 {
@@ -134,10 +141,6 @@ impl Tracks {
                         ..base()
                     });
                 }
-            }
-            EventKind::ItemsDone { count, .. } => {
-                self.waiting = self.waiting.saturating_sub(*count);
-                self.count_waiting(base(), write);
             }
             EventKind::ItemsTimed {
                 call,
@@ -212,10 +215,9 @@ impl Tracks {
                     }),
                     ..base()
                 });
-                if self.chunks.remove(worker).is_some_and(|chunks| chunks > 0) {
-                    self.busy = self.busy.saturating_sub(1);
-                    self.count_busy(base(), write);
-                }
+                self.given.retain(|_, has| has != worker);
+                self.chunks.remove(worker);
+                self.count_busy(base(), write);
             }
             _ => {}
         }
@@ -235,7 +237,6 @@ impl Tracks {
         else {
             return;
         };
-        self.waiting = self.waiting.saturating_sub(1);
         let tid = match worker {
             Some(_) => self.worker(*worker, write),
             None => CALLS,
@@ -345,22 +346,28 @@ impl Tracks {
         }
     }
 
-    fn count_busy(&self, base: Record<'_>, write: &mut dyn FnMut(&Record<'_>)) {
+    /// A worker does not have a chunk any more.
+    fn take(&mut self, chunk: (u64, usize)) {
+        if let Some(worker) = self.given.remove(&chunk)
+            && let Some(count) = self.chunks.get_mut(&worker)
+        {
+            *count -= 1;
+            if *count == 0 {
+                self.chunks.remove(&worker);
+            }
+        }
+    }
+
+    /// Writes how many workers have something to do, if it changed.
+    fn count_busy(&mut self, base: Record<'_>, write: &mut dyn FnMut(&Record<'_>)) {
+        let busy = self.chunks.len();
+        if std::mem::replace(&mut self.busy, busy) == busy {
+            return;
+        }
         write(&Record {
             name: "busy workers",
             ph: "C",
-            args: Some(Args::Busy { busy: self.busy }),
-            ..base
-        });
-    }
-
-    fn count_waiting(&self, base: Record<'_>, write: &mut dyn FnMut(&Record<'_>)) {
-        write(&Record {
-            name: "items at workers",
-            ph: "C",
-            args: Some(Args::Waiting {
-                items: self.waiting,
-            }),
+            args: Some(Args::Busy { busy }),
             ..base
         });
     }
