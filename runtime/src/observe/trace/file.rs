@@ -1,14 +1,15 @@
 //! The file of a trace, and the observer that writes it.
 
+use std::ffi::OsString;
 use std::fmt;
-use std::fs::File;
-use std::io::{Seek, SeekFrom, Write};
+use std::fs::{File, OpenOptions, TryLockError};
+use std::io::{self, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 
 use crate::error::{Error, Result};
 use crate::event::{Event, Interest, Observer};
-use crate::observe::json;
+use crate::observe::{json, place::place};
 use crate::sys::is_copy;
 
 use super::record::Record;
@@ -24,6 +25,10 @@ const AT_ONCE: usize = 256 << 10;
 ///
 /// Events are written as they come, batch by batch. The file of a program that was killed lacks its end, which
 /// the format allows.
+///
+/// The file is locked while it is written, so that a program that was started with the same path, by a task with
+/// `PARPROC_TRACE` say, leaves it alone: who finds it locked writes to a file beside it, with the number of the process
+/// before the extension (`trace.4711.json`), and [`path`](Trace::path) says so.
 ///
 /// A clone writes another pool into the same file.
 ///
@@ -55,6 +60,9 @@ const END: &[u8] = b"\n]\n";
 static OPEN: Mutex<Vec<Weak<Shared>>> = Mutex::new(Vec::new());
 
 struct Shared {
+    /// The path that was asked for.
+    wanted: PathBuf,
+    /// Where the file is.
     path: PathBuf,
     state: Mutex<State>,
 }
@@ -75,17 +83,25 @@ struct State {
 }
 
 impl Trace {
-    /// Makes the file, or empties it if there is one.
+    /// Makes the file, or empties it if there is one; if somebody else writes it, makes one beside it.
     ///
     /// # Errors
     /// Fails when the file cannot be made.
     pub fn create(path: impl AsRef<Path>) -> Result<Self> {
         // Pools that name one file find it by this.
-        let path = std::path::absolute(path.as_ref()).map_err(|error| {
+        let wanted = place(path.as_ref()).map_err(|error| {
             Error::os(format!("cannot find {}", path.as_ref().display()), error)
         })?;
-        let failed = |error| Error::os(format!("cannot create {}", path.display()), error);
-        let file = File::create(&path).map_err(failed)?;
+        let failed = |error| Error::os(format!("cannot create {}", wanted.display()), error);
+        let (path, file) = match empty(&wanted).map_err(failed)? {
+            Some(file) => (wanted.clone(), file),
+            None => {
+                let path = beside(&wanted);
+                let file = empty(&path).map_err(failed)?;
+                let locked = || failed(io::ErrorKind::ResourceBusy.into());
+                (path, file.ok_or_else(locked)?)
+            }
+        };
         let state = State {
             file,
             bytes: b"[".to_vec(),
@@ -97,6 +113,7 @@ impl Trace {
             fault: None,
         };
         let shared = Shared {
+            wanted,
             path,
             state: Mutex::new(state),
         };
@@ -112,10 +129,10 @@ impl Trace {
     pub(crate) fn open(path: &Path) -> Result<Self> {
         let mut open = OPEN.lock().unwrap_or_else(PoisonError::into_inner);
         open.retain(|one| one.strong_count() > 0);
-        let wanted = std::path::absolute(path).ok();
+        let wanted = place(path).ok();
         let known = open.iter().filter_map(Weak::upgrade);
         for shared in known {
-            if Some(&shared.path) == wanted.as_ref() {
+            if Some(&shared.wanted) == wanted.as_ref() {
                 return Ok(Self::of(&shared, true));
             }
         }
@@ -177,6 +194,36 @@ impl Trace {
         }
         self.shared.flush(state);
     }
+}
+
+/// A file that is there and empty, and locked until it is closed; none if somebody else has locked it.
+fn empty(path: &Path) -> io::Result<Option<File>> {
+    let mut options = OpenOptions::new();
+    let file = options
+        .write(true)
+        .create(true)
+        .truncate(false)
+        .open(path)?;
+    // A device is nobody's own.
+    if !file.metadata()?.is_file() {
+        return Ok(Some(file));
+    }
+    if let Err(TryLockError::WouldBlock) = file.try_lock() {
+        return Ok(None);
+    }
+    // Some file systems have no locks, and traces.
+    file.set_len(0)?;
+    Ok(Some(file))
+}
+
+/// The path with the number of the process before the extension.
+fn beside(path: &Path) -> PathBuf {
+    let mut extension = OsString::from(std::process::id().to_string());
+    if let Some(last) = path.extension() {
+        extension.push(".");
+        extension.push(last);
+    }
+    path.with_extension(extension)
 }
 
 impl Shared {

@@ -139,6 +139,25 @@ fn pools_in_one_file_are_told_apart() {
 }
 
 #[test]
+fn a_file_that_somebody_writes_is_left_alone() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("trace.json");
+    let mut first = Trace::create(&path).unwrap();
+    first.observe(&story());
+    let mut second = Trace::create(&path).unwrap();
+    second.observe(&story());
+    let name = format!("trace.{}.json", std::process::id());
+    assert_eq!(second.path().file_name().unwrap(), name.as_str());
+    assert!(Trace::create(&path).is_err());
+    drop(first);
+    assert!(std::fs::read_to_string(&path).unwrap().ends_with("}\n]\n"));
+    // It is free again, and begins anew.
+    let third = Trace::create(&path).unwrap();
+    assert_eq!(third.path().file_name().unwrap(), "trace.json");
+    assert_eq!(std::fs::metadata(&path).unwrap().len(), 0);
+}
+
+#[test]
 fn a_full_disk_is_an_error_that_can_be_asked_for() {
     let mut trace = Trace::create("/dev/full").unwrap();
     assert!(trace.error().is_none());
