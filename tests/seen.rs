@@ -279,3 +279,49 @@ fn a_report_leaves_links_and_special_files() {
     let kept = std::fs::symlink_metadata(&pipe).unwrap().file_type();
     assert!(std::os::unix::fs::FileTypeExt::is_fifo(&kept));
 }
+
+#[parallel]
+fn starts_a_program(role: String) -> bool {
+    run(&mut program(&role)).status.success()
+}
+
+#[test]
+#[ignore = "run by others"]
+fn starts_another_program() {
+    let pool = Pool::builder().workers(1).build().unwrap();
+    pool.map(square, 0..30_u64).unwrap();
+    let role = "works_with_three_pools".to_owned();
+    assert!(pool.map(starts_a_program, [role]).unwrap()[0]);
+    pool.map(square, 0..30_u64).unwrap();
+}
+
+#[test]
+fn a_program_that_a_task_starts_leaves_the_trace_alone() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("trace.json");
+    let output = run(program("starts_another_program").env("PARPROC_TRACE", &path));
+    assert!(output.status.success(), "{output:?}");
+    assert_eq!(items(&events(&path), 1), 61);
+    let names = std::fs::read_dir(folder.path()).unwrap();
+    let mut others: Vec<_> = names.map(|entry| entry.unwrap().path()).collect();
+    others.retain(|other| *other != path);
+    assert_eq!(others.len(), 1, "{others:?}");
+    let name = others[0].file_name().unwrap().to_str().unwrap();
+    assert!(name.starts_with("trace.") && name.ends_with(".json"));
+    assert_eq!(items(&events(&others[0]), 1), 10);
+}
+
+#[test]
+fn a_live_page_whose_port_is_taken_is_done_without() {
+    let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = taken.local_addr().unwrap().to_string();
+    let output = run(program("makes_a_pool").env("PARPROC_DASHBOARD", &address));
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert!(String::from_utf8_lossy(&output.stdout).contains("made"));
+    let lines: Vec<_> = said
+        .lines()
+        .filter(|line| line.contains("parproc:"))
+        .collect();
+    assert_eq!(lines.len(), 1, "{said}");
+    assert!(lines[0].contains("no live page") && lines[0].contains(&address));
+}

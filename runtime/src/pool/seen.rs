@@ -102,12 +102,17 @@ impl Named {
     fn show(&mut self, address: &str) -> Result<()> {
         use std::io::Write;
 
-        let mut dashboard = Dashboard::bind(address)?;
-        dashboard.finish();
-        // Who sets the variable asks for the address, and has no other way to learn it.
-        let line = format!("parproc: live page at {}\n", dashboard.address());
+        let bound = Dashboard::bind(address);
+        let line = match &bound {
+            // Who sets the variable asks for the address, and has no other way to learn it.
+            Ok(dashboard) => format!("parproc: live page at {}\n", dashboard.address()),
+            // Another program has it, perhaps the one that started this one and handed on its variables.
+            Err(error) if is_in_use(error) => format!("parproc: no live page: {error}\n"),
+            Err(error) => return Err(error.again()),
+        };
         let _ = std::io::stderr().write_all(line.as_bytes());
-        self.dashboard = Some(dashboard);
+        self.dashboard = bound.ok();
+        self.dashboard.iter_mut().for_each(Observer::finish);
         Ok(())
     }
 
@@ -117,6 +122,13 @@ impl Named {
             "{DASHBOARD}={address}: the program was built without parproc's feature `dashboard`"
         )))
     }
+}
+
+/// True when an address is another program's.
+#[cfg(feature = "dashboard")]
+fn is_in_use(error: &Error) -> bool {
+    let cause = std::error::Error::source(error).and_then(|cause| cause.downcast_ref());
+    cause.is_some_and(|cause: &std::io::Error| cause.kind() == std::io::ErrorKind::AddrInUse)
 }
 
 /// The value of a variable, with the number of the process for each `%p`.

@@ -106,7 +106,7 @@ impl PoolBuilder {
     /// says what to open in a browser.
     ///
     /// `PARPROC_DASHBOARD=127.0.0.1:0` does it for all pools of a program, without a change of it, and prints what to
-    /// open to standard error.
+    /// open to standard error. If another program has that port, it says so there, and there is no page.
     ///
     /// ```
     /// use parproc::Pool;
