@@ -23,10 +23,6 @@ const MOST_AT_ONCE: u64 = 1 << 20;
 /// What a frame is from.
 #[derive(Debug, Clone)]
 pub(super) struct Item {
-    #[cfg_attr(
-        not(feature = "tracing"),
-        expect(dead_code, reason = "spans alone need it")
-    )]
     pub(super) context: Context,
     /// None if it is from no item of a chunk that the worker has.
     pub(super) task: Option<Task>,

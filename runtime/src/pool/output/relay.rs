@@ -409,7 +409,7 @@ impl Inner {
                 let pipe = |source: Arc<logs::Source>| Some((source.pipe()?.as_raw_fd(), source));
                 logs.into_iter().filter_map(pipe).collect()
             };
-            self.wait((&pipes, &logs), limit, &mut sinks, &mut buffer);
+            self.wait(&pipes, &logs, limit, &mut sinks, &mut buffer);
         }
     }
 
@@ -436,7 +436,8 @@ impl Inner {
     /// pipe.
     fn wait(
         &self,
-        (pipes, logs): (&[(Arc<Source>, RawFd)], &[(RawFd, Arc<logs::Source>)]),
+        pipes: &[(Arc<Source>, RawFd)],
+        logs: &[(RawFd, Arc<logs::Source>)],
         limit: Option<Duration>,
         sinks: &mut [Sink; 2],
         buffer: &mut Vec<u8>,
