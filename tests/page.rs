@@ -11,7 +11,7 @@ use std::path::Path;
 
 use chromium::Browser;
 use parproc::Pool;
-use parproc::observe::{Dashboard, Report};
+use parproc::observe::{Dashboard, HtmlReport};
 use serde_json::json;
 use work::{hostile, nap, report, resize, spin, tiny, waits_for};
 
@@ -330,7 +330,7 @@ fn few_and_many_workers_and_nothing_at_all() {
     );
 
     // A page of which the program has told nothing yet.
-    let fresh = Report::create(folder.path().join("fresh.html")).unwrap();
+    let fresh = HtmlReport::create(folder.path().join("fresh.html")).unwrap();
     browser.open_file(fresh.path());
     browser.picture("fresh");
     assert_eq!(tile(&mut browser, "Time"), "0 s");
@@ -387,7 +387,7 @@ fn a_report_is_whole_at_every_moment() {
         assert!(page.starts_with("<!DOCTYPE html>") && page.ends_with("</html>\n"));
         page
     };
-    let saved = Report::create(&path).unwrap();
+    let saved = HtmlReport::create(&path).unwrap();
     whole(&path);
     let pool = Pool::builder()
         .workers(2)

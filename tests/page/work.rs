@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
-use parproc::observe::Report;
+use parproc::observe::HtmlReport;
 use parproc::{Pool, parallel};
 use tempfile::TempDir;
 
@@ -60,7 +60,7 @@ pub(crate) fn hostile(item: u64) -> u64 {
 /// A report about a pool.
 pub(crate) fn report(folder: &TempDir, workers: usize, work: impl FnOnce(&Pool)) -> PathBuf {
     let path = folder.path().join("report.html");
-    let report = Report::create(&path).unwrap();
+    let report = HtmlReport::create(&path).unwrap();
     let pool = Pool::builder()
         .workers(workers)
         .observe(report)

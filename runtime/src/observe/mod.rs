@@ -31,7 +31,7 @@ pub use longest::LongItem;
 pub use metrics::Metrics;
 #[cfg(feature = "progress")]
 pub use progress::Progress;
-pub use report::Report;
+pub use report::HtmlReport;
 #[cfg(feature = "progress")]
 pub(crate) use screen::above_bars;
 pub use stats::{Stats, WorkerStats};

@@ -42,17 +42,17 @@ const SHARE: u32 = 20;
 /// A clone writes another pool into the same file.
 ///
 /// ```
-/// use parproc::observe::{Event, EventKind, Observer, Report};
+/// use parproc::observe::{Event, EventKind, Observer, HtmlReport};
 ///
 /// let folder = tempfile::tempdir()?;
-/// let mut report = Report::create(folder.path().join("report.html"))?;
+/// let mut report = HtmlReport::create(folder.path().join("report.html"))?;
 /// report.observe(&[Event::new(0, EventKind::CallStarted { call: 1, function: "f", items: None })]);
 /// report.save()?;
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 ///
 /// Dropping it writes the page a last time.
-pub struct Report {
+pub struct HtmlReport {
     shared: Arc<Shared>,
     /// Its number; none until something is told of it.
     pool: Option<usize>,
@@ -79,7 +79,7 @@ struct State {
     cost: Duration,
 }
 
-impl Report {
+impl HtmlReport {
     /// Makes the file, with an empty page for now.
     ///
     /// # Errors
@@ -250,13 +250,13 @@ fn write_through(path: &Path, bytes: &[u8]) -> io::Result<()> {
     fs::File::from(file).write_all(bytes)
 }
 
-impl Clone for Report {
+impl Clone for HtmlReport {
     fn clone(&self) -> Self {
         Self::of(&self.shared, self.item_times)
     }
 }
 
-impl Observer for Report {
+impl Observer for HtmlReport {
     fn interest(&self) -> Interest {
         match self.item_times {
             true => Interest::ITEM_TIMES,
@@ -280,16 +280,16 @@ impl Observer for Report {
     }
 }
 
-impl Drop for Report {
+impl Drop for HtmlReport {
     fn drop(&mut self) {
         self.end();
     }
 }
 
-impl fmt::Debug for Report {
+impl fmt::Debug for HtmlReport {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         formatter
-            .debug_struct("Report")
+            .debug_struct("HtmlReport")
             .field("path", &self.shared.path)
             .finish_non_exhaustive()
     }

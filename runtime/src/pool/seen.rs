@@ -7,7 +7,7 @@ use super::events::Observing;
 use crate::error::{Error, Result};
 #[cfg(feature = "dashboard")]
 use crate::observe::Dashboard;
-use crate::observe::{Observer, Report, Trace};
+use crate::observe::{HtmlReport, Observer, Trace};
 use crate::worker::is_worker;
 
 const TRACE: &str = "PARPROC_TRACE";
@@ -32,7 +32,7 @@ pub(super) struct Seen {
 #[derive(Debug, Default)]
 struct Named {
     trace: Option<Trace>,
-    report: Option<Report>,
+    report: Option<HtmlReport>,
     #[cfg(feature = "dashboard")]
     dashboard: Option<Dashboard>,
 }
@@ -45,7 +45,7 @@ impl Seen {
             observers.push(Observing::new(Trace::open(path)?));
         }
         if let Some(path) = &self.report {
-            observers.push(Observing::new(Report::open(path)?));
+            observers.push(Observing::new(HtmlReport::open(path)?));
         }
         #[cfg(feature = "dashboard")]
         if let Some(address) = &self.dashboard {
@@ -88,7 +88,7 @@ impl Named {
             named.trace = Some(trace);
         }
         if let Some(path) = variable(REPORT) {
-            let mut report = Report::open(Path::new(&path))?;
+            let mut report = HtmlReport::open(Path::new(&path))?;
             report.finish();
             named.report = Some(report);
         }

@@ -1,4 +1,4 @@
-//! A page that shows what happens while it happens: a [report](super::Report) from a small server.
+//! A page that shows what happens while it happens: a [report](super::HtmlReport) from a small server.
 //!
 //! The server has one thread, which serves any number of clients and gives each little time: nobody who reads
 //! slowly or never holds anything up, least of all the pool. It only reads.

@@ -23,7 +23,7 @@ const FRESH: Duration = Duration::from_millis(250);
 
 /// Shows what happens in a pool as a live page in a browser.
 ///
-/// It is the page of a [`Report`](crate::observe::Report), made anew every second while somebody looks at it. It can be read and nothing else, by
+/// It is the page of a [`HtmlReport`](crate::observe::HtmlReport), made anew every second while somebody looks at it. It can be read and nothing else, by
 /// those who know its whole [address](Self::address).
 ///
 /// A clone shows another pool in the same page.

@@ -75,7 +75,7 @@ impl PoolBuilder {
         self
     }
 
-    /// Writes what happens in the pool as one HTML page: see [`Report`](crate::observe::Report). Pools that name
+    /// Writes what happens in the pool as one HTML page: see [`HtmlReport`](crate::observe::HtmlReport). Pools that name
     /// the same file at the same time share it.
     ///
     /// `PARPROC_REPORT=report.html` does it for all pools of a program, without a change of it.
