@@ -189,11 +189,14 @@ fn a_panic_gives_message_place_and_backtrace() {
         assert!(place.contains("death.rs:"), "{place}");
         let wanted = std::env::var("RUST_BACKTRACE").as_deref() != Ok("0");
         assert_eq!(error.backtrace().is_some(), wanted);
-        assert!(
-            error
-                .backtrace()
-                .is_none_or(|stack| stack.contains("death::act"))
-        );
+        if let Some(stack) = error.backtrace() {
+            // Without full debug information functions have no paths.
+            assert!(
+                stack.contains("act\n") && stack.contains("death.rs:"),
+                "{stack}"
+            );
+            assert!(!stack.contains("parproc::"), "ours are left out: {stack}");
+        }
         let text = error.to_string();
         assert!(
             text.contains("a deed of item 7") && text.contains("death.rs:"),

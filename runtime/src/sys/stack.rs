@@ -92,11 +92,7 @@ fn text(frames: &[Frame]) -> String {
         "std::rt::",
     ];
     let is_machinery = |(name, _): &Frame| machinery.iter().any(|part| name.contains(part));
-    let end = frames
-        .iter()
-        .position(|(name, _)| name.contains("parproc::worker::run::run_item"));
-    let frames = &frames[..end.unwrap_or(frames.len())];
-    // `catch_unwind` of ours, at the end, is machinery too.
+    // Our hook of panics comes before that one.
     let begun = frames
         .iter()
         .position(|(name, _)| name.contains("rust_begin_unwind"));
@@ -107,8 +103,14 @@ fn text(frames: &[Frame]) -> String {
                 .take_while(|frame| is_machinery(frame))
                 .count()
     });
+    // What `#[parallel]` registers calls the task, and is all there is of one that was inlined.
+    let is_ours =
+        |(name, _): &Frame| name.contains("__INVENTORY") || name.contains("parproc::worker::");
+    let frames = &frames[start..];
+    let end = frames.iter().skip(1).position(is_ours);
+    let end = end.map_or(frames.len(), |after| after + 1);
     let mut text = String::new();
-    for (index, (name, place)) in frames[start..].iter().enumerate() {
+    for (index, (name, place)) in frames[..end].iter().enumerate() {
         // Writing to a string cannot fail.
         let _ = writeln!(text, "{index:4}: {name}");
         if let Some(place) = place {
