@@ -1,0 +1,41 @@
+//! How messages get from one process of a launch to another.
+//!
+//! A launcher such as `mpirun` starts one program many times, on one machine or on many. Each of these
+//! processes has a rank; the one with rank 0 runs `main`. What they say to each other is not known here: a
+//! message is bytes.
+
+use std::io;
+use std::sync::Arc;
+
+/// Messages are no longer than this; what is longer goes in pieces.
+pub(crate) const MOST_BYTES: usize = 4 << 20;
+
+/// The way to the other ranks. One thread has it, and does everything with it.
+pub(crate) trait Transport {
+    /// The rank of this process.
+    fn rank(&self) -> usize;
+
+    /// How many ranks there were at the launch.
+    fn size(&self) -> usize;
+
+    /// Has a message sent, behind those that were sent to the same rank before. Nothing is waited for.
+    fn send(&mut self, to: usize, message: Vec<u8>);
+
+    /// Has a message sent to all other ranks that were not forgotten, behind those that each was sent before.
+    /// Only rank 0 does.
+    fn broadcast(&mut self, message: Arc<[u8]>);
+
+    /// Bytes of messages to that rank that are still here.
+    fn backlog(&self, to: usize) -> usize;
+
+    /// Moves what is on its way, and gives the next message that came, with the rank that sent it. From each
+    /// rank they come in the order in which they were sent.
+    fn poll(&mut self) -> io::Result<Option<(usize, Vec<u8>)>>;
+
+    /// That rank is lost: nothing more is sent to it, and nothing comes from it.
+    fn forget(&mut self, rank: usize);
+
+    /// The end. If `orderly`, all ranks call it so, it waits until everything was sent, and nobody
+    /// was lost; else nobody is waited for.
+    fn finish(self: Box<Self>, orderly: bool);
+}
