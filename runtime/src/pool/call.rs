@@ -704,9 +704,8 @@ where
             state.detach_call(self.key, false);
             if self.lender.is_some() {
                 // What workers have of it runs on, in vain.
-                for link in &mut state.links {
-                    link.own(self.key);
-                }
+                self.shared
+                    .with_backends(|backend| backend.own(&mut state, self.key));
             }
             if !self.whole {
                 self.shared.end_soon(&mut state, self.key);

@@ -170,26 +170,16 @@ impl Shared {
         if state.is_done(key) {
             return;
         }
-        if state.links.iter().any(|link| link.has_task(key)) {
-            self.take_back_from(state, key);
-        }
-        let holder = state.links.iter().find(|link| link.has_task(key));
-        match holder.map(|link| link.id) {
-            // Others call an actor too: it goes on, and the result is dropped.
-            Some(id) if self.setup.actor.is_none() => {
-                if state.mark_ended(key, ending) {
-                    self.end_running_task(state, id, key);
-                }
-            }
+        let mut held = false;
+        self.with_backends(|backend| held = held || backend.end_task(self, state, key, ending));
+        if !held {
             // It waits in a queue that may be long, and is dropped when its turn comes.
-            _ => {
-                let delivery = Delivery::Ended {
-                    first: key.index(),
-                    count: 1,
-                    ending,
-                };
-                state.deliver(key.call(), delivery);
-            }
+            let delivery = Delivery::Ended {
+                first: key.index(),
+                count: 1,
+                ending,
+            };
+            state.deliver(key.call(), delivery);
         }
         self.feed(state);
         state.ringer.ring();
@@ -231,28 +221,14 @@ impl Shared {
         state.ringer.ring();
     }
 
-    /// Kills the workers that run something of such calls.
+    /// Ends what runs of such calls by force.
     fn end_running(&self, state: &mut State, concerned: impl Fn(usize) -> bool) {
-        let holders = state.links.iter().filter_map(|link| {
-            let (number, begun) = link.holds(&concerned)?;
-            Some((link.id, number, begun))
-        });
-        for (id, number, begun) in holders.collect::<Vec<_>>() {
-            if begun {
-                self.doom(state, id, Doom::Unwanted);
-            } else {
-                self.grace(state, id, number);
-            }
-        }
+        self.with_backends(|backend| backend.end_calls(self, state, &concerned));
     }
 
     /// What runs of a call that nobody waits for is killed, unless it ends in a moment.
     pub(super) fn end_soon(&self, state: &mut State, key: usize) {
-        let holders = state.links.iter();
-        let holders = holders.filter_map(|link| Some((link.id, link.holds(|call| call == key)?.0)));
-        for (id, number) in holders.collect::<Vec<_>>() {
-            self.grace(state, id, number);
-        }
+        self.with_backends(|backend| backend.end_soon(self, state, key));
     }
 
     pub(super) fn grace(&self, state: &mut State, link: u64, number: u64) {

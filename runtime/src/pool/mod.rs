@@ -9,6 +9,7 @@
 //! failed items to files, in a pool that [keeps](keep) them.
 
 mod actor;
+mod backend;
 mod balance;
 mod builder;
 mod call;

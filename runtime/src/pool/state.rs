@@ -457,10 +457,7 @@ impl State {
         if let Some(call) = self.calls.get_mut(key) {
             call.end = call.end.min(end);
         }
-        self.drop_unwanted(
-            |chunk| chunk.call == key && chunk.first >= end,
-            |chunk, done| chunk.call == key && chunk.first + done >= end,
-        );
+        self.drop_unwanted(Some(key), end);
     }
 
     /// Drops the items of all calls as far as nobody has begun them.
@@ -468,25 +465,19 @@ impl State {
         for (_, call) in &mut self.calls {
             call.end = 0;
         }
-        self.drop_unwanted(|_| true, |_, _| true);
+        self.drop_unwanted(None, 0);
     }
 
-    /// Drops the chunks that nobody has begun and `whole` is true for, and has workers end the chunk
-    /// that they run early if `rest` is true for it and the number of its items that are done.
-    fn drop_unwanted(
-        &mut self,
-        whole: impl Fn(&Chunk) -> bool,
-        rest: impl Fn(&Chunk, usize) -> bool,
-    ) {
+    /// Drops the chunks of items from `end` on, of one call or of all, as far as nobody has begun them.
+    fn drop_unwanted(&mut self, call: Option<usize>, end: usize) {
+        let unwanted =
+            |chunk: &Chunk| call.is_none_or(|call| chunk.call == call) && chunk.first >= end;
         let queue = std::mem::take(&mut self.queue).into_iter();
-        let (mut dropped, kept): (Vec<_>, Vec<_>) = queue.partition(&whole);
+        let (mut dropped, kept): (Vec<_>, Vec<_>) = queue.partition(unwanted);
         self.queue = kept.into();
-        let delayed = self.delayed.extract_if(.., |(_, chunk)| whole(chunk));
+        let delayed = self.delayed.extract_if(.., |(_, chunk)| unwanted(chunk));
         dropped.extend(delayed.map(|(_, chunk)| chunk));
-        for link in &mut self.links {
-            link.revoke_if(&whole, &mut dropped);
-            link.cut(&rest);
-        }
+        self.revoke(call, end, &mut dropped);
         for chunk in dropped {
             self.drop_chunk(chunk);
         }

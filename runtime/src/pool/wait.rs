@@ -9,9 +9,9 @@
 use std::sync::{Arc, Condvar};
 use std::time::{Duration, Instant};
 
+use super::backend::SPIN_NANOS;
 use super::guard::StateGuard;
 use super::observer::Observer;
-use super::schedule::SPIN_NANOS;
 use super::select::Selection;
 use super::shared::Shared;
 use super::state::{Courier, State};

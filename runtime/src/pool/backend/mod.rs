@@ -1,0 +1,116 @@
+//! Who runs chunks: the worker processes of this machine, and other machines.
+//!
+//! Everything above is the same for all of them: calls, their chunks, order, deadlines, outcomes, the journal.
+//! What is in [the state](State) of a pool is guarded by its lock, and so is what belongs to a backend there; a
+//! backend itself is only what is done with that. For each chunk the scheduler asks all of them for a
+//! [bid](Bid), and gives it to the best.
+
+mod local;
+
+use std::fmt;
+
+use super::chunk::{Chunk, Ending};
+use super::shared::Shared;
+use super::state::State;
+use super::tasks::TaskKey;
+
+use local::Local;
+pub(super) use local::SPIN_NANOS;
+
+/// All there are.
+const BACKENDS: &[&dyn Backend] = &[&Local];
+
+/// How soon a chunk would be run, from best to worst.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Soon {
+    /// At once, by somebody who does nothing.
+    Idle,
+    /// Behind something else.
+    Queued,
+}
+
+/// An offer to take the chunk that is next.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Bid {
+    pub(super) soon: Soon,
+    /// Who of the backend would take it.
+    pub(super) place: usize,
+    /// Tasks that are given at once are meant to take so many nanoseconds.
+    pub(super) tasks_nanos: f64,
+    /// How many items it takes at most.
+    pub(super) room: u64,
+}
+
+/// Something that runs chunks.
+///
+/// It delivers the results itself, with [`State::deliver`], and [finishes](State::finish) each chunk that it was
+/// given once; or it [queues](State::queue) what is not begun again, before all others.
+pub(super) trait Backend: Sync + fmt::Debug {
+    /// Its offer for the chunk, if it can take that now.
+    fn bid(&self, shared: &Shared, state: &State, chunk: &Chunk) -> Option<Bid>;
+
+    /// Takes the chunk that it bid for.
+    fn give(&self, shared: &Shared, state: &mut State, place: usize, chunk: Chunk);
+
+    /// Takes in what came back; says whether anything did.
+    fn take_in(&self, shared: &Shared, state: &mut State) -> bool;
+
+    /// Goes on handing over a large chunk; says whether it did.
+    fn write_on(&self, shared: &Shared, state: &mut State) -> bool;
+
+    /// True when it has something that it could hand over, or that another one might be given instead.
+    fn has_waiting(&self, state: &State) -> bool;
+
+    /// With nothing queued, queues something again that waits behind something else where it is, if another one
+    /// is idle; says whether it did.
+    fn rebalance(&self, shared: &Shared, state: &mut State) -> bool;
+
+    /// Is told after each change of who has what.
+    fn settle(&self, shared: &Shared, state: &mut State);
+
+    /// Sees to it that there are enough workers for what waits.
+    fn staff(&self, shared: &Shared, state: &mut State);
+
+    /// Items from `end` on, of one call or of all, are not wanted any more: chunks of them that nobody has begun
+    /// are taken back, into `dropped`, and one that runs ends with the item that does.
+    fn revoke(&self, state: &mut State, call: Option<usize>, end: usize, dropped: &mut Vec<Chunk>);
+
+    /// Ends what it has of such calls by force.
+    fn end_calls(&self, shared: &Shared, state: &mut State, concerned: &dyn Fn(usize) -> bool);
+
+    /// Ends what it has of a call that nobody waits for, unless that ends by itself in a moment.
+    fn end_soon(&self, shared: &Shared, state: &mut State, call: usize);
+
+    /// Ends a task by force; false if it does not have it.
+    fn end_task(&self, shared: &Shared, state: &mut State, key: TaskKey, ending: Ending) -> bool;
+
+    /// Makes copies of what chunks of the call are lent: the lender goes.
+    fn own(&self, state: &mut State, call: usize);
+}
+
+impl Shared {
+    /// The best offer for the chunk that is next in the queue.
+    pub(super) fn best_bid(&self, state: &State) -> Option<(&'static dyn Backend, Bid)> {
+        let next = state.queue.front()?;
+        let bids = BACKENDS
+            .iter()
+            .filter_map(|backend| Some((*backend, backend.bid(self, state, next)?)));
+        bids.min_by_key(|(_, bid)| bid.soon)
+    }
+
+    /// Does something with all backends.
+    pub(super) fn with_backends(&self, mut each: impl FnMut(&dyn Backend)) {
+        for backend in BACKENDS {
+            each(*backend);
+        }
+    }
+}
+
+impl State {
+    /// As [`Backend::revoke`], of all backends.
+    pub(super) fn revoke(&mut self, call: Option<usize>, end: usize, dropped: &mut Vec<Chunk>) {
+        for backend in BACKENDS {
+            backend.revoke(self, call, end, dropped);
+        }
+    }
+}
