@@ -34,6 +34,7 @@ const FLOORS: &[(&str, &[&str])] = &[
             "task", "registry", "wire", "object", "format", "sys", "error",
         ],
     ),
+    ("transport", &["sys", "error"]),
     (
         "worker",
         &[
@@ -48,16 +49,50 @@ const FLOORS: &[(&str, &[&str])] = &[
 
 const SHARED: &[&str] = &["shared", "wire", "shm", "family", "object", "sys", "error"];
 const POOL: &[&str] = &[
-    "observe", "event", "worker", "replay", "task", "journal", "format", "registry", "channel",
-    "shared", "sync", "wire", "shm", "family", "object", "sys", "error",
+    "transport",
+    "observe",
+    "event",
+    "worker",
+    "replay",
+    "task",
+    "journal",
+    "format",
+    "registry",
+    "channel",
+    "shared",
+    "sync",
+    "wire",
+    "shm",
+    "family",
+    "object",
+    "sys",
+    "error",
 ];
 const ACTOR: &[&str] = &[
     "pool", "worker", "registry", "channel", "shared", "sync", "wire", "shm", "family", "object",
     "sys", "error",
 ];
 const ALL: &[&str] = &[
-    "observe", "event", "actor", "pool", "worker", "replay", "task", "journal", "format",
-    "registry", "channel", "shared", "sync", "ipc", "wire", "shm", "family", "object", "sys",
+    "transport",
+    "observe",
+    "event",
+    "actor",
+    "pool",
+    "worker",
+    "replay",
+    "task",
+    "journal",
+    "format",
+    "registry",
+    "channel",
+    "shared",
+    "sync",
+    "ipc",
+    "wire",
+    "shm",
+    "family",
+    "object",
+    "sys",
     "error",
 ];
 

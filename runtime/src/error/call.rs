@@ -84,6 +84,9 @@ pub(crate) enum ErrorKind {
     Start { reason: String },
     /// This program cannot be executed again as a worker.
     Foreign { reason: String },
+    /// The other ranks of the launch cannot be used.
+    #[cfg(feature = "mpi")]
+    Launch { reason: String },
     /// A file is no saved input that can be used here.
     SavedInput { path: String, reason: String },
     /// The journal of a call cannot be used for it.
@@ -122,6 +125,11 @@ impl Error {
     }
 
     /// The same error for another call that the same cause ended.
+    #[cfg(feature = "mpi")]
+    pub(crate) fn kind(&self) -> &ErrorKind {
+        &self.kind
+    }
+
     pub(crate) fn again(&self) -> Self {
         Self {
             kind: self.kind.clone(),
@@ -315,6 +323,10 @@ impl fmt::Display for Error {
                 f,
                 "no worker could be made ready: the pool's init function `{function}` failed: {reason}"
             ),
+            #[cfg(feature = "mpi")]
+            ErrorKind::Launch { reason } => {
+                write!(f, "the ranks of this launch cannot work together: {reason}")
+            }
             ErrorKind::ActorStart { actor, reason, .. } => {
                 write!(f, "the actor `{actor}` could not be made: {reason}")
             }

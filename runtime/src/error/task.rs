@@ -69,6 +69,12 @@ pub(crate) enum TaskErrorKind {
     Panicked { report: PanicReport, aborted: bool },
     /// The worker ended while it ran the item.
     Crashed { exit: Exit, fault: Option<Fault> },
+    /// The nodes that had the item were lost, so many of them; the last one.
+    NodeLost {
+        rank: usize,
+        host: String,
+        times: u32,
+    },
     /// The worker overwrote what it shares with its parent, and was killed for it.
     Corrupted,
     /// The item ran longer than it may, and its worker was killed.
@@ -253,12 +259,14 @@ impl TaskError {
         matches!(self.inner.kind, TaskErrorKind::Panicked { .. })
     }
 
-    /// True when the worker ended during the item: killed, aborted, by a fault, or by `exit`.
+    /// True when the worker ended during the item: killed, aborted, by a fault, by `exit`, or with its node.
     #[must_use]
     pub fn is_crash(&self) -> bool {
         matches!(
             self.inner.kind,
-            TaskErrorKind::Crashed { .. } | TaskErrorKind::Corrupted
+            TaskErrorKind::Crashed { .. }
+                | TaskErrorKind::Corrupted
+                | TaskErrorKind::NodeLost { .. }
         )
     }
 
@@ -464,6 +472,16 @@ impl Failure {
         Self {
             step,
             type_name: cut(std::any::type_name::<T>().to_owned()),
+            reason: cut(reason),
+        }
+    }
+
+    /// A value that did not pass, whose type is not known here.
+    #[cfg(feature = "mpi")]
+    pub(crate) fn new(step: Step, type_name: String, reason: String) -> Self {
+        Self {
+            step,
+            type_name,
             reason: cut(reason),
         }
     }

@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use serde::{Deserialize, Serialize};
+
 /// Something that happened in a pool.
 #[derive(Debug, Clone, PartialEq)]
 #[non_exhaustive]
@@ -210,7 +212,7 @@ impl EventKind {
 }
 
 /// When one item ran, from the worker's own clock.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct ItemSpan {
     /// The index of the item.
@@ -257,7 +259,7 @@ impl ItemSpan {
 }
 
 /// In what way an attempt failed.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[non_exhaustive]
 pub enum FailureKind {
     /// It panicked.

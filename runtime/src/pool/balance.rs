@@ -9,6 +9,7 @@
 use std::time::Duration;
 
 use super::chunk::Chunk;
+use super::chunker::Chunker;
 use super::link::Link;
 use super::shared::Shared;
 use super::state::State;
@@ -68,6 +69,38 @@ impl Shared {
         state.count_out(rest.call);
         state.queue.push_back(rest);
         true
+    }
+
+    /// True when an idle worker of this machine can be given something that others have.
+    #[cfg(feature = "mpi")]
+    pub(super) fn has_idle_workers(&self, state: &State) -> bool {
+        !self.is_reserved(state) && self.workers() > engaged(state, &state.links)
+    }
+
+    /// How many chunks of items that take so long are out at once: one to do and one to wait for each worker that
+    /// is of use.
+    pub(super) fn window(&self, cost: Option<f64>) -> usize {
+        #[cfg(feature = "mpi")]
+        {
+            let state = self.lock();
+            if !state.nodes.is_empty() {
+                return 2 * self.all_workers(&state) + state.most_ahead(cost) + 1;
+            }
+        }
+        2 * self.workers().min(useful(self.cpus, cost)) + 1
+    }
+
+    /// What cuts a call into chunks.
+    pub(super) fn chunker(&self, fixed: Option<usize>) -> Chunker {
+        #[cfg(feature = "mpi")]
+        {
+            let state = self.lock();
+            if !state.nodes.is_empty() {
+                let workers = self.all_workers(&state);
+                return Chunker::new(fixed, workers, workers.max(self.cpus));
+            }
+        }
+        Chunker::new(fixed, self.workers(), self.cpus)
     }
 
     /// How many idle workers can be given something.

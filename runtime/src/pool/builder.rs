@@ -8,6 +8,8 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use super::Pool;
+#[cfg(feature = "mpi")]
+use super::backend::Division;
 use super::keep::folder;
 use super::output::Output;
 use super::rules::Backoff;
@@ -330,7 +332,7 @@ impl PoolBuilder {
             Some(workers) => check_workers(workers)?,
             None => match std::env::var_os(WORKERS).filter(|value| !value.is_empty()) {
                 Some(value) => parse_workers(&value.to_string_lossy())?,
-                None => cpus(),
+                None => default_workers(&self.setup)?,
             },
         };
         let inline = self.inline || is_worker() || std::env::var(INLINE).is_ok_and(|v| v == "1");
@@ -338,6 +340,18 @@ impl PoolBuilder {
         self.setup.crash_dir = folder(self.setup.crash_dir);
         Pool::start(if inline { 0 } else { workers }, self.setup)
     }
+}
+
+/// As many as CPUs, here and on the other ranks of the launch.
+fn default_workers(setup: &Setup) -> Result<usize> {
+    #[cfg(feature = "mpi")]
+    if !is_worker()
+        && let Some(division) = Division::new(setup)?
+    {
+        return Ok(division.workers().clamp(1, MOST_WORKERS));
+    }
+    let _ = setup;
+    Ok(cpus())
 }
 
 /// Fails when the number is out of range.

@@ -13,7 +13,6 @@ use std::ops::ControlFlow;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::sync::Arc;
 
-use super::balance::useful;
 use super::chunk::{Chunk, Delivery, Ending, Origin};
 use super::chunker::{Chunker, FULL_BYTES, FULL_OBJECTS};
 use super::durable::{Coming, Durable, MOST_RECORDED, Unread};
@@ -161,7 +160,7 @@ where
             read_ahead: settings.read_ahead.unwrap_or(usize::MAX),
             out: 0,
             cost: shared.cost(function),
-            chunker: Chunker::new(settings.chunk_size, shared.workers(), shared.cpus),
+            chunker: shared.chunker(settings.chunk_size),
             buffer: Vec::new(),
             used: Vec::new(),
             inbox: VecDeque::new(),
@@ -259,8 +258,7 @@ where
     /// Reads and hands in items as long as workers have use for them.
     fn read_items(&mut self) -> Result<()> {
         // News that wait count too: a failure among them may be the end of the call.
-        let workers = self.shared.workers();
-        let window = 2 * workers.min(useful(self.shared.cpus, self.cost)) + 1;
+        let window = self.shared.window(self.cost);
         while !self.exhausted
             && self.ended.is_none()
             && self.recorded.len() < MOST_RECORDED

@@ -225,7 +225,9 @@ impl Shared {
     }
 
     /// Ends all calls when the budget of the pool is used up.
-    fn count_crash(&self, state: &mut State, error: &TaskError) {
+    pub(super) fn count_crash(&self, state: &mut State, error: &TaskError) {
+        #[cfg(feature = "mpi")]
+        state.events.forward_crash(error);
         state.crashes = state.crashes.saturating_add(1);
         if let Some(budget) = self.setup.crash_budget
             && state.crashes > budget

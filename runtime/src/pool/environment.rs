@@ -3,13 +3,23 @@
 use std::ffi::{OsStr, OsString};
 use std::os::unix::ffi::OsStrExt;
 
+use serde::{Deserialize, Serialize};
+
 use crate::error::{Error, Result};
+#[cfg(feature = "mpi")]
+use crate::transport::launch::is_of_launcher;
+
+/// Variables of a launcher are for the rank that it started, and would make workers others.
+#[cfg(not(feature = "mpi"))]
+fn is_of_launcher(_: &OsStr) -> bool {
+    false
+}
 
 /// Changes to the environment, in the order in which they were asked for.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
 pub(super) struct Environment(Vec<Change>);
 
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 enum Change {
     Set(OsString, OsString),
     Remove(OsString),
@@ -55,10 +65,12 @@ impl Environment {
 
     /// The program's environment with the changes made; none if there are no changes.
     pub(super) fn apply(&self) -> Option<Vec<(OsString, OsString)>> {
-        if self.0.is_empty() {
+        let ours = |name: &OsStr| !is_of_launcher(name);
+        if self.0.is_empty() && std::env::vars_os().all(|(name, _)| ours(&name)) {
             return None;
         }
-        let mut variables: Vec<_> = std::env::vars_os().collect();
+        let variables = std::env::vars_os();
+        let mut variables: Vec<_> = variables.filter(|(name, _)| ours(name)).collect();
         for change in &self.0 {
             match change {
                 Change::Set(key, value) => {

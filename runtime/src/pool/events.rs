@@ -5,6 +5,8 @@
 //! somebody an event is put together in full.
 
 mod failures;
+#[cfg(feature = "mpi")]
+mod forward;
 mod inline;
 mod stream;
 
@@ -23,6 +25,8 @@ use crate::observe::{Stats, Tally};
 use crate::sys::now_nanos;
 
 pub(super) use failures::{Said, failure_kind};
+#[cfg(feature = "mpi")]
+pub(super) use forward::Forward;
 use stream::SharedObserver;
 pub(super) use stream::Stream;
 
@@ -38,6 +42,9 @@ pub(super) struct Events {
     insights: bool,
     /// The pool can be asked for its statistics when it is over.
     pub(super) lasting: bool,
+    /// In a node's part of a pool, what is to be told to rank 0.
+    #[cfg(feature = "mpi")]
+    forward: Option<Box<forward::Forward>>,
 }
 
 /// An observer as its builder keeps it.
@@ -123,6 +130,8 @@ impl Shared {
         let interest = self.stream.interest();
         let timed = interest.is_some_and(Interest::has_item_times);
         state.events.timed = timed || state.events.insights;
+        #[cfg(feature = "mpi")]
+        self.time_on_nodes(&state, state.events.timed);
         state.events.stream = interest.map(|_| Arc::clone(&self.stream));
     }
 
@@ -151,12 +160,24 @@ impl Drop for Observed {
     }
 }
 
+impl Events {
+    /// True when somebody reads more than numbers.
+    #[inline(always)]
+    fn are_told(&self) -> bool {
+        #[cfg(feature = "mpi")]
+        if self.forward.is_some() {
+            return true;
+        }
+        self.stream.is_some()
+    }
+}
+
 impl State {
     /// Something happened.
     // See `Tally::count`.
     #[inline(always)]
     pub(super) fn emit(&mut self, kind: EventKind) {
-        if self.events.stream.is_none() {
+        if !self.events.are_told() {
             self.events.tally.count(0, &kind);
             return;
         }
@@ -170,8 +191,15 @@ impl State {
 
     #[cold]
     fn emit_to_all(&mut self, kind: EventKind) {
-        let event = Event::new(now_nanos(), kind);
+        self.emit_at(now_nanos(), kind);
+    }
+
+    /// Something happened then.
+    pub(super) fn emit_at(&mut self, at: u64, kind: EventKind) {
+        let event = Event::new(at, kind);
         self.events.tally.count(event.at, &event.kind);
+        #[cfg(feature = "mpi")]
+        self.events.forward(&event);
         if let Some(stream) = &self.events.stream {
             stream.push(event);
         }
@@ -179,7 +207,7 @@ impl State {
 
     /// True when somebody reads more than numbers.
     pub(super) fn is_observed(&self) -> bool {
-        self.events.stream.is_some()
+        self.events.are_told()
     }
 
     /// True when somebody is to learn how much memory workers had that end with the pool.

@@ -4,9 +4,11 @@ use std::fmt;
 use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
-use std::sync::{Arc, Condvar, Mutex, PoisonError};
+use std::sync::{Arc, Condvar, Mutex, PoisonError, Weak};
 use std::thread::JoinHandle;
 
+#[cfg(feature = "mpi")]
+use super::backend::Division;
 use super::builder::check_workers;
 use super::call::Results;
 use super::callbacks::{is_own, join_others};
@@ -65,6 +67,22 @@ impl Pool {
         if workers > 0 {
             can_start_workers()?;
         }
+        #[cfg(feature = "mpi")]
+        let division = if workers > 0 {
+            Division::new(&setup)?
+        } else {
+            None
+        };
+        #[cfg(feature = "mpi")]
+        let (own, nodes) = match &division {
+            Some(division) => division.divide(workers),
+            None => (workers, Vec::new()),
+        };
+        #[cfg(feature = "mpi")]
+        let (reserved, workers) = (
+            own == 0 && !nodes.is_empty(),
+            own.max(usize::from(workers > 0)),
+        );
         let os = |error| Error::os("a pool could not be made", error);
         let pool_segment = Segment::new(POOL_BYTES).map_err(os)?;
         let pool = PoolSide::map(&pool_segment, true).map_err(os)?;
@@ -82,7 +100,11 @@ impl Pool {
         );
         let courier = Arc::clone(&state.observers.courier);
         state.init_rules = hooks.rules();
-        let shared = Shared {
+        let make = |_this: &Weak<Shared>| Shared {
+            #[cfg(feature = "mpi")]
+            reserved,
+            #[cfg(feature = "mpi")]
+            this: Weak::clone(_this),
             state: Mutex::new(state),
             table,
             usual_rules: (setup.rules != Rules::default()).then(|| Arc::new(setup.rules)),
@@ -101,9 +123,14 @@ impl Pool {
             stream: Arc::default(),
             relay: Relay::default(),
         };
+        let shared = Arc::new_cyclic(make);
+        #[cfg(feature = "mpi")]
+        if let Some(division) = division {
+            division.enter(&shared.this, &mut shared.lock(), nodes);
+        }
         shared.observe(&observers);
         Ok(Self {
-            shared: Arc::new(shared),
+            shared,
             threads: Mutex::default(),
             ready: AtomicBool::new(false),
         })
@@ -112,7 +139,7 @@ impl Pool {
     /// How many workers the pool has at most; 1 if it runs everything in this process.
     #[must_use]
     pub fn workers(&self) -> usize {
-        self.shared.workers().max(1)
+        self.shared.all_workers(&self.shared.lock()).max(1)
     }
 
     /// True when everything runs in this process: see [`inline`](PoolBuilder::inline).
@@ -499,10 +526,14 @@ impl Pool {
         self.shared.notify.notify();
         self.shared.courier.notify_all();
         self.shared.keeper.notify_all();
+        #[cfg(feature = "mpi")]
+        self.shared.close_on_nodes();
         // What they call may ask for them, so the list is not locked while they end.
         let mut threads = self.threads.lock().unwrap_or_else(PoisonError::into_inner);
         let ending = std::mem::take(&mut *threads);
         drop(threads);
+        #[cfg(feature = "mpi")]
+        let _nodes = Leaving(&self.shared);
         if ending.is_empty() {
             self.shared.end_stream();
             return;
@@ -558,6 +589,28 @@ impl Pool {
 }
 
 /// What a thread of a pool does.
+#[cfg(feature = "mpi")]
+impl Pool {
+    /// A node's part of a pool: what happens is told to rank 0.
+    pub(super) fn hosted(workers: usize, setup: Setup, timed: bool) -> Result<Self> {
+        let pool = Self::start(workers, setup)?;
+        pool.shared.lock().events.begin_forward(timed);
+        pool.start_threads()?;
+        Ok(pool)
+    }
+}
+
+/// Waits for the nodes when everything here has ended.
+#[cfg(feature = "mpi")]
+struct Leaving<'a>(&'a Shared);
+
+#[cfg(feature = "mpi")]
+impl Drop for Leaving<'_> {
+    fn drop(&mut self) {
+        self.0.wait_for_nodes();
+    }
+}
+
 type Life = fn(&Arc<Shared>);
 
 /// Starts a thread of a pool.

@@ -5,6 +5,8 @@
 //! returned is the user's type, so the supervisor decodes it, not under the lock.
 
 mod inline;
+#[cfg(feature = "mpi")]
+mod node;
 mod start;
 
 use std::fmt::Display;
@@ -61,7 +63,7 @@ where
 /// An init function as the builder knows it.
 #[derive(Debug, Clone)]
 pub(super) struct InitHook {
-    find: fn(&Table) -> Result<FunctionId>,
+    find: Find,
     arguments: Result<Encoded, Failure>,
     landing: MakeLanding,
     open: fn(&'static str, Delivery) -> Result<(), Failed>,
@@ -77,7 +79,25 @@ struct Encoded {
 /// An exit function as the builder knows it.
 #[derive(Debug, Clone)]
 pub(super) struct ExitHook {
-    find: fn(&Table) -> Result<FunctionId>,
+    find: Find,
+}
+
+/// How a function is found in the table.
+#[derive(Debug, Clone, Copy)]
+enum Find {
+    ByType(fn(&Table) -> Result<FunctionId>),
+    #[cfg(feature = "mpi")]
+    Known(FunctionId),
+}
+
+impl Find {
+    fn find(self, table: &Table) -> Result<FunctionId> {
+        match self {
+            Find::ByType(find) => find(table),
+            #[cfg(feature = "mpi")]
+            Find::Known(function) => Ok(function),
+        }
+    }
 }
 
 /// Why the init function failed.
@@ -85,6 +105,20 @@ pub(super) struct ExitHook {
 struct Failed {
     reason: String,
     source: Option<TaskError>,
+    /// The record of what it returned, where its type is not known.
+    #[cfg(feature = "mpi")]
+    said: Option<Vec<u8>>,
+}
+
+impl Failed {
+    fn because(reason: String) -> Self {
+        Self {
+            reason,
+            source: None,
+            #[cfg(feature = "mpi")]
+            said: None,
+        }
+    }
 }
 
 impl InitHook {
@@ -96,7 +130,7 @@ impl InitHook {
         let mut payload = Payload::default();
         let encoded = F::encode(arguments, Encoder(&mut payload));
         Self {
-            find: Table::find::<F>,
+            find: Find::ByType(Table::find::<F>),
             arguments: encoded.map(|()| Encoded {
                 bytes: payload.whole().into(),
                 objects: payload.objects().into(),
@@ -111,7 +145,7 @@ impl InitHook {
     /// One whose arguments are encoded already.
     pub(super) fn of<F: 'static, R: InitOutput>(arguments: &Payload) -> Self {
         Self {
-            find: Table::find::<F>,
+            find: Find::ByType(Table::find::<F>),
             arguments: Ok(Encoded {
                 bytes: arguments.whole().into(),
                 objects: arguments.objects().into(),
@@ -125,7 +159,7 @@ impl InitHook {
 impl ExitHook {
     pub(super) fn new<F: 'static>() -> Self {
         Self {
-            find: Table::find::<F>,
+            find: Find::ByType(Table::find::<F>),
         }
     }
 }
@@ -153,10 +187,7 @@ fn open<R: InitOutput>(name: &'static str, delivery: Delivery) -> Result<(), Fai
     };
     match opened.map(InitOutput::failure) {
         Ok(None) => Ok(()),
-        Ok(Some(reason)) => Err(Failed {
-            reason,
-            source: None,
-        }),
+        Ok(Some(reason)) => Err(Failed::because(reason)),
         Err(error) => Err(error.into()),
     }
 }
@@ -164,8 +195,8 @@ fn open<R: InitOutput>(name: &'static str, delivery: Delivery) -> Result<(), Fai
 impl From<TaskError> for Failed {
     fn from(error: TaskError) -> Self {
         Self {
-            reason: error.reason(),
-            source: Some(error),
+            source: Some(error.clone()),
+            ..Self::because(error.reason())
         }
     }
 }
@@ -204,7 +235,7 @@ impl Hooks {
             .init
             .as_ref()
             .map(|hook| Init::new(hook, setup, table));
-        let exit = setup.exit.as_ref().map(|hook| (hook.find)(table));
+        let exit = setup.exit.as_ref().map(|hook| hook.find.find(table));
         Ok(Self {
             init: init.transpose()?,
             exit: exit.transpose()?,
@@ -263,7 +294,7 @@ impl Hooks {
 
 impl Init {
     fn new(hook: &InitHook, setup: &Setup, table: &Table) -> Result<Self> {
-        let function = (hook.find)(table)?;
+        let function = hook.find.find(table)?;
         let name = table.name(function);
         let limits = table.limits(function);
         let of_attribute = limits.timeout_nanos.map(Duration::from_nanos);
@@ -305,10 +336,9 @@ impl Init {
         catch_unwind(AssertUnwindSafe(|| (self.open)(self.name, answer))).unwrap_or_else(|panic| {
             // The value of a panic is the user's, and can panic once more when it is dropped.
             let _ = catch_unwind(AssertUnwindSafe(|| drop(panic)));
-            Err(Failed {
-                reason: "its error panicked while it was read".to_owned(),
-                source: None,
-            })
+            Err(Failed::because(
+                "its error panicked while it was read".to_owned(),
+            ))
         })
     }
 }
@@ -316,7 +346,7 @@ impl Init {
 impl Failed {
     /// As the error of an actor whose state it was to make.
     fn into_actor_error(self, actor: &str) -> Error {
-        let Self { reason, source } = self;
+        let Self { reason, source, .. } = self;
         Error::new(ErrorKind::ActorStart {
             actor: actor.to_owned(),
             reason,
@@ -325,7 +355,7 @@ impl Failed {
     }
 
     fn into_error(self, function: &str) -> Error {
-        let Self { reason, source } = self;
+        let Self { reason, source, .. } = self;
         Error::new(ErrorKind::Init {
             function: function.to_owned(),
             reason,

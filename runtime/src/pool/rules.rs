@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use serde::{Deserialize, Serialize};
+
 use crate::error::{Error, Result};
 use crate::sys::nanos_of;
 
@@ -18,7 +20,7 @@ use crate::sys::nanos_of;
 /// let pool = Pool::builder().retries(4).backoff(backoff).build()?;
 /// # Ok::<(), parproc::Error>(())
 /// ```
-#[derive(Debug, Clone, Copy, PartialEq)]
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 #[must_use = "a back-off does nothing before it is given to a pool or a job"]
 pub struct Backoff {
     first: Duration,
@@ -101,7 +103,7 @@ impl Default for Backoff {
 }
 
 /// Settings as far as they were made.
-#[derive(Debug, Clone, Copy, Default, PartialEq)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize)]
 pub(super) struct Rules {
     pub(super) timeout: Option<Duration>,
     /// Bytes.
@@ -123,6 +125,8 @@ pub(super) struct History {
     pub(super) exceeded: u32,
     /// Workers that ended before they had begun it, as they said.
     pub(super) spared: u32,
+    /// Nodes that had it and were lost.
+    pub(super) nodes: u32,
 }
 
 /// Whether an item that ended its worker is tried again.
@@ -141,6 +145,7 @@ impl History {
         kills: 0,
         exceeded: 0,
         spared: 0,
+        nodes: 0,
     };
 }
 

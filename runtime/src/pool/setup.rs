@@ -4,6 +4,8 @@ use std::os::unix::ffi::OsStrExt;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use serde::{Deserialize, Serialize};
+
 use super::actor::ActorSetup;
 use super::environment::Environment;
 use super::events::Observing;
@@ -53,7 +55,7 @@ pub(super) struct Setup {
 }
 
 /// When a worker is replaced though nothing is wrong with it; never where nothing is said.
-#[derive(Debug, Clone, Copy, Default)]
+#[derive(Debug, Clone, Copy, Default, Serialize, Deserialize)]
 pub(super) struct Lifespan {
     /// Items that it runs at most.
     pub(super) items: Option<usize>,

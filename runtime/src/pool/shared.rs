@@ -1,5 +1,7 @@
 //! What all handles of a pool and its two threads share.
 
+#[cfg(feature = "mpi")]
+use std::sync::Weak;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Condvar, Mutex};
 use std::time::Duration;
@@ -26,8 +28,13 @@ pub(super) struct Shared {
     pub(super) hooks: Hooks,
     /// The rules of calls that have none of their own; none if anything goes.
     pub(super) usual_rules: Option<Arc<Rules>>,
-    /// How many workers work at once, at most; 0 when everything runs in this process.
+    /// How many workers of this machine work at once, at most; 0 when everything runs in this process.
     pub(super) size: AtomicUsize,
+    /// The workers of this machine are for what cannot go to other machines.
+    #[cfg(feature = "mpi")]
+    pub(super) reserved: bool,
+    #[cfg(feature = "mpi")]
+    pub(super) this: Weak<Self>,
     /// How often the process was forked when the pool was made.
     pub(super) generation: u32,
     /// How many CPUs there are for all of us.
@@ -67,7 +74,7 @@ impl Shared {
         self.workers() == 0
     }
 
-    /// How many workers work at once, at most; 0 when everything runs in this process.
+    /// How many workers of this machine work at once, at most; 0 when everything runs in this process.
     pub(super) fn workers(&self) -> usize {
         self.size.load(Ordering::Relaxed)
     }
@@ -75,6 +82,8 @@ impl Shared {
     /// Has more workers work from now on, or fewer as soon as they are done with what they have.
     pub(super) fn resize(&self, workers: usize) {
         let mut state = self.lock();
+        #[cfg(feature = "mpi")]
+        let workers = self.divide_again(&mut state, workers).max(1);
         self.size.store(workers, Ordering::Relaxed);
         state.wanted = 0;
         self.dismiss_surplus(&mut state);

@@ -9,6 +9,8 @@ use std::time::Duration;
 use slab::Slab;
 
 use super::actor::ActorState;
+#[cfg(feature = "mpi")]
+use super::backend::Node;
 use super::callbacks::Callbacks;
 use super::chunk::{Chunk, Delivery, Ending};
 use super::death::Barren;
@@ -89,6 +91,11 @@ pub(super) struct State {
     /// When the supervisor looks at the clock next, in nanoseconds.
     pub(super) alarm: u64,
     pub(super) links: Vec<Link>,
+    /// Other machines.
+    #[cfg(feature = "mpi")]
+    pub(super) nodes: Vec<Node>,
+    /// Chunks that these have.
+    pub(super) away: usize,
     /// Chunks that are queued or with a worker.
     pub(super) outstanding: usize,
     /// Calls that threads wait for as a whole.
@@ -268,6 +275,18 @@ pub(super) struct Call {
 }
 
 impl Call {
+    /// See [`CallSpec`].
+    #[cfg(feature = "mpi")]
+    pub(super) fn is_eager(&self) -> bool {
+        self.eager
+    }
+
+    /// See [`CallSpec`].
+    #[cfg(feature = "mpi")]
+    pub(super) fn is_reported(&self) -> bool {
+        self.reported
+    }
+
     /// True when tasks of such a call can share this one.
     pub(super) fn agrees(&self, spec: &CallSpec) -> bool {
         let same = match (&self.rules, &spec.rules) {
@@ -298,6 +317,9 @@ impl State {
             deadlines: BTreeSet::new(),
             alarm: u64::MAX,
             links: Vec::new(),
+            #[cfg(feature = "mpi")]
+            nodes: Vec::new(),
+            away: 0,
             outstanding: 0,
             maps: 0,
             wanted: 0,

@@ -150,7 +150,7 @@ impl Shared {
     /// Queues a task: together with the ones before it if these wait, and all workers have something to
     /// do.
     fn enqueue_task(&self, state: &mut State, task: Chunk) -> Vec<u8> {
-        let useful = self.useful(state, task.function).min(self.workers());
+        let useful = self.useful_workers(state, task.function);
         if state.queue.len() >= useful
             && let Some(last) = state.queue.back_mut()
             && last.absorb(&task)
@@ -166,12 +166,12 @@ impl Shared {
         state.buffer()
     }
 
-    fn enqueue(&self, state: &mut State, chunk: Chunk) {
+    pub(super) fn enqueue(&self, state: &mut State, chunk: Chunk) {
         state.count_out(chunk.call);
         if state.wants(chunk.call, chunk.first) {
             state.queue.push_back(chunk);
             self.feed(state);
-            if state.queue.len() > self.workers()
+            if state.queue.len() > self.all_workers(state)
                 && let Some(last) = state.queue.back_mut()
             {
                 // It will wait.

@@ -41,6 +41,12 @@ impl TaskKey {
         }
     }
 
+    /// The task at this place of a call.
+    #[cfg(feature = "mpi")]
+    pub(super) fn of(call: usize, index: usize) -> Self {
+        Self::new(call, index)
+    }
+
     /// The only task of a call that it shares with nobody.
     pub(super) fn alone_in(call: usize) -> Self {
         Self::new(call, 0)
@@ -108,6 +114,16 @@ impl Tasks {
             watched: Slab::new(),
             ended: Vec::new(),
         }
+    }
+
+    /// Tasks of which these are open; they have the places that they have elsewhere.
+    #[cfg(feature = "mpi")]
+    fn at(function: FunctionId, places: Range<usize>) -> Self {
+        let mut tasks = Self::new(function, true);
+        tasks.slots.resize(places.start, Slot::Over);
+        tasks.slots.resize(places.end, Slot::Waiting);
+        tasks.held = places.len();
+        tasks
     }
 
     /// True when nobody will ask for anything any more.

@@ -66,6 +66,17 @@ pub(crate) fn set_nice(nice: i32) -> io::Result<()> {
     Ok(setpriority_process(None, nice)?)
 }
 
+/// Which CPUs this process may use, as a number that processes with the same ones agree on.
+#[cfg(feature = "mpi")]
+pub(crate) fn allowed_cpus() -> u64 {
+    let Ok(allowed) = sched_getaffinity(None) else {
+        return 0;
+    };
+    let cpus = (0..CpuSet::MAX_CPU).filter(|cpu| allowed.is_set(*cpu));
+    let bytes: Vec<u8> = cpus.flat_map(|cpu| (cpu as u32).to_le_bytes()).collect();
+    xxhash_rust::xxh3::xxh3_64(&bytes)
+}
+
 /// Has the calling thread, and the threads and processes that it starts, run on one CPU only: the one
 /// with this index among those that it is allowed, counted round and round.
 pub(crate) fn pin_to_cpu(index: usize) -> io::Result<()> {

@@ -35,6 +35,8 @@ pub(crate) use child::{Child, Exit, Usage};
 pub(crate) use clock::{cpu_nanos, nanos_of, now_nanos};
 pub(crate) use futex::{futex_wait, futex_wait_either, futex_wake, futex_wake_some};
 pub(crate) use image::{Constructor, call_constructors_after, drop_title};
+#[cfg(feature = "mpi")]
+pub(crate) use limits::allowed_cpus;
 pub(crate) use limits::{Resource, pin_to_cpu, set_group_and_user, set_limit, set_nice};
 pub(crate) use mapping::{Mapping, Sealed, Segment, advise_huge, advise_huge_room};
 pub(crate) use mark::Mark;
@@ -42,9 +44,13 @@ pub(crate) use memory::{peak_memory, tree_memory};
 pub(crate) use notify::{Notify, Wait, event, is_readable, lower, raise, wait_on, wait_readable};
 pub(crate) use objects::{is_argument_of_loader, is_main_program};
 pub(crate) use oom::oom_kills;
+#[cfg(feature = "mpi")]
+pub(crate) use proc::host_name;
 pub(crate) use proc::{is_running, started, thread_exists};
 pub(crate) use random::random_hex;
 pub(crate) use robust::{Held, RobustBlock, RobustList};
+#[cfg(feature = "mpi")]
+pub(crate) use signals::FaultHandlers;
 pub(crate) use signals::{
     FaultRecord, end_with_parent, hide, ignore_broken_pipes, install_worker_signals, signal_name,
 };

@@ -11,6 +11,13 @@ use std::path::Path;
 use rustix::io::Errno;
 use rustix::process::{Pid, test_kill_process};
 
+/// The name of this machine.
+#[cfg(feature = "mpi")]
+pub(crate) fn host_name() -> String {
+    let name = rustix::system::uname();
+    name.nodename().to_string_lossy().into_owned()
+}
+
 /// The files of a process that are read whole are shorter than this.
 const SHORT: usize = 4096;
 

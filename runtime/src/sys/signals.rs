@@ -90,6 +90,40 @@ pub(crate) fn install_worker_signals(record: &'static FaultRecord) -> io::Result
     Ok(())
 }
 
+/// What this process does about faults.
+#[cfg(feature = "mpi")]
+pub(crate) struct FaultHandlers(Vec<(c_int, libc::sigaction)>);
+
+#[cfg(feature = "mpi")]
+impl FaultHandlers {
+    /// Remembers it.
+    pub(crate) fn keep() -> Self {
+        let signals = [
+            libc::SIGABRT,
+            libc::SIGBUS,
+            libc::SIGFPE,
+            libc::SIGILL,
+            libc::SIGSEGV,
+        ];
+        let kept = signals.into_iter().filter_map(|signal| {
+            let mut action = MaybeUninit::<libc::sigaction>::uninit();
+            // SAFETY: the pointer is valid for writes.
+            let read = unsafe { libc::sigaction(signal, ptr::null(), action.as_mut_ptr()) };
+            // SAFETY: the successful call has written it.
+            (read == 0).then(|| (signal, unsafe { action.assume_init() }))
+        });
+        Self(kept.collect())
+    }
+
+    /// Has it be so again.
+    pub(crate) fn restore(self) {
+        for (signal, action) in self.0 {
+            // SAFETY: the description is one that was in force before.
+            unsafe { libc::sigaction(signal, &raw const action, ptr::null_mut()) };
+        }
+    }
+}
+
 /// Has printing to a closed pipe be an error and not a death, as Rust's own start code does.
 pub(crate) fn ignore_broken_pipes() -> io::Result<()> {
     install(libc::SIGPIPE, libc::SIG_IGN, 0)

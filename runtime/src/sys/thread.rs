@@ -135,13 +135,13 @@ pub(crate) fn is_copy() -> bool {
 #[inline]
 pub(crate) fn end_if_copy() {
     if is_copy() {
-        end_at_once();
+        end_at_once(0);
     }
 }
 
-/// Ends this process as a success, without running anything that is registered for its end, and
+/// Ends this process with an exit code, without running anything that is registered for its end, and
 /// without writing what is buffered: both belong to another process.
-pub(crate) fn end_at_once() -> ! {
+pub(crate) fn end_at_once(code: i32) -> ! {
     // SAFETY: ends the process.
-    unsafe { libc::_exit(0) }
+    unsafe { libc::_exit(code) }
 }

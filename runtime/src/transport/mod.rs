@@ -4,6 +4,9 @@
 //! processes has a rank; the one with rank 0 runs `main`. What they say to each other is not known here: a
 //! message is bytes.
 
+pub(crate) mod launch;
+pub(crate) mod mpi;
+
 use std::io;
 use std::sync::Arc;
 

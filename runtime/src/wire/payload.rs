@@ -97,6 +97,16 @@ impl Payload {
         }
     }
 
+    /// Arguments that were encoded in another process; numbers in a row if these have a `width`.
+    #[cfg(feature = "mpi")]
+    pub(crate) fn received(bytes: Vec<u8>, width: usize) -> Self {
+        Self {
+            width,
+            bytes,
+            ..Self::default()
+        }
+    }
+
     /// Arguments that were encoded before, and what they name.
     pub(crate) fn from_encoded(bytes: Vec<u8>, objects: Vec<Arc<Object>>) -> Self {
         Self {

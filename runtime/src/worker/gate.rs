@@ -96,6 +96,12 @@ pub fn init() {
     INIT_CALLED.store(true, Ordering::Relaxed);
 }
 
+/// True if this process was started to serve, or to repeat a call.
+#[cfg(feature = "mpi")]
+pub(crate) fn is_asked_for() -> bool {
+    std::env::var_os(VARIABLE).is_some() || Request::from_environment().is_some()
+}
+
 /// True in a worker.
 pub(crate) fn is_worker() -> bool {
     WORKER.load(Ordering::Relaxed)

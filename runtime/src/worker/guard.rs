@@ -64,7 +64,7 @@ pub(super) fn guard(attach: &GuardAttach) -> ! {
     // Nobody is there who could be told of a failure.
     let _ = wait_and_kill(attach);
     // What is registered for the end of the program is none of the guardian's business.
-    end_at_once()
+    end_at_once(0)
 }
 
 fn wait_and_kill(attach: &GuardAttach) -> io::Result<()> {

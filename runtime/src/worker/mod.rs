@@ -63,6 +63,8 @@ pub(crate) mod state;
 pub(crate) use attach::Attach;
 pub(crate) use carriage::Subject;
 pub(crate) use clock::ItemClock;
+#[cfg(feature = "mpi")]
+pub(crate) use gate::is_asked_for;
 pub(crate) use gate::{can_start_workers, is_worker};
 pub(crate) use guard::{GuardAttach, NAME as GUARD_NAME};
 pub use local::{id, set_local, with_local};

@@ -62,6 +62,10 @@ impl TaskError {
                     None => {}
                 }
             }
+            TaskErrorKind::NodeLost { rank, host, times } => write!(
+                f,
+                "{times} nodes that had it were lost, the last one rank {rank} on {host}; it is not tried again"
+            )?,
             TaskErrorKind::Corrupted => f.write_str(
                 "its worker overwrote the memory that it shares with its parent, and was killed",
             )?,

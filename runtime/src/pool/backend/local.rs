@@ -35,6 +35,9 @@ pub(in crate::pool) struct Local;
 
 impl Backend for Local {
     fn bid(&self, shared: &Shared, state: &State, chunk: &Chunk) -> Option<Bid> {
+        if !shared.takes(state, chunk) {
+            return None;
+        }
         let links = &state.links;
         let (soon, place) = choose(state, chunk, shared.may_employ(state, links, chunk))?;
         Some(Bid {
@@ -351,8 +354,20 @@ impl Shared {
     /// As many workers as there are chunks and items behind others, up to the pool's size, and the spare
     /// ones.
     fn want_workers(&self, state: &mut State) {
-        // What waits to be tried again needs nobody yet.
-        let work = state.outstanding - state.delayed.len();
+        // What waits to be tried again needs nobody yet, and what others have needs nobody here.
+        let work = state.outstanding - state.delayed.len() - state.away;
+        #[cfg(feature = "mpi")]
+        let work = if self.is_reserved(state) {
+            let own = state.queue.iter().filter(|chunk| self.takes(state, chunk));
+            own.count()
+                + state
+                    .links
+                    .iter()
+                    .map(|link| link.in_flight.len())
+                    .sum::<usize>()
+        } else {
+            work
+        };
         if work == 0 || self.setup.one_each {
             return;
         }

@@ -6,6 +6,8 @@
 //! [bid](Bid), and gives it to the best.
 
 mod local;
+#[cfg(feature = "mpi")]
+mod nodes;
 
 use std::fmt;
 
@@ -13,12 +15,19 @@ use super::chunk::{Chunk, Ending};
 use super::shared::Shared;
 use super::state::State;
 use super::tasks::TaskKey;
+use crate::registry::FunctionId;
 
 use local::Local;
 pub(super) use local::SPIN_NANOS;
+#[cfg(feature = "mpi")]
+pub(super) use nodes::{Division, Node};
 
 /// All there are.
-const BACKENDS: &[&dyn Backend] = &[&Local];
+const BACKENDS: &[&dyn Backend] = &[
+    &Local,
+    #[cfg(feature = "mpi")]
+    &nodes::Nodes,
+];
 
 /// How soon a chunk would be run, from best to worst.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -98,11 +107,34 @@ impl Shared {
         bids.min_by_key(|(_, bid)| bid.soon)
     }
 
+    /// True when the workers of this machine are there for the chunk.
+    pub(super) fn takes(&self, state: &State, chunk: &Chunk) -> bool {
+        #[cfg(feature = "mpi")]
+        if self.is_reserved(state) {
+            return chunk.is_hook() || !self.travels(chunk);
+        }
+        let _ = (state, chunk);
+        true
+    }
+
+    /// How many workers of all backends are of use at once for items of a function.
+    pub(super) fn useful_workers(&self, state: &State, function: FunctionId) -> usize {
+        self.useful(state, function).min(self.all_workers(state))
+    }
+
     /// Does something with all backends.
     pub(super) fn with_backends(&self, mut each: impl FnMut(&dyn Backend)) {
         for backend in BACKENDS {
             each(*backend);
         }
+    }
+}
+
+#[cfg(not(feature = "mpi"))]
+impl Shared {
+    /// How many workers work at once, at most.
+    pub(super) fn all_workers(&self, _: &State) -> usize {
+        self.workers()
     }
 }
 

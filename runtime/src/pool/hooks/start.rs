@@ -153,6 +153,8 @@ impl Shared {
             failed.reason = format!("{} (tried {tries} times)", failed.reason);
         }
         state.wanted = 0;
+        #[cfg(feature = "mpi")]
+        state.events.forward_said(failed.take_said());
         state.abort_calls(&failed.into_error(init.name));
         state.ringer.ring();
     }

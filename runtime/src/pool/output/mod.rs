@@ -71,3 +71,27 @@ pub enum Output {
     /// It goes to `/dev/null`.
     Null,
 }
+
+#[cfg(feature = "mpi")]
+impl Output {
+    const ALL: [Self; 5] = [
+        Self::Inherit,
+        Self::Tail,
+        Self::Prefixed,
+        Self::Captured,
+        Self::Null,
+    ];
+
+    /// As it is written down.
+    pub(in crate::pool) fn to_byte(self) -> u8 {
+        let position = Self::ALL.iter().position(|one| *one == self);
+        position.unwrap_or_default() as u8
+    }
+
+    pub(in crate::pool) fn from_byte(byte: u8) -> Self {
+        Self::ALL
+            .get(usize::from(byte))
+            .copied()
+            .unwrap_or(Self::Inherit)
+    }
+}

@@ -209,6 +209,16 @@ pub(in crate::pool) struct Written {
     pub(in crate::pool) tail: String,
 }
 
+#[cfg(feature = "mpi")]
+impl From<[Vec<u8>; 2]> for Written {
+    fn from(all: [Vec<u8>; 2]) -> Self {
+        Self {
+            all,
+            ..Self::default()
+        }
+    }
+}
+
 impl Written {
     /// With later output of the same item.
     pub(in crate::pool) fn followed_by(mut self, other: Self) -> Self {

@@ -49,6 +49,21 @@ impl State {
         Ok(TaskKey::new(key, index))
     }
 
+    /// Tasks of a call that have these places there, in a call of their own.
+    #[cfg(feature = "mpi")]
+    pub(in crate::pool) fn open_tasks(
+        &mut self,
+        function: FunctionId,
+        spec: CallSpec,
+        places: Range<usize>,
+    ) -> usize {
+        let key = self.open_call(spec);
+        if let Some(call) = self.calls.get_mut(key) {
+            call.tasks = Some(Box::new(Tasks::at(function, places)));
+        }
+        key
+    }
+
     fn tasks(&self, key: TaskKey) -> Option<&Tasks> {
         self.calls.get(key.call())?.tasks.as_deref()
     }
@@ -145,6 +160,12 @@ impl State {
     pub(in crate::pool) fn is_ending(&self, key: TaskKey) -> bool {
         let tasks = self.tasks(key);
         tasks.is_some_and(|tasks| tasks.ending(key.index()).is_some())
+    }
+
+    /// Why the task is to end, if it is.
+    #[cfg(feature = "mpi")]
+    pub(in crate::pool) fn ending_of(&self, key: TaskKey) -> Option<Ending> {
+        self.tasks(key)?.ending(key.index())
     }
 
     /// Tells the tasks of a chunk that are not run why, if they were ended from outside.

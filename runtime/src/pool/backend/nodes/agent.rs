@@ -1,0 +1,236 @@
+//! A rank that is a node: it has pools for those of rank 0, and never enters `main`.
+
+use std::collections::HashMap;
+use std::convert::Infallible;
+use std::io;
+use std::sync::Arc;
+use std::sync::mpsc::{Receiver, Sender, channel};
+use std::time::Duration;
+
+use super::hosted::Hosted;
+use super::line::{Incoming, Line, Outgoing, Room};
+use super::message::{Hello, News, Order, Plan, PoolId};
+use super::pace::Pace;
+use crate::error::Result;
+use crate::pool::Pool;
+use crate::sys::now_nanos;
+use crate::transport::Transport;
+
+/// When rank 0 was not heard for so long, it is gone, and everything here ends.
+const LOST_NANOS: u64 = 15_000_000_000;
+/// The end of the pools may take so long when the program ends.
+const END_NANOS: u64 = 5_000_000_000;
+
+pub(super) type Post = Outgoing<Infallible>;
+
+struct Agent {
+    line: Line<Order, Infallible>,
+    pools: HashMap<PoolId, Hosted>,
+    /// Pools that end, which takes its time.
+    ending: usize,
+    ended: (Sender<PoolId>, Receiver<PoolId>),
+}
+
+/// How it went.
+pub(super) struct End {
+    /// Rank 0 said so.
+    pub(super) told: bool,
+    orderly: bool,
+    line: Line<Order, Infallible>,
+}
+
+impl End {
+    /// Leaves the launch.
+    pub(super) fn leave(self) {
+        self.line.finish(self.orderly);
+    }
+}
+
+/// Serves until rank 0 says that the program is over.
+///
+/// Fails when rank 0 is not heard any more.
+pub(super) fn serve(transport: Box<dyn Transport>) -> (io::Result<()>, End) {
+    let size = transport.size();
+    let mut line = Line::new(transport);
+    let hello = match Hello::own() {
+        Ok(hello) => hello,
+        Err(error) => {
+            let end = End {
+                told: false,
+                orderly: false,
+                line,
+            };
+            return (Err(io::Error::other(error.to_string())), end);
+        }
+    };
+    line.post(
+        0,
+        Outgoing::new(&News::Hello(hello), super::line::Body::Inline(0)),
+    );
+    let mut agent = Agent {
+        line,
+        pools: HashMap::new(),
+        ending: 0,
+        ended: channel(),
+    };
+    let outcome = agent.work(size);
+    let orderly = matches!(outcome, Ok(true));
+    agent.close_all();
+    let Agent { line, .. } = agent;
+    let end = End {
+        told: outcome.is_ok(),
+        orderly,
+        line,
+    };
+    (outcome.map(drop), end)
+}
+
+impl Agent {
+    /// Gives whether all leave in good order.
+    fn work(&mut self, size: usize) -> io::Result<bool> {
+        let mut pace = Pace::new(size);
+        let mut last = now_nanos();
+        loop {
+            let mut busy = false;
+            while let Some(message) = self.line.receive(|_, _, len| Room::bytes(len))? {
+                busy = true;
+                if let Some(orderly) = self.take(message) {
+                    return Ok(orderly);
+                }
+            }
+            busy |= self.collect();
+            busy |= self.line.send(|never, _, _, _| match *never {});
+            let now = now_nanos();
+            if now - last > LOST_NANOS / 4 {
+                self.line.excuse(now);
+            }
+            last = now;
+            self.line.pulse(now);
+            if now.saturating_sub(self.line.heard(0)) > LOST_NANOS {
+                return Err(io::Error::other("rank 0 is not heard any more"));
+            }
+            if let Some(pause) = pace.next(busy, now) {
+                self.wait(pause);
+            }
+        }
+    }
+
+    /// Does what rank 0 says; at the end, says whether all leave in good order.
+    fn take(&mut self, message: Incoming<Order>) -> Option<bool> {
+        let Incoming { head, body, .. } = message;
+        match head {
+            Order::Open(id, plan) => match self.open(*plan) {
+                Ok(pool) => {
+                    self.pools.insert(id, Hosted::new(id, pool));
+                }
+                Err(error) => self.line.post(0, Hosted::refused(id, &error)),
+            },
+            Order::Run(id, run) => {
+                if let (Some(hosted), Room::Bytes(bytes, _)) = (self.pools.get_mut(&id), body) {
+                    hosted.run(run, bytes);
+                }
+            }
+            Order::Cut(id, number, end) => self.with(id, |hosted| hosted.cut(number, end)),
+            Order::End {
+                pool,
+                number,
+                item,
+                soon,
+            } => self.with(pool, |hosted| hosted.end(number, item, soon)),
+            Order::TakeBack(id, number) => {
+                let back = self
+                    .pools
+                    .get_mut(&id)
+                    .and_then(|one| one.take_back(number));
+                if let Some(message) = back {
+                    self.line.post(0, message);
+                }
+            }
+            Order::Resize(id, workers) => self.with(id, |hosted| hosted.resize(workers)),
+            Order::Time(id, timed) => self.with(id, |hosted| hosted.time(timed)),
+            Order::Close(id) => self.close(id),
+            Order::Leave { orderly } => return Some(orderly),
+        }
+        None
+    }
+
+    fn with(&mut self, id: PoolId, body: impl FnOnce(&mut Hosted)) {
+        if let Some(hosted) = self.pools.get_mut(&id) {
+            body(hosted);
+        }
+    }
+
+    fn open(&self, plan: Plan) -> Result<Arc<Pool>> {
+        let (workers, timed) = (plan.workers, plan.timed);
+        let pool = Pool::hosted(workers, plan.into_setup(), timed)?;
+        Ok(Arc::new(pool))
+    }
+
+    /// Ends a pool; rank 0 is told when nothing is left of it.
+    fn close(&mut self, id: PoolId) {
+        let Some(hosted) = self.pools.remove(&id) else {
+            // It could not be opened.
+            self.line.post(0, Hosted::closed(id));
+            return;
+        };
+        self.ending += 1;
+        let ended = self.ended.0.clone();
+        let end = move || {
+            drop(hosted);
+            let _ = ended.send(id);
+        };
+        // Where there is no thread to be had, the signs of life pause.
+        let thread = std::thread::Builder::new().name("parproc-close".to_owned());
+        if thread.spawn(end).is_err() {
+            self.ending -= 1;
+            self.line.post(0, Hosted::closed(id));
+        }
+    }
+
+    /// Sends what there is to tell; says whether there was anything.
+    fn collect(&mut self) -> bool {
+        let mut told = false;
+        for hosted in self.pools.values_mut() {
+            for message in hosted.collect() {
+                told = true;
+                self.line.post(0, message);
+            }
+        }
+        while let Ok(id) = self.ended.1.try_recv() {
+            self.ending -= 1;
+            told = true;
+            self.line.post(0, Hosted::closed(id));
+        }
+        told
+    }
+
+    /// Waits for news of the workers, for so long at most.
+    fn wait(&self, pause: Duration) {
+        let mut busy = self.pools.values().filter(|hosted| hosted.is_busy());
+        match (busy.next(), busy.next()) {
+            (Some(hosted), None) => hosted.wait(pause),
+            // News of one of several are looked for soon enough.
+            (Some(_), Some(_)) => std::thread::sleep(pause.min(Duration::from_micros(100))),
+            (None, _) => std::thread::sleep(pause),
+        }
+    }
+
+    /// Ends all pools, for a limited time, and says what there is to say.
+    fn close_all(&mut self) {
+        for id in self.pools.keys().copied().collect::<Vec<_>>() {
+            self.close(id);
+        }
+        let begin = now_nanos();
+        while now_nanos() - begin < END_NANOS && (self.ending > 0 || !self.line.is_drained()) {
+            self.collect();
+            self.line.send(|never, _, _, _| match *never {});
+            self.line.pulse(now_nanos());
+            // What is still said does not matter any more; taking it in keeps the others from waiting.
+            let heard = self.line.receive(|_, _, len| Room::bytes(len));
+            if heard.is_err() {
+                return;
+            }
+            std::thread::sleep(Duration::from_millis(1));
+        }
+    }
+}

@@ -1,0 +1,428 @@
+//! A node's part of a pool of rank 0: a pool of its own, and the chunks that it was given for it.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use super::agent::Post;
+use super::line::{Body, Outgoing, SMALL};
+use super::message::{Breach, News, Number, PoolId, Run, Told};
+use crate::error::{Error, ErrorKind, Failure, Step, TaskError};
+use crate::object::Object;
+use crate::pool::Pool;
+use crate::pool::chunk::{Chunk, Delivery, Ending, Origin};
+use crate::pool::events::Forward;
+use crate::pool::logs::Context;
+use crate::pool::rules::History;
+use crate::pool::state::{CallSpec, State};
+use crate::pool::tasks::TaskKey;
+use crate::registry::FunctionId;
+use crate::wire::{Numbering, Payload, landing};
+
+#[derive(Debug)]
+pub(super) struct Hosted {
+    id: PoolId,
+    pool: Arc<Pool>,
+    running: Vec<Running>,
+}
+
+/// A chunk, as a call of its own.
+#[derive(Debug)]
+struct Running {
+    number: Number,
+    call: usize,
+    function: FunctionId,
+    /// Its items, if each is a task, that nothing was told of yet.
+    tasks: Vec<usize>,
+    is_tasks: bool,
+}
+
+impl Hosted {
+    pub(super) fn new(id: PoolId, pool: Arc<Pool>) -> Self {
+        Self {
+            id,
+            pool,
+            running: Vec::new(),
+        }
+    }
+
+    /// Nothing of it is left.
+    pub(super) fn closed(id: PoolId) -> Post {
+        Outgoing::new(&News::Closed(id), Body::Inline(0))
+    }
+
+    /// There could be no such pool.
+    pub(super) fn refused(id: PoolId, error: &Error) -> Post {
+        Outgoing::new(&News::Refused(id, error.to_string()), Body::Inline(0))
+    }
+
+    pub(super) fn is_busy(&self) -> bool {
+        !self.running.is_empty()
+    }
+
+    /// Submits a chunk, as a call of its own.
+    pub(super) fn run(&mut self, run: Run, bytes: Vec<u8>) {
+        let shared = self.pool.shared();
+        let function = FunctionId(run.function);
+        let [attempt, kills, exceeded] = run.history;
+        let spec = CallSpec {
+            serial: Some(run.serial),
+            eager: run.eager,
+            rules: run.rules.map(Arc::new),
+            reported: run.reported,
+            context: Context::default(),
+            // What comes is passed on as it is.
+            ..CallSpec::of(function, landing::<Vec<u8>>)
+        };
+        let items = run.first..run.first + run.count as usize;
+        let mut state = shared.lock();
+        let call = if run.tasks {
+            state.open_tasks(function, spec, items.clone())
+        } else {
+            state.open_call(spec)
+        };
+        let chunk = Chunk {
+            call,
+            function,
+            first: run.first,
+            count: run.count,
+            payload: Payload::received(bytes, run.width),
+            row: run.row,
+            tasks: run.tasks,
+            history: History {
+                attempt,
+                kills,
+                exceeded,
+                ..History::FIRST
+            },
+            numbering: Numbering::from_bits(run.numbering),
+            seed: run.seed,
+        };
+        self.running.push(Running {
+            number: run.number,
+            call,
+            function,
+            tasks: if run.tasks {
+                items.collect()
+            } else {
+                Vec::new()
+            },
+            is_tasks: run.tasks,
+        });
+        if state.check_alive().is_ok() {
+            shared.enqueue(&mut state, chunk);
+        } else {
+            // Rank 0 was told why, or is about to be.
+            state.count_out(call);
+            state.drop_chunk(chunk);
+        }
+    }
+
+    fn find(&self, number: Number) -> Option<&Running> {
+        self.running.iter().find(|one| one.number == number)
+    }
+
+    pub(super) fn cut(&mut self, number: Number, end: usize) {
+        if let Some(running) = self.find(number) {
+            let mut state = self.pool.shared().lock();
+            state.cancel_after(running.call, end.checked_sub(1));
+        }
+    }
+
+    pub(super) fn end(&mut self, number: Number, item: Option<usize>, soon: bool) {
+        let Some(running) = self.find(number) else {
+            return;
+        };
+        let shared = self.pool.shared();
+        let mut state = shared.lock();
+        if let Some(item) = item.filter(|_| running.is_tasks) {
+            shared.end_task(
+                &mut state,
+                TaskKey::of(running.call, item),
+                Ending::Cancelled,
+            );
+        } else if running.is_tasks {
+            for item in running.tasks.clone() {
+                shared.end_task(
+                    &mut state,
+                    TaskKey::of(running.call, item),
+                    Ending::Cancelled,
+                );
+            }
+        } else if soon {
+            state.cancel_after(running.call, None);
+            shared.end_soon(&mut state, running.call);
+        } else {
+            shared.end_call(&mut state, running.call, Ending::Cancelled);
+        }
+    }
+
+    /// Gives a chunk up that no worker has begun.
+    pub(super) fn take_back(&mut self, number: Number) -> Option<Post> {
+        let index = self.running.iter().position(|one| one.number == number)?;
+        let call = self.running[index].call;
+        let shared = self.pool.shared();
+        let mut state = shared.lock();
+        let queued = state.queue.iter().position(|chunk| chunk.call == call)?;
+        let whole = state
+            .calls
+            .get(call)
+            .is_some_and(|call| call.outstanding == 1);
+        if !whole
+            || state
+                .calls
+                .get(call)
+                .is_some_and(|call| !call.mail.is_empty())
+        {
+            return None;
+        }
+        let running = self.running.swap_remove(index);
+        if let Some(chunk) = state.queue.remove(queued) {
+            state.finish(chunk);
+        }
+        forget(&mut state, &running);
+        Some(Outgoing::new(&News::Back(self.id, number), Body::Inline(0)))
+    }
+
+    pub(super) fn resize(&mut self, workers: usize) {
+        // A node that is to have none is given nothing.
+        self.pool.shared().resize(workers.max(1));
+    }
+
+    pub(super) fn time(&mut self, timed: bool) {
+        self.pool.shared().lock().events.timed = timed;
+    }
+
+    /// Waits until there is something to tell, for so long at most.
+    pub(super) fn wait(&self, pause: Duration) {
+        let shared = self.pool.shared();
+        let state = shared.lock();
+        let running = &self.running;
+        let told = |state: &State| {
+            state.events.has_forward() || running.iter().any(|one| one.has_news(state))
+        };
+        drop(shared.wait_until(state, None, Instant::now().checked_add(pause), told));
+    }
+
+    /// What there is to tell.
+    pub(super) fn collect(&mut self) -> Vec<Post> {
+        let shared = self.pool.shared();
+        let mut state = shared.lock();
+        if !self.running.is_empty() && !state.led {
+            shared.pump(&mut state);
+        }
+        let mut out = Vec::new();
+        let Forward {
+            events,
+            crashes,
+            said,
+            ..
+        } = state.events.take_forward();
+        if !events.is_empty() {
+            let events = events.into_iter();
+            let events = events.map(|(at, kind)| Told { at, kind }).collect();
+            out.push(Outgoing::new(
+                &News::Events(self.id, events),
+                Body::Inline(0),
+            ));
+        }
+        for error in crashes {
+            out.push(Outgoing::new(
+                &News::Crashed(self.id, error.to_bytes()),
+                Body::Inline(0),
+            ));
+        }
+        let mut index = 0;
+        while index < self.running.len() {
+            let running = &mut self.running[index];
+            running.tell(self.id, &mut state, said.as_deref(), &mut out);
+            if running.is_over(&state) {
+                let running = self.running.remove(index);
+                let cost = state.cost(running.function);
+                forget(&mut state, &running);
+                out.push(Outgoing::new(
+                    &News::Done(self.id, running.number, cost),
+                    Body::Inline(0),
+                ));
+            } else {
+                index += 1;
+            }
+        }
+        out
+    }
+}
+
+/// Nothing more is told of the chunk.
+fn forget(state: &mut State, running: &Running) {
+    if running.is_tasks {
+        for item in &running.tasks {
+            drop(state.detach_task(TaskKey::of(running.call, *item)));
+        }
+    } else {
+        state.detach_call(running.call, false);
+    }
+}
+
+impl Running {
+    fn has_news(&self, state: &State) -> bool {
+        let call = state.calls.get(self.call);
+        call.is_none_or(|call| !call.mail.is_empty() || call.outstanding == 0)
+            || self
+                .tasks
+                .iter()
+                .any(|item| state.is_done(TaskKey::of(self.call, *item)))
+    }
+
+    fn is_over(&self, state: &State) -> bool {
+        let call = state.calls.get(self.call);
+        if self.is_tasks {
+            return self.tasks.is_empty() && call.is_none_or(|call| call.outstanding == 0);
+        }
+        call.is_none_or(|call| call.outstanding == 0 && call.mail.is_empty())
+    }
+
+    /// Tells what came.
+    fn tell(&mut self, pool: PoolId, state: &mut State, said: Option<&[u8]>, out: &mut Vec<Post>) {
+        let name = state.table.name(self.function);
+        let mut mail = Vec::new();
+        if let Some(call) = state.calls.get_mut(self.call) {
+            for (index, written) in call.written.drain(..) {
+                let (all, _) = written.into_parts();
+                let wrote = News::Wrote(pool, self.number, index, all);
+                out.push(Outgoing::new(&wrote, Body::Inline(0)));
+            }
+            mail.append(&mut call.mail);
+        }
+        if self.is_tasks {
+            let call = self.call;
+            let done = |item: &mut usize| state.is_done(TaskKey::of(call, *item));
+            let done: Vec<usize> = self.tasks.extract_if(.., done).collect();
+            for item in done {
+                mail.push(state.take_result(TaskKey::of(call, item)));
+            }
+        }
+        for delivery in mail {
+            tell(pool, self.number, name, said, delivery, out);
+        }
+    }
+}
+
+fn tell(
+    pool: PoolId,
+    number: Number,
+    name: &'static str,
+    said: Option<&[u8]>,
+    delivery: Delivery,
+    out: &mut Vec<Post>,
+) {
+    match delivery {
+        Delivery::Records {
+            first,
+            count,
+            origin,
+            bytes,
+            row,
+            objects,
+        } => {
+            if !objects.is_empty() {
+                cannot_travel(pool, number, name, first, origin, &objects, out);
+                return;
+            }
+            let head = News::Records {
+                pool,
+                number,
+                first,
+                count,
+                pid: origin.pid,
+                attempt: origin.attempt,
+                row,
+            };
+            out.push(if bytes.len() <= SMALL {
+                Outgoing::with_small_body(&head, [bytes])
+            } else {
+                Outgoing::new(&head, Body::Bytes(bytes))
+            });
+        }
+        Delivery::Large {
+            index,
+            origin,
+            mut landing,
+            objects,
+        } => {
+            if !objects.is_empty() {
+                cannot_travel(pool, number, name, index, origin, &objects, out);
+                return;
+            }
+            let head = News::Large {
+                pool,
+                number,
+                index,
+                pid: origin.pid,
+                attempt: origin.attempt,
+            };
+            let len = landing.bytes_mut().len();
+            out.push(Outgoing::new(&head, Body::Landing(landing, len)));
+        }
+        Delivery::Failed { index, error } => {
+            out.push(Outgoing::new(
+                &News::Failed(pool, number, index, error.to_bytes()),
+                Body::Inline(0),
+            ));
+        }
+        Delivery::Ended { first, count, .. } => {
+            out.push(Outgoing::new(
+                &News::Ended(pool, number, first, count),
+                Body::Inline(0),
+            ));
+        }
+        Delivery::Aborted(error) => {
+            let breach = Breach::of(&error, said);
+            out.push(Outgoing::new(
+                &News::Broken(pool, number, breach),
+                Body::Inline(0),
+            ));
+        }
+        // They are for callers that try items again, which rank 0 is.
+        Delivery::Unsaved(_) | Delivery::Returned(_) => {}
+    }
+}
+
+/// A result names something that is on this machine only.
+fn cannot_travel(
+    pool: PoolId,
+    number: Number,
+    name: &'static str,
+    index: usize,
+    origin: Origin,
+    objects: &[Arc<Object>],
+    out: &mut Vec<Post>,
+) {
+    let reason = format!(
+        "it names something that is shared on one machine only, such as a shared array, a lock, a channel or a \
+         file ({} in all), and cannot go from its node to another one",
+        objects.len()
+    );
+    let failure = Failure::new(Step::EncodeResult, "the result".to_owned(), reason);
+    let error = TaskError::failed(name, index, origin.pid, failure).in_attempt(origin.attempt);
+    out.push(Outgoing::new(
+        &News::Failed(pool, number, index, error.to_bytes()),
+        Body::Inline(0),
+    ));
+}
+
+impl Breach {
+    fn of(error: &Error, said: Option<&[u8]>) -> Self {
+        match error.kind() {
+            ErrorKind::Start { reason } => Breach::Start {
+                reason: reason.clone(),
+            },
+            ErrorKind::Init { reason, source, .. } => Breach::Init {
+                reason: reason.clone(),
+                said: said.map(<[u8]>::to_vec),
+                source: source.as_ref().map(TaskError::to_bytes),
+            },
+            _ => Breach::Other {
+                reason: error.to_string(),
+            },
+        }
+    }
+}

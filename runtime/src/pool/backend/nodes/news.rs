@@ -1,0 +1,385 @@
+//! What nodes tell, put into the state of a pool of rank 0.
+
+use std::ops::Range;
+
+use super::line::Room;
+use super::message::{Breach, News, Number, Told};
+use super::node::Sent;
+use crate::error::{Error, ErrorKind, TaskError, TaskErrorKind};
+use crate::event::EventKind;
+use crate::pool::backend::nodes::Node;
+use crate::pool::chunk::{Chunk, Delivery, Ending, Origin};
+use crate::pool::shared::Shared;
+use crate::pool::state::{Phase, State};
+use crate::pool::tasks::TaskKey;
+use crate::wire::Landing;
+
+/// An item that was with so many nodes when they were lost is not tried again.
+const MOST_LOST: u32 = 2;
+
+impl News {
+    /// The pool that it is for.
+    pub(super) fn pool(&self) -> Option<u64> {
+        match self {
+            News::Hello(_) => None,
+            News::Records { pool, .. } | News::Large { pool, .. } => Some(*pool),
+            News::Failed(pool, ..)
+            | News::Ended(pool, ..)
+            | News::Wrote(pool, ..)
+            | News::Back(pool, _)
+            | News::Done(pool, ..)
+            | News::Events(pool, _)
+            | News::Crashed(pool, _)
+            | News::Broken(pool, ..)
+            | News::Refused(pool, _)
+            | News::Closed(pool) => Some(*pool),
+        }
+    }
+}
+
+/// The node with this rank, out of the state.
+fn with_node<T>(
+    state: &mut State,
+    rank: usize,
+    body: impl FnOnce(&mut State, &mut Node) -> T,
+) -> Option<T> {
+    let mut nodes = std::mem::take(&mut state.nodes);
+    let node = nodes.iter_mut().find(|node| node.rank == rank);
+    let out = node.map(|node| body(state, node));
+    state.nodes = nodes;
+    out
+}
+
+impl Shared {
+    /// Memory for a large result that comes from a node.
+    pub(super) fn landing_of(
+        &self,
+        rank: usize,
+        number: Number,
+        len: usize,
+    ) -> Option<Box<dyn Landing>> {
+        let mut state = self.lock();
+        let call = with_node(&mut state, rank, |_, node| {
+            Some(node.find(number)?.chunk.call)
+        })??;
+        let make = state.calls.get(call)?.landing;
+        let mut landing = make(len, &mut state.recycled)?;
+        drop(state);
+        (landing.bytes_mut().len() == len).then_some(landing)
+    }
+
+    /// Takes in what a node says.
+    pub(super) fn take_news(&self, rank: usize, news: News, body: Room) {
+        let news = match news {
+            News::Broken(_, number, breach) => {
+                self.end_broken(rank, number, breach);
+                return;
+            }
+            news => news,
+        };
+        let mut state = self.lock();
+        if state.silent {
+            return;
+        }
+        match news {
+            News::Crashed(_, error) => {
+                if let Some(error) = TaskError::from_bytes(&error) {
+                    self.count_crash(&mut state, &error);
+                }
+            }
+            News::Refused(_, reason) => {
+                let reason = format!("{}: {reason}", place(&state, rank));
+                if state.broken.is_none() && state.phase != Phase::Closed {
+                    let error = Error::new(ErrorKind::Start { reason });
+                    self.break_down(&mut state, error);
+                }
+            }
+            news => {
+                with_node(&mut state, rank, |state, node| {
+                    if !node.lost {
+                        self.hear(state, node, news, body);
+                    }
+                });
+            }
+        }
+        self.feed(&mut state);
+        state.ringer.ring();
+    }
+
+    /// A node cannot go on with a call.
+    fn end_broken(&self, rank: usize, number: Number, breach: Breach) {
+        let at = place(&self.lock(), rank);
+        // Not under the lock: what an init function said is read by the user's code.
+        let error = match breach {
+            Breach::Init {
+                reason,
+                said,
+                source,
+            } => {
+                let source = source.and_then(|bytes| TaskError::from_bytes(&bytes));
+                self.hooks.error_of_node(&at, reason, said, source)
+            }
+            Breach::Start { reason } | Breach::Other { reason } => {
+                let reason = format!("{at}: {reason}");
+                Error::new(ErrorKind::Start { reason })
+            }
+        };
+        let mut state = self.lock();
+        let chunk = with_node(&mut state, rank, |_, node| {
+            let sent = node.find(number)?;
+            // Nothing more comes of it.
+            sent.left.clear();
+            let items = sent.chunk.first..sent.chunk.first + sent.chunk.count as usize;
+            Some((sent.chunk.call, sent.chunk.tasks, items))
+        });
+        if let Some(Some((call, tasks, items))) = chunk {
+            if tasks {
+                state.deliver_to_tasks(call, Delivery::Aborted(error), items);
+            } else {
+                state.deliver(call, Delivery::Aborted(error));
+            }
+        }
+        state.ringer.ring();
+    }
+
+    fn hear(&self, state: &mut State, node: &mut Node, news: News, body: Room) {
+        match news {
+            News::Hello(_) | News::Crashed(..) | News::Broken(..) | News::Refused(..) => {}
+            News::Records {
+                number,
+                first,
+                count,
+                pid,
+                attempt,
+                row,
+                ..
+            } => {
+                let Room::Bytes(bytes, _) = body else {
+                    return;
+                };
+                let delivery = Delivery::Records {
+                    first,
+                    count,
+                    origin: Origin { pid, attempt },
+                    bytes,
+                    row,
+                    objects: Vec::new(),
+                };
+                deliver(state, node, number, first..first + count, delivery);
+            }
+            News::Large {
+                number,
+                index,
+                pid,
+                attempt,
+                ..
+            } => {
+                let Room::Landing(landing, _) = body else {
+                    return;
+                };
+                let delivery = Delivery::Large {
+                    index,
+                    origin: Origin { pid, attempt },
+                    landing,
+                    objects: Vec::new(),
+                };
+                deliver(state, node, number, index..index + 1, delivery);
+            }
+            News::Failed(_, number, index, error) => {
+                let error = self.error_from(node, number, index, &error);
+                let delivery = Delivery::Failed { index, error };
+                deliver(state, node, number, index..index + 1, delivery);
+            }
+            News::Ended(_, number, first, count) => {
+                for index in first..first + count {
+                    let ending = node
+                        .find(number)
+                        .and_then(|sent| ending_of(state, sent, index));
+                    let delivery = Delivery::Ended {
+                        first: index,
+                        count: 1,
+                        ending: ending.unwrap_or(Ending::Cancelled),
+                    };
+                    deliver(state, node, number, index..index + 1, delivery);
+                }
+            }
+            News::Wrote(_, number, index, all) => {
+                if let Some(sent) = node.find(number) {
+                    state.keep_written(sent.chunk.call, index, all.into());
+                }
+            }
+            News::Back(_, number) => {
+                if let Some(sent) = node.remove(number) {
+                    state.away -= 1;
+                    self.put_back_left(state, sent, |_| {});
+                }
+            }
+            News::Done(_, number, cost) => {
+                if let Some(sent) = node.remove(number) {
+                    state.away -= 1;
+                    if let Some(cost) = cost {
+                        state.learn_cost(sent.chunk.function, cost);
+                    }
+                    self.put_back_left(state, sent, |_| {});
+                }
+            }
+            News::Events(_, events) => {
+                for told in events {
+                    emit(state, node, told);
+                }
+            }
+            News::Closed(_) => {
+                node.closed = true;
+                node.center.note_change();
+            }
+        }
+    }
+
+    /// The error of an item, as its node wrote it.
+    fn error_from(&self, node: &mut Node, number: Number, index: usize, bytes: &[u8]) -> TaskError {
+        TaskError::from_bytes(bytes).unwrap_or_else(|| {
+            let chunk = node.find(number).map(|sent| &sent.chunk);
+            let name = chunk.map_or("?", |chunk| self.table.name(chunk.function));
+            let reason = "what its node says of its failure could not be read".to_owned();
+            TaskError::new(name, index, None, TaskErrorKind::Cancelled { reason })
+        })
+    }
+
+    /// Queues what is left of a chunk that its node does not have any more, as `change` makes it; the rest is
+    /// done.
+    fn put_back_left(&self, state: &mut State, sent: Sent, change: impl Fn(&mut Chunk)) {
+        let Sent {
+            mut chunk, left, ..
+        } = sent;
+        let call = chunk.call;
+        let mut back = Vec::new();
+        for part in left {
+            let before = (part.start - chunk.first) as u32;
+            let before = self.split(&mut chunk, before);
+            state.give_back(before);
+            let mut part = self.split(&mut chunk, part.len() as u32);
+            change(&mut part);
+            state.count_out(call);
+            back.push(part);
+        }
+        for part in back.into_iter().rev() {
+            let wanted = part.tasks || state.wants(call, part.first);
+            if state.phase == Phase::Closed || !wanted {
+                state.drop_chunk(part);
+            } else {
+                state.queue.push_front(part);
+            }
+        }
+        state.finish(chunk);
+    }
+
+    /// A node is lost: what it had is run elsewhere, unless that may be what ends nodes.
+    pub(super) fn lose_node(&self, rank: usize) {
+        let mut state = self.lock();
+        let lost = with_node(&mut state, rank, |_, node| {
+            node.lost = true;
+            (
+                std::mem::take(&mut node.sent),
+                node.host.clone(),
+                node.base..node.base + node.slots,
+            )
+        });
+        let Some((sent, host, workers)) = lost else {
+            return;
+        };
+        for sent in sent {
+            state.away -= 1;
+            self.lose_chunk(&mut state, sent, rank, &host);
+        }
+        state.tell_node_lost(workers);
+        self.feed(&mut state);
+        state.ringer.ring();
+    }
+
+    fn lose_chunk(&self, state: &mut State, sent: Sent, rank: usize, host: &str) {
+        let lost = sent.chunk.history.nodes + 1;
+        if lost < MOST_LOST {
+            self.put_back_left(state, sent, |part| part.history.nodes = lost);
+            return;
+        }
+        let Sent { chunk, left, .. } = sent;
+        let name = self.table.name(chunk.function);
+        for index in left.into_iter().flatten() {
+            let kind = TaskErrorKind::NodeLost {
+                rank,
+                host: host.to_owned(),
+                times: lost,
+            };
+            let known = if chunk.tasks { 0 } else { index };
+            let error = TaskError::new(name, known, None, kind).in_attempt(chunk.history.attempt);
+            state.tell_failure(chunk.call, None, index, &error, false);
+            state.deliver(chunk.call, Delivery::Failed { index, error });
+        }
+        state.finish(chunk);
+    }
+}
+
+/// A node, for people.
+fn place(state: &State, rank: usize) -> String {
+    let node = state.nodes.iter().find(|node| node.rank == rank);
+    let host = node.map_or("?", |node| &node.host);
+    format!("on {host} (rank {rank})")
+}
+
+/// Something came of these items of a chunk.
+fn deliver(
+    state: &mut State,
+    node: &mut Node,
+    number: Number,
+    items: Range<usize>,
+    delivery: Delivery,
+) {
+    if let Some(sent) = node.find(number)
+        && sent.take(items)
+    {
+        state.deliver(sent.chunk.call, delivery);
+    }
+}
+
+/// Why the item was ended.
+fn ending_of(state: &State, sent: &Sent, index: usize) -> Option<Ending> {
+    let call = state.calls.get(sent.chunk.call)?;
+    if sent.chunk.tasks {
+        let of_task = state.ending_of(TaskKey::of(sent.chunk.call, index));
+        return of_task.or(call.ending);
+    }
+    call.ending
+}
+
+/// Tells of what happened on a node, with the workers' numbers among those of the pool.
+fn emit(state: &mut State, node: &Node, told: Told) {
+    let Told { at, mut kind } = told;
+    let at = node.time(at);
+    match &mut kind {
+        EventKind::ChunkGiven { worker, .. }
+        | EventKind::ChunkDone { worker, .. }
+        | EventKind::ItemsDone { worker, .. }
+        | EventKind::WorkerStarted { worker, .. }
+        | EventKind::WorkerReady { worker, .. }
+        | EventKind::WorkerInitialized { worker, .. }
+        | EventKind::WorkerFinalized { worker, .. }
+        | EventKind::WorkerEnded { worker, .. } => {
+            *worker = worker.map(|worker| node.base + worker);
+        }
+        EventKind::ItemsTimed { worker, spans, .. } => {
+            *worker = worker.map(|worker| node.base + worker);
+            for span in spans {
+                span.began = node.time(span.began);
+            }
+        }
+        EventKind::ItemFailed { worker, began, .. } => {
+            *worker = worker.map(|worker| node.base + worker);
+            *began = began.map(|began| node.time(began));
+        }
+        EventKind::CallStarted { .. }
+        | EventKind::CallEnded { .. }
+        | EventKind::ItemsDropped { .. }
+        | EventKind::ItemRetried { .. } => {}
+    }
+    state.emit_at(at, kind);
+}

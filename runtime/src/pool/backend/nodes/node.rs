@@ -1,0 +1,214 @@
+//! One node as a pool of rank 0 sees it: what it was given, and what came back.
+
+use std::ops::Range;
+use std::sync::{Arc, Weak};
+
+use super::center::{Center, Source};
+use super::line::{Body, Outgoing, SMALL};
+use super::message::{Number, Order, PoolId, Run};
+use crate::pool::chunk::Chunk;
+use crate::pool::shared::Shared;
+use crate::pool::state::State;
+
+/// A node is given so much work that it lasts this long, so that the way there and back costs no time.
+const AHEAD_NANOS: f64 = 4_000_000.0;
+/// But not more than so many chunks for each worker.
+const MOST_AHEAD: f64 = 16.0;
+/// What takes so long waits here until a worker is free, wherever that is.
+const LONG_NANOS: f64 = 200_000_000.0;
+/// No more bytes of arguments are with a node, unless one chunk has more.
+const MOST_BYTES: usize = 256 << 20;
+
+#[derive(Debug)]
+pub(in crate::pool) struct Node {
+    pub(super) rank: usize,
+    pub(super) host: Arc<str>,
+    /// Workers that it has for this pool.
+    pub(super) slots: usize,
+    /// The number of its first worker among those of the pool.
+    pub(super) base: usize,
+    pub(super) center: &'static Center,
+    pub(super) pool: PoolId,
+    /// It knows of the pool.
+    pub(super) opened: bool,
+    /// Nothing more is given to it.
+    pub(super) lost: bool,
+    /// Nothing of the pool is left there.
+    pub(super) closed: bool,
+    pub(super) sent: Vec<Sent>,
+    pub(super) next: Number,
+    /// Nanoseconds by which its clock is behind ours.
+    pub(super) behind: i64,
+}
+
+/// A chunk that a node has.
+#[derive(Debug)]
+pub(super) struct Sent {
+    pub(super) number: Number,
+    pub(super) chunk: Chunk,
+    /// Items that nothing came of yet, in rising ranges.
+    pub(super) left: Vec<Range<usize>>,
+    /// It is to be ended, or given back.
+    pub(super) ended: bool,
+    pub(super) asked_back: bool,
+}
+
+impl Sent {
+    /// Something came of these items; false if they were not left.
+    pub(super) fn take(&mut self, items: Range<usize>) -> bool {
+        let holds = |left: &Range<usize>| left.start <= items.start && items.end <= left.end;
+        let Some(index) = self.left.iter().position(holds) else {
+            return false;
+        };
+        let left = self.left[index].clone();
+        let rest = [left.start..items.start, items.end..left.end];
+        let rest = rest.into_iter().filter(|part| !part.is_empty());
+        self.left.splice(index..=index, rest);
+        true
+    }
+}
+
+impl Node {
+    /// True while it can be given something.
+    pub(super) fn is_there(&self) -> bool {
+        !self.lost && !self.closed
+    }
+
+    pub(super) fn post(&self, order: &Order) {
+        self.center
+            .post(self.rank, Outgoing::new(order, Body::Inline(0)));
+    }
+
+    /// How many chunks as long as this one it may have.
+    pub(super) fn credit(&self, nanos: Option<f64>) -> usize {
+        let ahead = match nanos {
+            None => 0.0,
+            Some(nanos) if nanos >= LONG_NANOS => 0.0,
+            Some(nanos) => (AHEAD_NANOS / nanos.max(1.0)).clamp(1.0, MOST_AHEAD),
+        };
+        self.slots + (self.slots as f64 * ahead) as usize
+    }
+
+    /// True if it has room for the arguments of the chunk.
+    pub(super) fn has_room(&self, chunk: &Chunk) -> bool {
+        let have: usize = self.sent.iter().map(|sent| sent.chunk.payload.len()).sum();
+        have == 0 || have + chunk.payload.len() <= MOST_BYTES
+    }
+
+    /// Gives it a chunk.
+    pub(super) fn give(&mut self, shared: Weak<Shared>, state: &State, chunk: Chunk) {
+        let number = self.next;
+        self.next += 1;
+        let call = state.calls.get(chunk.call);
+        let history = chunk.history;
+        let head = Order::Run(
+            self.pool,
+            Run {
+                number,
+                serial: call.map_or(0, |call| call.serial),
+                function: chunk.function.0,
+                first: chunk.first,
+                count: chunk.count,
+                width: chunk.payload.width(),
+                row: chunk.row,
+                tasks: chunk.tasks,
+                history: [history.attempt, history.kills, history.exceeded],
+                numbering: chunk.numbering.to_bits(),
+                seed: chunk.seed,
+                rules: call.and_then(|call| call.rules.as_deref().copied()),
+                eager: call.is_some_and(|call| call.is_eager()),
+                reported: call.is_some_and(|call| call.is_reported()),
+            },
+        );
+        let bytes = chunk.payload.len();
+        let message = if bytes <= SMALL {
+            Outgoing::with_small_body(&head, chunk.payload.pieces().map(|piece| piece.to_vec()))
+        } else {
+            let source = Source {
+                shared,
+                rank: self.rank,
+                number,
+            };
+            Outgoing::new(&head, Body::Later(source, bytes))
+        };
+        let items = chunk.first..chunk.first + chunk.count as usize;
+        self.sent.push(Sent {
+            number,
+            chunk,
+            left: vec![items],
+            ended: false,
+            asked_back: false,
+        });
+        self.center.post(self.rank, message);
+    }
+
+    /// Appends `count` bytes of a chunk's arguments from `offset` on; false if it is not there any more.
+    pub(super) fn read(
+        &self,
+        number: Number,
+        offset: usize,
+        count: usize,
+        out: &mut Vec<u8>,
+    ) -> bool {
+        let Some(sent) = self.sent.iter().find(|sent| sent.number == number) else {
+            return false;
+        };
+        let end = out.len() + count;
+        let mut skip = offset;
+        for piece in sent.chunk.payload.pieces() {
+            if piece.is_gone() {
+                return false;
+            }
+            let part = &piece[skip.min(piece.len())..];
+            skip -= skip.min(piece.len());
+            out.extend_from_slice(&part[..part.len().min(end - out.len())]);
+            if out.len() == end {
+                return true;
+            }
+        }
+        false
+    }
+
+    pub(super) fn find(&mut self, number: Number) -> Option<&mut Sent> {
+        self.sent.iter_mut().find(|sent| sent.number == number)
+    }
+
+    /// Takes a chunk off its list.
+    pub(super) fn remove(&mut self, number: Number) -> Option<Sent> {
+        let index = self.sent.iter().position(|sent| sent.number == number)?;
+        Some(self.sent.remove(index))
+    }
+}
+
+impl State {
+    /// How many chunks of items that take so long wait with nodes for their turn.
+    pub(in crate::pool) fn most_ahead(&self, cost: Option<f64>) -> usize {
+        let nodes = self.nodes.iter().filter(|node| node.is_there());
+        nodes.map(|node| node.credit(cost) - node.slots).sum()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::registry::FunctionId;
+    use crate::wire::Payload;
+
+    #[test]
+    fn what_is_left_of_a_chunk() {
+        let mut sent = Sent {
+            number: 1,
+            chunk: Chunk::single(0, FunctionId(0), Payload::default()),
+            left: vec![10..20],
+            ended: false,
+            asked_back: false,
+        };
+        assert!(sent.take(12..14));
+        assert_eq!(sent.left, [10..12, 14..20]);
+        assert!(!sent.take(13..15), "some of it was done");
+        assert!(sent.take(10..12) && sent.take(19..20));
+        assert_eq!(sent.left, [14..19]);
+        assert!(sent.take(14..19));
+        assert!(sent.left.is_empty());
+    }
+}

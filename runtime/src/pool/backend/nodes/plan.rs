@@ -1,0 +1,258 @@
+//! A pool that has nodes: how its workers are divided, and how it is told to them.
+
+use std::sync::{Arc, Weak};
+use std::time::{Duration, Instant};
+
+use super::center::{Center, center};
+use super::hello::divide;
+use super::message::{Hello, Order, Plan};
+use super::node::Node;
+use crate::error::Result;
+use crate::pool::hooks::{ExitHook, InitHook};
+use crate::pool::output::Output;
+use crate::pool::setup::Setup;
+use crate::pool::shared::Shared;
+use crate::pool::state::State;
+use crate::sys::now_nanos;
+
+/// What nodes may take to end their part of a pool.
+const CLOSE_LIMIT: Duration = Duration::from_secs(5);
+
+/// How the workers of a pool are divided.
+#[derive(Debug)]
+pub(in crate::pool) struct Division {
+    center: &'static Center,
+    ranks: Vec<(Hello, usize)>,
+}
+
+impl Division {
+    /// The ranks of this launch, if there are others and the pool is one that uses them.
+    pub(in crate::pool) fn new(setup: &Setup) -> Result<Option<Self>> {
+        let Some(center) = center() else {
+            return Ok(None);
+        };
+        if setup.one_each || setup.actor.is_some() {
+            return Ok(None);
+        }
+        let ranks = center.nodes(Hello::own()?)?;
+        Ok(Some(Self { center, ranks }))
+    }
+
+    /// How many workers all ranks have together.
+    pub(in crate::pool) fn workers(&self) -> usize {
+        self.ranks.iter().map(|(_, slots)| slots).sum()
+    }
+
+    /// Divides so many workers: how many this rank has, and the nodes with the others.
+    pub(in crate::pool) fn divide(&self, workers: usize) -> (usize, Vec<Node>) {
+        let slots: Vec<usize> = self.ranks.iter().map(|(_, slots)| *slots).collect();
+        let parts = divide(workers, &slots);
+        let own_host = self.ranks.first().map(|(hello, _)| hello.host.clone());
+        let mut nodes = Vec::new();
+        let mut base = parts.first().copied().unwrap_or(0).max(1);
+        for (rank, ((hello, _), slots)) in self
+            .ranks
+            .iter()
+            .zip(parts.iter().copied())
+            .enumerate()
+            .skip(1)
+        {
+            if slots == 0 || !self.center.is_there(rank) {
+                continue;
+            }
+            nodes.push(Node {
+                rank,
+                host: Arc::from(hello.host.as_str()),
+                slots,
+                base,
+                center: self.center,
+                pool: 0,
+                opened: false,
+                lost: false,
+                closed: false,
+                sent: Vec::new(),
+                next: 1,
+                // Machines count time from when they were started.
+                behind: match own_host.as_ref() == Some(&hello.host) {
+                    true => 0,
+                    false => self.center.clock_of(rank),
+                },
+            });
+            base += slots;
+        }
+        (parts.first().copied().unwrap_or(0), nodes)
+    }
+
+    /// Gives the pool its nodes.
+    pub(in crate::pool) fn enter(
+        &self,
+        shared: &Weak<Shared>,
+        state: &mut State,
+        mut nodes: Vec<Node>,
+    ) {
+        let pool = self.center.enter(shared);
+        for node in &mut nodes {
+            node.pool = pool;
+        }
+        state.nodes = nodes;
+    }
+}
+
+impl Shared {
+    /// Tells a node of the pool, before it is given anything.
+    pub(super) fn open_on(&self, state: &mut State, place: usize) {
+        let timed = state.events.timed;
+        let node = &mut state.nodes[place];
+        if std::mem::replace(&mut node.opened, true) {
+            return;
+        }
+        let setup = &self.setup;
+        let (init, exit) = self.hooks.to_plan();
+        let plan = Plan {
+            workers: node.slots,
+            rules: setup.rules,
+            stderr_lines: setup.stderr_lines,
+            crash_dir: setup.crash_dir.clone(),
+            outputs: setup.outputs.map(Output::to_byte),
+            lifespan: setup.lifespan,
+            spares: setup.spares,
+            environment: setup.environment.clone(),
+            directory: setup.directory.clone(),
+            orders: setup.orders,
+            pin_cpus: setup.pin_cpus,
+            init,
+            init_timeout: setup.init_timeout,
+            exit,
+            timed,
+        };
+        let order = Order::Open(node.pool, Box::new(plan));
+        node.post(&order);
+        let (worker, rank, host) = (node.base, node.rank, Arc::clone(&node.host));
+        let workers = node.slots;
+        state.tell_node(rank, &host, worker, workers);
+    }
+
+    /// Divides so many workers anew among the ranks that are there; gives how many this one has.
+    pub(in crate::pool) fn divide_again(&self, state: &mut State, workers: usize) -> usize {
+        let there = state.nodes.iter().filter(|node| node.is_there());
+        let slots: Vec<usize> = std::iter::once(usize::from(!self.is_reserved(state)))
+            .chain(there.map(|_| 1))
+            .collect();
+        let parts = divide(workers, &slots);
+        let there = state.nodes.iter_mut().filter(|node| node.is_there());
+        for (node, slots) in there.zip(parts.iter().skip(1)) {
+            node.slots = *slots;
+            if node.opened {
+                node.post(&Order::Resize(node.pool, *slots));
+            }
+        }
+        parts[0]
+    }
+
+    /// Has the nodes tell when each item runs, or no more.
+    pub(in crate::pool) fn time_on_nodes(&self, state: &State, timed: bool) {
+        for node in state.nodes.iter().filter(|node| node.opened) {
+            node.post(&Order::Time(node.pool, timed));
+        }
+    }
+
+    /// Ends the pool's part on all nodes, without waiting.
+    pub(in crate::pool) fn close_on_nodes(&self) {
+        let state = self.lock();
+        for node in state
+            .nodes
+            .iter()
+            .filter(|node| node.opened && node.is_there())
+        {
+            node.post(&Order::Close(node.pool));
+        }
+    }
+
+    /// Waits until nothing of the pool is left on the nodes, for a limited time.
+    pub(in crate::pool) fn wait_for_nodes(&self) {
+        let limit = Instant::now() + CLOSE_LIMIT;
+        loop {
+            let state = self.lock();
+            let left = |node: &&Node| node.opened && node.is_there();
+            let Some(node) = state.nodes.iter().find(left) else {
+                let known = state.nodes.first().map(|node| (node.center, node.pool));
+                drop(state);
+                if let Some((center, pool)) = known {
+                    center.forget_pool(pool);
+                }
+                return;
+            };
+            let center = node.center;
+            drop(state);
+            let rest = limit.saturating_duration_since(Instant::now());
+            if rest.is_zero() {
+                return;
+            }
+            // It may have been told since it was looked.
+            center.wait_for_change(rest.min(Duration::from_millis(20)));
+        }
+    }
+
+    /// True while this machine's workers are for what cannot travel only.
+    pub(in crate::pool) fn is_reserved(&self, state: &State) -> bool {
+        self.reserved && state.nodes.iter().any(Node::is_there)
+    }
+
+    /// How many workers work at once, at most, here and on the nodes.
+    pub(in crate::pool) fn all_workers(&self, state: &State) -> usize {
+        let nodes = state.nodes.iter().filter(|node| node.is_there());
+        let away: usize = nodes.map(|node| node.slots).sum();
+        let here = if self.is_reserved(state) {
+            0
+        } else {
+            self.workers()
+        };
+        here + away
+    }
+}
+
+impl Plan {
+    /// The settings of the node's part.
+    pub(super) fn into_setup(self) -> Setup {
+        let Self {
+            workers: _,
+            rules,
+            stderr_lines,
+            crash_dir,
+            outputs,
+            lifespan,
+            spares,
+            environment,
+            directory,
+            orders,
+            pin_cpus,
+            init,
+            init_timeout,
+            exit,
+            timed: _,
+        } = self;
+        Setup {
+            rules,
+            stderr_lines,
+            crash_dir,
+            outputs: outputs.map(Output::from_byte),
+            lifespan,
+            spares,
+            environment,
+            directory,
+            orders,
+            pin_cpus,
+            init: init.map(|(function, arguments)| InitHook::of_node(function, arguments)),
+            init_timeout,
+            exit: exit.map(ExitHook::of_node),
+            ..Setup::default()
+        }
+    }
+}
+
+impl Node {
+    /// A time of the node's clock as one of ours.
+    pub(super) fn time(&self, at: u64) -> u64 {
+        at.saturating_add_signed(self.behind).min(now_nanos())
+    }
+}
