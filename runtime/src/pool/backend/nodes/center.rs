@@ -309,6 +309,7 @@ impl Center {
         let mut pace = Pace::new(size);
         let mut last = now_nanos();
         let mut told = None;
+        let mut told_to: Vec<Arc<Shared>> = Vec::new();
         loop {
             let (messages, ending) = {
                 let mut outbox = self.outbox();
@@ -325,7 +326,14 @@ impl Center {
                     break;
                 };
                 busy = true;
-                self.take(message);
+                if let Some(shared) = self.take(message)
+                    && !told_to.iter().any(|known| Arc::ptr_eq(known, &shared))
+                {
+                    told_to.push(shared);
+                }
+            }
+            for shared in told_to.drain(..) {
+                shared.after_news();
             }
             let now = now_nanos();
             if now - last > STALL_NANOS {
@@ -370,7 +378,8 @@ impl Center {
         }
     }
 
-    fn take(&self, message: Incoming<News>) {
+    /// Takes in a message; gives the pool that it was for.
+    fn take(&self, message: Incoming<News>) -> Option<Arc<Shared>> {
         let Incoming { from, head, body } = message;
         if let News::Hello(hello) = head {
             let mut ranks = self.ranks();
@@ -382,9 +391,11 @@ impl Center {
             }
             drop(ranks);
             self.changed.notify_all();
-        } else if let Some(shared) = head.pool().and_then(|pool| self.pool(pool)) {
-            shared.take_news(from, head, body);
+            return None;
         }
+        let shared = self.pool(head.pool()?)?;
+        shared.take_news(from, head, body);
+        Some(shared)
     }
 
     /// A rank is lost.

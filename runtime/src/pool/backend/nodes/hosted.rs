@@ -297,13 +297,44 @@ impl Running {
             let done = |item: &mut usize| state.is_done(TaskKey::of(call, *item));
             let done: Vec<usize> = self.tasks.extract_if(.., done).collect();
             for item in done {
-                mail.push(state.take_result(TaskKey::of(call, item)));
+                join(&mut mail, state.take_result(TaskKey::of(call, item)));
             }
         }
         for delivery in mail {
             tell(pool, self.number, name, said, delivery, out);
         }
     }
+}
+
+/// Adds the result of a task, to the one before it if they can go together.
+fn join(mail: &mut Vec<Delivery>, delivery: Delivery) {
+    if let Delivery::Records {
+        first: next,
+        count: more,
+        origin: by,
+        bytes: behind,
+        objects: named,
+        row: false,
+    } = &delivery
+        && let Some(Delivery::Records {
+            first,
+            count,
+            origin,
+            bytes,
+            objects,
+            row: false,
+        }) = mail.last_mut()
+        && *first + *count == *next
+        && origin == by
+        && objects.is_empty()
+        && named.is_empty()
+        && bytes.len() + behind.len() <= SMALL
+    {
+        *count += more;
+        bytes.extend_from_slice(behind);
+        return;
+    }
+    mail.push(delivery);
 }
 
 fn tell(

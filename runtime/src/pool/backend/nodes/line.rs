@@ -1,8 +1,8 @@
 //! Messages of any length between this rank and the others, over a [`Transport`].
 //!
-//! A message is sent as one frame if it is short, else as its head and then its body in pieces, so that a large
-//! value neither needs memory twice nor holds up the signs of life between the ranks. Each frame begins with a
-//! byte that says which it is.
+//! Short messages go several at once, as frames one behind the other. Of a longer one the head goes, and then the
+//! body in pieces, so that a large value neither needs memory twice nor holds up the signs of life between the
+//! ranks. Each frame begins with a byte that says which it is.
 
 use std::collections::VecDeque;
 use std::io;
@@ -25,12 +25,15 @@ const _: () = assert!(PIECE + SMALL < MOST_BYTES);
 /// So often a rank says that it is alive, if it has nothing else to say.
 const PULSE_NANOS: u64 = 200_000_000;
 
+/// Short messages are put together up to this size.
+const TOGETHER: usize = 16 << 10;
+
 const WHOLE: u8 = 0;
 const HEAD: u8 = 1;
 const PIECE_OF_BODY: u8 = 2;
 const PULSE: u8 = 3;
-/// Of a frame, before its head: which it is, and how long its body is.
-const PREFIX: usize = 9;
+/// Of a frame, before its head: which it is, and how long its head and its body are.
+const PREFIX: usize = 13;
 
 /// A message on its way out.
 #[derive(Debug)]
@@ -92,7 +95,9 @@ impl Room {
 impl<B> Outgoing<B> {
     pub(super) fn new(head: &impl Serialize, body: Body<B>) -> Self {
         // What is written is ours, and has a form.
-        let frame = postcard::to_extend(head, vec![0; PREFIX]).unwrap_or_default();
+        let mut frame = postcard::to_extend(head, vec![0; PREFIX]).unwrap_or_default();
+        let len = (frame.len() - PREFIX) as u32;
+        frame[1..5].copy_from_slice(&len.to_le_bytes());
         Self { frame, body }
     }
 
@@ -110,6 +115,20 @@ impl<B> Outgoing<B> {
         message
     }
 
+    fn is_whole(&self) -> bool {
+        matches!(self.body, Body::Inline(_))
+    }
+
+    /// The frame of the head, and of the body if that is in it.
+    fn take_frame(&mut self) -> Vec<u8> {
+        let len = self.len() as u64;
+        let mut frame = std::mem::take(&mut self.frame);
+        frame[0] = if self.is_whole() { WHOLE } else { HEAD };
+        frame[5..PREFIX].copy_from_slice(&len.to_le_bytes());
+        frame
+    }
+
+    /// Of the body.
     fn len(&self) -> usize {
         match &self.body {
             Body::Inline(len) | Body::Later(_, len) | Body::Landing(_, len) => *len,
@@ -134,6 +153,9 @@ struct Peer<I, B> {
 pub(super) struct Line<I, B> {
     transport: Box<dyn Transport>,
     peers: Vec<Peer<I, B>>,
+    /// Frames that came, from whom, and how much of them was read.
+    unread: (usize, Vec<u8>),
+    read: usize,
 }
 
 /// A message that came.
@@ -156,6 +178,8 @@ impl<I: DeserializeOwned, B> Line<I, B> {
         Self {
             peers: (0..transport.size()).map(peer).collect(),
             transport,
+            unread: (0, Vec::new()),
+            read: 0,
         }
     }
 
@@ -186,16 +210,22 @@ impl<I: DeserializeOwned, B> Line<I, B> {
                 peer.spoken = now_nanos();
                 let len = first.len();
                 let Some(offset) = peer.sent else {
-                    let mut frame = std::mem::take(&mut first.frame);
-                    let whole = matches!(first.body, Body::Inline(_));
-                    frame[0] = if whole { WHOLE } else { HEAD };
-                    frame[1..PREFIX].copy_from_slice(&(len as u64).to_le_bytes());
-                    self.transport.send(rank, frame);
+                    let whole = first.is_whole();
+                    let mut frame = first.take_frame();
                     if whole || len == 0 {
                         peer.queue.pop_front();
                     } else {
                         peer.sent = Some(0);
                     }
+                    while whole
+                        && let Some(next) = peer.queue.front_mut()
+                        && next.is_whole()
+                        && frame.len() + next.frame.len() <= TOGETHER
+                    {
+                        frame.append(&mut next.take_frame());
+                        peer.queue.pop_front();
+                    }
+                    self.transport.send(rank, frame);
                     continue;
                 };
                 let count = PIECE.min(len - offset);
@@ -235,13 +265,23 @@ impl<I: DeserializeOwned, B> Line<I, B> {
         &mut self,
         mut room: impl FnMut(usize, &I, usize) -> Room,
     ) -> io::Result<Option<Incoming<I>>> {
-        while let Some((from, frame)) = self.transport.poll()? {
+        loop {
+            if self.unread.1.is_empty() {
+                let Some((from, frames)) = self.transport.poll()? else {
+                    return Ok(None);
+                };
+                self.unread = (from, frames);
+                self.read = 0;
+            }
+            let from = self.unread.0;
             let Some(peer) = self.peers.get_mut(from).filter(|peer| !peer.lost) else {
+                self.unread.1.clear();
                 continue;
             };
             peer.heard = now_nanos();
+            let frame = &self.unread.1[self.read..];
             match frame.first() {
-                Some(&PULSE) => continue,
+                Some(&PULSE) => self.unread.1.clear(),
                 Some(&PIECE_OF_BODY) => {
                     let (head, mut body, filled) = peer.incoming.take().ok_or_else(meaningless)?;
                     let part = &frame[1..];
@@ -251,25 +291,25 @@ impl<I: DeserializeOwned, B> Line<I, B> {
                         ));
                     }
                     let filled = filled + part.len();
+                    self.unread.1.clear();
                     if filled == body.len() {
                         return Ok(Some(Incoming { from, head, body }));
                     }
                     peer.incoming = Some((head, body, filled));
                 }
-                Some(&(WHOLE | HEAD)) if frame.len() >= PREFIX => {
-                    let mut len = [0; 8];
-                    len.copy_from_slice(&frame[1..PREFIX]);
-                    let len =
-                        usize::try_from(u64::from_le_bytes(len)).map_err(|_| meaningless())?;
-                    let (head, rest) =
-                        postcard::take_from_bytes(&frame[PREFIX..]).map_err(|error| {
-                            io::Error::other(format!("a message of another rank: {error}"))
-                        })?;
-                    if frame[0] == WHOLE || len == 0 {
-                        let body = Room::Bytes(rest.to_vec(), rest.len());
+                Some(&kind @ (WHOLE | HEAD)) => {
+                    let (head, len, behind) = open_head(frame)?;
+                    if kind == WHOLE || len == 0 {
+                        let body = behind.get(..len).ok_or_else(meaningless)?.to_vec();
+                        self.read = self.unread.1.len() - (behind.len() - len);
+                        if self.read == self.unread.1.len() {
+                            self.unread.1.clear();
+                        }
+                        let body = Room::Bytes(body, len);
                         return Ok(Some(Incoming { from, head, body }));
                     }
                     let body = room(from, &head, len);
+                    self.unread.1.clear();
                     if body.len() != len {
                         return Err(meaningless());
                     }
@@ -278,7 +318,6 @@ impl<I: DeserializeOwned, B> Line<I, B> {
                 _ => return Err(meaningless()),
             }
         }
-        Ok(None)
     }
 
     /// Says that this rank is alive to those that did not hear of it for long.
@@ -319,6 +358,21 @@ impl<I: DeserializeOwned, B> Line<I, B> {
     pub(super) fn finish(self, orderly: bool) {
         self.transport.finish(orderly);
     }
+}
+
+/// The head of a frame, how long its body is, and what stands behind the head.
+fn open_head<I: DeserializeOwned>(frame: &[u8]) -> io::Result<(I, usize, &[u8])> {
+    let (prefix, rest) = frame.split_at_checked(PREFIX).ok_or_else(meaningless)?;
+    let mut head = [0; 4];
+    head.copy_from_slice(&prefix[1..5]);
+    let mut body = [0; 8];
+    body.copy_from_slice(&prefix[5..]);
+    let body = usize::try_from(u64::from_le_bytes(body)).map_err(|_| meaningless())?;
+    let head = u32::from_le_bytes(head) as usize;
+    let (head, behind) = rest.split_at_checked(head).ok_or_else(meaningless)?;
+    let head = postcard::from_bytes(head)
+        .map_err(|error| io::Error::other(format!("a message of another rank: {error}")))?;
+    Ok((head, body, behind))
 }
 
 fn meaningless() -> io::Error {

@@ -102,6 +102,11 @@ impl Shared {
                 });
             }
         }
+    }
+
+    /// News were taken in: gives out more, and wakes who waits for them.
+    pub(super) fn after_news(&self) {
+        let mut state = self.lock();
         self.feed(&mut state);
         state.ringer.ring();
     }
