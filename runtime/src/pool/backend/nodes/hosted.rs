@@ -297,13 +297,24 @@ impl Running {
             let done = |item: &mut usize| state.is_done(TaskKey::of(call, *item));
             let done: Vec<usize> = self.tasks.extract_if(.., done).collect();
             for item in done {
-                join(&mut mail, state.take_result(TaskKey::of(call, item)));
+                let result = of_task(item, state.take_result(TaskKey::of(call, item)));
+                join(&mut mail, result);
             }
         }
         for delivery in mail {
             tell(pool, self.number, name, said, delivery, out);
         }
     }
+}
+
+/// The result of a task, which does not say itself at which place that is.
+fn of_task(item: usize, mut delivery: Delivery) -> Delivery {
+    match &mut delivery {
+        Delivery::Records { first, .. } | Delivery::Ended { first, .. } => *first = item,
+        Delivery::Large { index, .. } | Delivery::Failed { index, .. } => *index = item,
+        Delivery::Unsaved(_) | Delivery::Returned(_) | Delivery::Aborted(_) => {}
+    }
+    delivery
 }
 
 /// Adds the result of a task, to the one before it if they can go together.
