@@ -5,6 +5,8 @@
 //! message is bytes.
 
 pub(crate) mod launch;
+#[cfg(test)]
+pub(crate) mod memory;
 pub(crate) mod mpi;
 
 use std::io;

@@ -378,3 +378,6 @@ fn open_head<I: DeserializeOwned>(frame: &[u8]) -> io::Result<(I, usize, &[u8])>
 fn meaningless() -> io::Error {
     io::Error::other("another rank says what has no meaning")
 }
+
+#[cfg(test)]
+mod tests;
