@@ -104,6 +104,7 @@ impl Launch {
         } else {
             let rank = number("PMI_RANK")?;
             let of_hydra = place("MPI_LOCALRANKID", "MPI_LOCALNRANKS");
+            let hydra = of_hydra.is_some() || variable("HYDI_CONTROL_FD").is_some();
             let identity = match text("PMI_FD") {
                 // The launcher's end of the socket is for one process: one without it is none of its own.
                 Some(fd) => format!("pmi.{}.{rank}", socket(fd.parse().ok()?)?),
@@ -112,10 +113,12 @@ impl Launch {
             Self {
                 rank,
                 size: number("PMI_SIZE").or_else(tasks),
-                place: of_hydra.or_else(of_slurm),
-                launcher: match of_hydra.is_some() || variable("HYDI_CONTROL_FD").is_some() {
-                    true => Launcher::Hydra,
-                    false => Launcher::Pmi,
+                // In a job of Slurm the launcher is a step with one task a node, whatever its ranks are.
+                place: if hydra { of_hydra } else { of_slurm() },
+                launcher: if hydra {
+                    Launcher::Hydra
+                } else {
+                    Launcher::Pmi
                 },
                 identity,
             }
@@ -146,12 +149,15 @@ pub(crate) fn is_of_launcher(name: &OsStr) -> bool {
     const PREFIXES: [&str; 7] = [
         "OMPI_", "ORTE_", "PRTE_", "PMIX_", "PMI_", "HYDI_", "HYDRA_",
     ];
-    const NAMES: [&str; 9] = [
+    const NAMES: [&str; 11] = [
         MARKER,
         "PMI2_FD",
         "MPI_LOCALRANKID",
         "MPI_LOCALNRANKS",
         "MPIR_CVAR_CH3_INTERFACE_HOSTNAME",
+        // Open MPI takes it for a promise that Slurm answers.
+        "SLURM_STEP_ID",
+        "SLURM_STEPID",
         "SLURM_PMIX_MAPPING_SERV",
         "SLURM_PMI2_PROC_MAPPING",
         "SLURM_PMI2_STEP_NODES",

@@ -67,11 +67,15 @@ impl fmt::Display for JoinError {
         match self {
             JoinError::NoLibrary { launcher, tried } => write!(
                 f,
-                "this program was started by {}, but no library of MPI can be loaded: {}. Install it on every \
-                 machine, load its module, or name its file in {VARIABLE}; {SWITCH}=off starts the program \
-                 without MPI",
+                "this program was started by {}, but no library of MPI that goes with it can be loaded: {}. \
+                 Install it on every machine, load its module, or name its file in {VARIABLE}{}; {SWITCH}=off \
+                 starts the program without MPI",
                 launcher.name(),
-                tried.join("; ")
+                tried.join("; "),
+                match launcher {
+                    Launcher::Pmi => ", or reach Open MPI with `srun --mpi=pmix`",
+                    _ => "",
+                }
             ),
             JoinError::UnknownLibrary { name, version } => write!(
                 f,
@@ -130,6 +134,15 @@ impl fmt::Display for JoinError {
 /// together, since another rank runs another program, ends this process after a time, with what to do on
 /// standard error: MPI has no way to give up.
 pub(crate) fn join(launch: &Launch) -> Result<Box<dyn Transport>, JoinError> {
+    // Those of MPI, and of libraries that it loads, print a trace, and would hide faults from who is there to
+    // see them.
+    let faults = sys::FaultHandlers::keep();
+    let joined = load_and_enter(launch);
+    faults.restore();
+    joined
+}
+
+fn load_and_enter(launch: &Launch) -> Result<Box<dyn Transport>, JoinError> {
     let library = Library::load(launch.launcher)?;
     let foreign = match launch.launcher {
         Launcher::OpenMpi => library.family != Family::OpenMpi,
@@ -151,11 +164,7 @@ pub(crate) fn join(launch: &Launch) -> Result<Box<dyn Transport>, JoinError> {
 
 fn enter<A: Abi>(library: &Library, launch: &Launch) -> Result<Box<dyn Transport>, JoinError> {
     let _watch = watch(launch, library);
-    let faults = sys::FaultHandlers::keep();
-    let started = Mpi::<A>::start(library);
-    // Those of MPI print a trace and would hide faults from who is there to see them.
-    faults.restore();
-    let mut mpi = started?;
+    let mut mpi = Mpi::<A>::start(library)?;
     let told = (launch.rank, launch.size);
     if mpi.rank != launch.rank || mpi.size < 2 || launch.size.is_some_and(|size| mpi.size != size) {
         return Err(JoinError::OtherWorld {

@@ -156,7 +156,8 @@ fn candidates(named: Option<OsString>, launcher: Launcher) -> Vec<OsString> {
         Launcher::OpenMpi => &[OPEN_MPI, &["libmpi.so"]],
         Launcher::Hydra => &[MPICH, ANY],
         Launcher::Pmix => &[OPEN_MPI, MPICH, ANY],
-        Launcher::Pmi => &[MPICH, OPEN_MPI, ANY],
+        // Open MPI would end the process: it is rarely built for this.
+        Launcher::Pmi => &[MPICH, &["libmpich.so"]],
     };
     names.concat().into_iter().map(OsString::from).collect()
 }

@@ -33,7 +33,6 @@ pub(super) fn run(part: &str) -> ! {
         "lost_talking" => lost_talking(world),
         "lost_broadcasting" => lost_broadcasting(world),
         "faults" => {
-            println!("{before:x} {:x}", caught());
             for fault in [
                 Signal::ABORT,
                 Signal::BUS,
