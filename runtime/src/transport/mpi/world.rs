@@ -34,7 +34,9 @@ pub(super) struct World<A: Abi> {
 
 impl<A: Abi> World<A> {
     pub(super) fn new(mpi: Mpi<A>) -> Self {
-        let peers = (0..mpi.size).map(|_| Peer::default()).collect();
+        let mut peers: Vec<_> = (0..mpi.size).map(|_| Peer::default()).collect();
+        // Nobody sends to himself.
+        peers[mpi.rank].lose();
         Self {
             mpi,
             peers,
@@ -49,9 +51,7 @@ impl<A: Abi> World<A> {
     /// The other ranks that are not lost.
     fn others(&self) -> Vec<usize> {
         let ranks = 0..self.peers.len();
-        ranks
-            .filter(|rank| *rank != self.mpi.rank && !self.peers[*rank].lost)
-            .collect()
+        ranks.filter(|rank| !self.peers[*rank].lost).collect()
     }
 
     fn put(&mut self, to: usize, item: Item) {
