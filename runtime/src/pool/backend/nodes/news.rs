@@ -78,7 +78,8 @@ impl Shared {
             news => news,
         };
         let mut state = self.lock();
-        if state.silent {
+        // The program ends: nobody waits for anything but that.
+        if state.silent && !matches!(news, News::Closed(_)) {
             return;
         }
         match news {
