@@ -39,8 +39,8 @@ impl Shared {
             debug_assert!(wanted.is_none());
         }
         loop {
-            while let Some((backend, bid)) = self.best_bid(state)
-                && let Some(chunk) = state.queue.pop_front()
+            while let Some((place, backend, bid)) = self.best_bid(state)
+                && let Some(chunk) = state.queue.remove(place)
             {
                 let Some(chunk) = self.portion(state, chunk, bid.tasks_nanos) else {
                     continue;

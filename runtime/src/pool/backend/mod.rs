@@ -98,19 +98,27 @@ pub(super) trait Backend: Sync + fmt::Debug {
 }
 
 impl Shared {
-    /// The best offer for the chunk that is next in the queue.
-    pub(super) fn best_bid(&self, state: &State) -> Option<(&'static dyn Backend, Bid)> {
-        let next = state.queue.front()?;
-        let bids = BACKENDS
-            .iter()
-            .filter_map(|backend| Some((*backend, backend.bid(self, state, next)?)));
-        bids.min_by_key(|(_, bid)| bid.soon)
+    /// The place of the next chunk in the queue, and the best offer for it.
+    pub(super) fn best_bid(&self, state: &State) -> Option<(usize, &'static dyn Backend, Bid)> {
+        // One that may have to wait for a node of its own does not keep others from theirs.
+        let may_wait = |chunk: &Chunk| chunk.history.nodes > 0;
+        let waiting = state.queue.iter().position(|chunk| !may_wait(chunk));
+        let others = waiting.filter(|place| *place > 0);
+        let mut places = [Some(0), others].into_iter().flatten();
+        places.find_map(|place| {
+            let next = state.queue.get(place)?;
+            let bids = BACKENDS
+                .iter()
+                .filter_map(|backend| Some((*backend, backend.bid(self, state, next)?)));
+            let (backend, bid) = bids.min_by_key(|(_, bid)| bid.soon)?;
+            Some((place, backend, bid))
+        })
     }
 
     /// True when the workers of this machine are there for the chunk.
     pub(super) fn takes(&self, state: &State, chunk: &Chunk) -> bool {
         #[cfg(feature = "mpi")]
-        if self.is_reserved(state) {
+        if self.is_reserved(state) || (chunk.history.nodes > 0 && state.has_nodes()) {
             return chunk.is_hook() || !self.travels(chunk);
         }
         let _ = (state, chunk);

@@ -100,6 +100,7 @@ impl Agent {
             }
             busy |= self.collect();
             busy |= self.line.send(|never, _, _, _| match *never {});
+            busy |= self.begin();
             let now = now_nanos();
             if now - last > LOST_NANOS / 4 {
                 self.line.excuse(now);
@@ -202,6 +203,17 @@ impl Agent {
             self.line.post(0, Hosted::closed(id));
         }
         told
+    }
+
+    /// Begins what waits, unless what was done could not be told yet; says whether there was anything.
+    fn begin(&mut self) -> bool {
+        let mut begun = false;
+        if self.line.has_said_all(0) {
+            for hosted in self.pools.values_mut() {
+                begun |= hosted.begin();
+            }
+        }
+        begun
     }
 
     /// Waits for news of the workers, for so long at most.

@@ -25,7 +25,9 @@ impl Backend for Nodes {
         let nanos = nanos(state, chunk);
         let able = || {
             let nodes = state.nodes.iter().enumerate();
-            nodes.filter(|(_, node)| node.is_there() && node.has_room(chunk))
+            nodes.filter(|(_, node)| {
+                node.is_there() && node.has_room(chunk) && node.has_place(chunk)
+            })
         };
         let bid = |soon, place| Bid {
             soon,
@@ -48,8 +50,9 @@ impl Backend for Nodes {
     fn give(&self, shared: &Shared, state: &mut State, place: usize, chunk: Chunk) {
         shared.open_on(state, place);
         state.away += 1;
+        let nanos = nanos(state, &chunk);
         let mut nodes = std::mem::take(&mut state.nodes);
-        nodes[place].give(shared.this.clone(), state, chunk);
+        nodes[place].give(shared.this.clone(), state, chunk, nanos);
         state.nodes = nodes;
     }
 

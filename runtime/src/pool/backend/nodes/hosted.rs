@@ -1,5 +1,6 @@
 //! A node's part of a pool of rank 0: a pool of its own, and the chunks that it was given for it.
 
+use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -22,7 +23,19 @@ use crate::wire::{Numbering, Payload, landing};
 pub(super) struct Hosted {
     id: PoolId,
     pool: Arc<Pool>,
+    /// What came and is not begun, with its arguments, in that order.
+    waiting: VecDeque<Waiting>,
     running: Vec<Running>,
+    /// What there is to tell besides.
+    told: Vec<Post>,
+}
+
+#[derive(Debug)]
+struct Waiting {
+    run: Run,
+    arguments: Vec<u8>,
+    /// Items from this one on need not be run.
+    end: usize,
 }
 
 /// A chunk, as a call of its own.
@@ -41,7 +54,9 @@ impl Hosted {
         Self {
             id,
             pool,
+            waiting: VecDeque::new(),
             running: Vec::new(),
+            told: Vec::new(),
         }
     }
 
@@ -56,11 +71,39 @@ impl Hosted {
     }
 
     pub(super) fn is_busy(&self) -> bool {
-        !self.running.is_empty()
+        !self.running.is_empty() || !self.waiting.is_empty()
+    }
+
+    /// Takes a chunk, which is begun when its turn comes.
+    pub(super) fn run(&mut self, run: Run, bytes: Vec<u8>) {
+        self.waiting.push_back(Waiting {
+            run,
+            arguments: bytes,
+            end: usize::MAX,
+        });
+    }
+
+    /// Begins those chunks whose turn it is, when rank 0 is told of all that were done: it knows then which ones
+    /// may have been begun when this rank is lost.
+    pub(super) fn begin(&mut self) -> bool {
+        let mut begun = false;
+        while let Some(first) = self.waiting.front()
+            && self.running.len() < first.run.ahead
+            && let Some(first) = self.waiting.pop_front()
+        {
+            self.submit(first);
+            begun = true;
+        }
+        begun
     }
 
     /// Submits a chunk, as a call of its own.
-    pub(super) fn run(&mut self, run: Run, bytes: Vec<u8>) {
+    fn submit(&mut self, waiting: Waiting) {
+        let Waiting {
+            run,
+            arguments,
+            end,
+        } = waiting;
         let shared = self.pool.shared();
         let function = FunctionId(run.function);
         let [attempt, kills, exceeded] = run.history;
@@ -80,12 +123,15 @@ impl Hosted {
         } else {
             state.open_call(spec)
         };
+        if end < usize::MAX {
+            state.cancel_after(call, end.checked_sub(1));
+        }
         let chunk = Chunk {
             call,
             function,
             first: run.first,
             count: run.count,
-            payload: Payload::received(bytes, run.width),
+            payload: Payload::received(arguments, run.width),
             row: run.row,
             tasks: run.tasks,
             history: History {
@@ -117,11 +163,21 @@ impl Hosted {
         }
     }
 
+    fn place_of(&self, number: Number) -> Option<usize> {
+        let mut waiting = self.waiting.iter();
+        waiting.position(|waiting| waiting.run.number == number)
+    }
+
     fn find(&self, number: Number) -> Option<&Running> {
         self.running.iter().find(|one| one.number == number)
     }
 
     pub(super) fn cut(&mut self, number: Number, end: usize) {
+        if let Some(place) = self.place_of(number) {
+            // Nothing comes of it if it is cut to nothing.
+            let waiting = &mut self.waiting[place];
+            waiting.end = waiting.end.min(end);
+        }
         if let Some(running) = self.find(number) {
             let mut state = self.pool.shared().lock();
             state.cancel_after(running.call, end.checked_sub(1));
@@ -129,6 +185,22 @@ impl Hosted {
     }
 
     pub(super) fn end(&mut self, number: Number, item: Option<usize>, soon: bool) {
+        if let Some(place) = self.place_of(number)
+            && let Some(waiting) = self.waiting.remove(place)
+        {
+            if item.is_some() {
+                self.submit(waiting);
+            } else {
+                let (first, count) = (waiting.run.first, waiting.run.count as usize);
+                let news = [
+                    News::Ended(self.id, number, first, count),
+                    News::Done(self.id, number, None),
+                ];
+                let news = news.iter().skip(usize::from(soon));
+                let posts = news.map(|news| Outgoing::new(news, Body::Inline(0)));
+                self.told.extend(posts);
+            }
+        }
         let Some(running) = self.find(number) else {
             return;
         };
@@ -158,6 +230,10 @@ impl Hosted {
 
     /// Gives a chunk up that no worker has begun.
     pub(super) fn take_back(&mut self, number: Number) -> Option<Post> {
+        if let Some(place) = self.place_of(number) {
+            self.waiting.remove(place);
+            return Some(Outgoing::new(&News::Back(self.id, number), Body::Inline(0)));
+        }
         let index = self.running.iter().position(|one| one.number == number)?;
         let call = self.running[index].call;
         let shared = self.pool.shared();
@@ -210,7 +286,7 @@ impl Hosted {
         if !self.running.is_empty() && !state.led {
             shared.pump(&mut state);
         }
-        let mut out = Vec::new();
+        let mut out = std::mem::take(&mut self.told);
         let Forward {
             events,
             crashes,

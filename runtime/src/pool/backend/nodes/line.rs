@@ -189,6 +189,11 @@ impl<I: DeserializeOwned, B> Line<I, B> {
         }
     }
 
+    /// True when everything for that rank was handed to the transport.
+    pub(super) fn has_said_all(&self, to: usize) -> bool {
+        self.peers.get(to).is_none_or(|peer| peer.queue.is_empty())
+    }
+
     /// True when nothing waits here any more.
     pub(super) fn is_drained(&self) -> bool {
         let mut ranks = self.peers.iter().enumerate();

@@ -143,6 +143,8 @@ pub(in crate::pool) struct Run {
     pub(in crate::pool) width: usize,
     pub(in crate::pool) row: usize,
     pub(in crate::pool) tasks: bool,
+    /// It is begun as soon as fewer chunks than this came before it and are not done yet.
+    pub(in crate::pool) ahead: usize,
     /// What became of its items so far: attempts, ended workers, exceeded limits.
     pub(in crate::pool) history: [u32; 3],
     pub(in crate::pool) numbering: u32,

@@ -8,14 +8,17 @@ use super::node::Sent;
 use crate::error::{Error, ErrorKind, TaskError, TaskErrorKind};
 use crate::event::EventKind;
 use crate::pool::backend::nodes::Node;
-use crate::pool::chunk::{Chunk, Delivery, Ending, Origin};
+use crate::pool::chunk::{Delivery, Ending, Origin};
 use crate::pool::shared::Shared;
 use crate::pool::state::{Phase, State};
 use crate::pool::tasks::TaskKey;
 use crate::wire::Landing;
 
-/// An item that was with so many nodes when they were lost is not tried again.
+/// An item that may have been running on so many nodes when they were lost is not tried again.
 const MOST_LOST: u32 = 2;
+/// Items that may have been running on a lost node are tried again one by one, or, if they are more than this, in
+/// so many chunks. A chunk that is lost again is taken apart.
+const MOST_APART: usize = 256;
 
 impl News {
     /// The pool that it is for.
@@ -217,7 +220,7 @@ impl Shared {
             News::Back(_, number) => {
                 if let Some(sent) = node.remove(number) {
                     state.away -= 1;
-                    self.put_back_left(state, sent, |_| {});
+                    self.put_back_left(state, sent, None);
                 }
             }
             News::Done(_, number, cost) => {
@@ -226,7 +229,7 @@ impl Shared {
                     if let Some(cost) = cost {
                         state.learn_cost(sent.chunk.function, cost);
                     }
-                    self.put_back_left(state, sent, |_| {});
+                    self.put_back_left(state, sent, None);
                 }
             }
             News::Events(_, events) => {
@@ -251,9 +254,9 @@ impl Shared {
         })
     }
 
-    /// Queues what is left of a chunk that its node does not have any more, as `change` makes it; the rest is
-    /// done.
-    fn put_back_left(&self, state: &mut State, sent: Sent, change: impl Fn(&mut Chunk)) {
+    /// Queues what is left of a chunk that its node does not have any more; the rest is done. What may be what
+    /// ended the node is queued in chunks of so many items.
+    fn put_back_left(&self, state: &mut State, sent: Sent, suspects: Option<usize>) {
         let Sent {
             mut chunk, left, ..
         } = sent;
@@ -264,9 +267,13 @@ impl Shared {
             let before = self.split(&mut chunk, before);
             state.give_back(before);
             let mut part = self.split(&mut chunk, part.len() as u32);
-            change(&mut part);
-            state.count_out(call);
-            back.push(part);
+            let most = suspects.map_or(part.count, |most| most as u32);
+            part.history.nodes += u32::from(suspects.is_some());
+            while part.count > 0 {
+                let count = part.count.min(most);
+                state.count_out(call);
+                back.push(self.split(&mut part, count));
+            }
         }
         for part in back.into_iter().rev() {
             let wanted = part.tasks || state.wants(call, part.first);
@@ -285,7 +292,7 @@ impl Shared {
         let lost = with_node(&mut state, rank, |_, node| {
             node.lost = true;
             (
-                std::mem::take(&mut node.sent),
+                node.take_all(),
                 node.host.clone(),
                 node.base..node.base + node.slots,
             )
@@ -293,19 +300,33 @@ impl Shared {
         let Some((sent, host, workers)) = lost else {
             return;
         };
-        for sent in sent {
+        let begun = sent.iter().filter(|(_, begun)| *begun);
+        let suspects: usize = begun.map(|(sent, _)| sent.count_left()).sum();
+        let most = suspects.div_ceil(MOST_APART);
+        // The first one is to stand before the others.
+        for (sent, begun) in sent.into_iter().rev() {
             state.away -= 1;
-            self.lose_chunk(&mut state, sent, rank, &host);
+            if begun {
+                self.lose_chunk(&mut state, sent, most, rank, &host);
+            } else {
+                self.put_back_left(&mut state, sent, None);
+            }
         }
         state.tell_node_lost(workers);
         self.feed(&mut state);
         state.ringer.ring();
     }
 
-    fn lose_chunk(&self, state: &mut State, sent: Sent, rank: usize, host: &str) {
+    fn lose_chunk(&self, state: &mut State, mut sent: Sent, most: usize, rank: usize, host: &str) {
         let lost = sent.chunk.history.nodes + 1;
         if lost < MOST_LOST {
-            self.put_back_left(state, sent, |part| part.history.nodes = lost);
+            self.put_back_left(state, sent, Some(most));
+            return;
+        }
+        if sent.count_left() > 1 {
+            // It is not known yet which one it is.
+            sent.chunk.history.nodes -= 1;
+            self.put_back_left(state, sent, Some(1));
             return;
         }
         let Sent { chunk, left, .. } = sent;

@@ -16,6 +16,11 @@ const AHEAD_NANOS: f64 = 4_000_000.0;
 const MOST_AHEAD: f64 = 16.0;
 /// What takes so long waits here until a worker is free, wherever that is.
 const LONG_NANOS: f64 = 200_000_000.0;
+/// Of what waits with a node, its pool is given one chunk more for each worker than it runs, so that no worker
+/// waits for the next one. The others are not begun, whatever becomes of the node.
+const BEGUN: usize = 2;
+/// Chunks that take less time than this are all given to its pool.
+const SHORT_NANOS: f64 = AHEAD_NANOS / MOST_AHEAD;
 /// No more bytes of arguments are with a node, unless one chunk has more.
 const MOST_BYTES: usize = 256 << 20;
 
@@ -46,6 +51,8 @@ pub(in crate::pool) struct Node {
 pub(super) struct Sent {
     pub(super) number: Number,
     pub(super) chunk: Chunk,
+    /// The node begins it when fewer chunks than this stand before it.
+    pub(super) ahead: usize,
     /// Items that nothing came of yet, in rising ranges.
     pub(super) left: Vec<Range<usize>>,
     /// It is to be ended, or given back.
@@ -54,6 +61,11 @@ pub(super) struct Sent {
 }
 
 impl Sent {
+    /// How many items nothing came of yet.
+    pub(super) fn count_left(&self) -> usize {
+        self.left.iter().map(Range::len).sum()
+    }
+
     /// Something came of these items; false if they were not left.
     pub(super) fn take(&mut self, items: Range<usize>) -> bool {
         let holds = |left: &Range<usize>| left.start <= items.start && items.end <= left.end;
@@ -89,6 +101,21 @@ impl Node {
         self.slots + (self.slots as f64 * ahead) as usize
     }
 
+    /// How many chunks may stand before one that takes so long when the node begins it.
+    fn ahead(&self, nanos: Option<f64>) -> usize {
+        match nanos {
+            Some(nanos) if nanos < SHORT_NANOS => self.slots + self.slots * MOST_AHEAD as usize,
+            _ => self.slots * BEGUN,
+        }
+    }
+
+    /// True if it can take one more chunk as long as this one: an item that was on a node when that was lost is
+    /// the only such one of its node, so that it is known what is to blame should that be lost too.
+    pub(super) fn has_place(&self, chunk: &Chunk) -> bool {
+        let suspect = |chunk: &Chunk| chunk.history.nodes > 0;
+        !suspect(chunk) || !self.sent.iter().any(|sent| suspect(&sent.chunk))
+    }
+
     /// True if it has room for the arguments of the chunk.
     pub(super) fn has_room(&self, chunk: &Chunk) -> bool {
         let have: usize = self.sent.iter().map(|sent| sent.chunk.payload.len()).sum();
@@ -96,7 +123,14 @@ impl Node {
     }
 
     /// Gives it a chunk.
-    pub(super) fn give(&mut self, shared: Weak<Shared>, state: &State, chunk: Chunk) {
+    pub(super) fn give(
+        &mut self,
+        shared: Weak<Shared>,
+        state: &State,
+        chunk: Chunk,
+        nanos: Option<f64>,
+    ) {
+        let ahead = self.ahead(nanos);
         let number = self.next;
         self.next += 1;
         let call = state.calls.get(chunk.call);
@@ -112,6 +146,7 @@ impl Node {
                 width: chunk.payload.width(),
                 row: chunk.row,
                 tasks: chunk.tasks,
+                ahead,
                 history: [history.attempt, history.kills, history.exceeded],
                 numbering: chunk.numbering.to_bits(),
                 seed: chunk.seed,
@@ -135,6 +170,7 @@ impl Node {
         self.sent.push(Sent {
             number,
             chunk,
+            ahead,
             left: vec![items],
             ended: false,
             asked_back: false,
@@ -173,6 +209,21 @@ impl Node {
         self.sent.iter_mut().find(|sent| sent.number == number)
     }
 
+    /// Takes everything off its list; says of each chunk whether it may have been begun.
+    pub(super) fn take_all(&mut self) -> Vec<(Sent, bool)> {
+        let mut begun = true;
+        let judge = |(place, sent): (usize, Sent)| {
+            // The node begins them in the order in which they came.
+            begun &= place < sent.ahead;
+            (sent, begun)
+        };
+        std::mem::take(&mut self.sent)
+            .into_iter()
+            .enumerate()
+            .map(judge)
+            .collect()
+    }
+
     /// Takes a chunk off its list.
     pub(super) fn remove(&mut self, number: Number) -> Option<Sent> {
         let index = self.sent.iter().position(|sent| sent.number == number)?;
@@ -181,6 +232,12 @@ impl Node {
 }
 
 impl State {
+    /// True while there is a node that can be given something.
+    pub(in crate::pool) fn has_nodes(&self) -> bool {
+        let able = |node: &Node| node.is_there() && node.slots > 0;
+        self.nodes.iter().any(able)
+    }
+
     /// How many chunks of items that take so long wait with nodes for their turn.
     pub(in crate::pool) fn most_ahead(&self, cost: Option<f64>) -> usize {
         let nodes = self.nodes.iter().filter(|node| node.is_there());
@@ -199,6 +256,7 @@ mod tests {
         let mut sent = Sent {
             number: 1,
             chunk: Chunk::single(0, FunctionId(0), Payload::default()),
+            ahead: 1,
             left: vec![10..20],
             ended: false,
             asked_back: false,
