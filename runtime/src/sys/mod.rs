@@ -63,6 +63,8 @@ pub(crate) use stack::Stack;
 pub(crate) use standard::{
     Read, Standard, Write, flush_streams, null, pipe, read_now, unread, wait_for_numbers, write_now,
 };
+#[cfg(feature = "mpi")]
+pub(crate) use thread::sleep_exactly;
 pub(crate) use thread::{
     at_exit, cpus, end_at_once, end_if_copy, forks, forks_watched, is_copy, name_after_program,
     name_process, name_with, online_cpus, program_name, spawn_quiet, watch_forks,

@@ -53,6 +53,13 @@ pub(crate) fn online_cpus() -> usize {
     usize::try_from(online).unwrap_or(1).max(1)
 }
 
+/// Has short sleeps of this thread end when they should: the kernel may add 50 µs to each otherwise.
+#[cfg(feature = "mpi")]
+pub(crate) fn sleep_exactly() {
+    // Where it is refused, sleeps are a little longer.
+    let _ = rustix::thread::set_current_timer_slack(std::num::NonZeroU64::new(1_000));
+}
+
 /// Has `last` called when the program ends by `exit` or by returning from `main`.
 pub(crate) fn at_exit(last: extern "C" fn()) {
     // SAFETY: `last` is a function of this program. Should the list of such functions be full, the

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::sys::online_cpus;
+use crate::sys::{online_cpus, sleep_exactly};
 
 /// While something was heard this lately, and there are CPUs, it is looked without pause.
 const SPIN_NANOS: u64 = 100_000;
@@ -21,8 +21,9 @@ pub(super) struct Pace {
 }
 
 impl Pace {
-    /// Of a thread that is one of `ranks` at most on this machine.
+    /// Of this thread, which is one of `ranks` at most on this machine.
     pub(super) fn new(ranks: usize) -> Self {
+        sleep_exactly();
         Self {
             spins: 2 * ranks <= online_cpus(),
             found: 0,
