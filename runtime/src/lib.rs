@@ -228,7 +228,6 @@ pub mod sync;
 mod sys;
 pub mod task;
 #[cfg(feature = "mpi")]
-#[expect(dead_code, reason = "values that are broadcast come next")]
 mod transport;
 mod wire;
 pub mod worker;

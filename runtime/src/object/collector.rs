@@ -93,6 +93,14 @@ pub(crate) fn serialize<S: Serializer>(
     object.id().serialize(serializer)
 }
 
+/// True if a value that was encoded names the object: ids are so long and random that nothing else looks like one.
+#[cfg(feature = "mpi")]
+pub(crate) fn is_named_in(object: &Object, bytes: &[u8]) -> bool {
+    let mut room = [0; 10];
+    let id = postcard::to_slice(&object.id(), &mut room);
+    id.is_ok_and(|id| bytes.windows(id.len()).any(|window| window == id))
+}
+
 /// Reads what [`serialize`] wrote, in a process that the object came to.
 pub(crate) fn deserialize<'de, D: Deserializer<'de>>(
     deserializer: D,
@@ -101,7 +109,7 @@ pub(crate) fn deserialize<'de, D: Deserializer<'de>>(
     table::find(id).ok_or_else(|| {
         serde::de::Error::custom(format_args!(
             "the shared object {id:016x} did not come along: too many descriptors are open here, \
-             or on their way"
+             or on their way, or there is no memory for it on this machine"
         ))
     })
 }

@@ -17,7 +17,7 @@ use std::sync::{Arc, Mutex, PoisonError, Weak};
 use super::local::Local;
 use super::table;
 use super::tag::Tag;
-use crate::sys::{Mapping, Sealed, Segment, event, is_copy, socket_pair};
+use crate::sys::{Draft, Mapping, Sealed, Segment, event, is_copy, socket_pair};
 
 /// Where the bytes of a piece of memory begin: behind its tag, and on a cache line of their own.
 pub(crate) const PAYLOAD: usize = 64;
@@ -126,13 +126,23 @@ impl Object {
         flags: Flags,
         fill: impl FnOnce(&mut File) -> io::Result<()>,
     ) -> io::Result<Arc<Self>> {
-        let segment = Segment::filled(whole(len)?, |file| {
-            let mut header = [0; PAYLOAD];
-            header[..8].copy_from_slice(&tag.0.to_ne_bytes());
-            file.write_all(&header)?;
-            fill(file)
-        })?;
-        let object = Self::new(fastrand::u64(..), Kind::Frozen, flags, segment.into())?;
+        let mut draft = Self::draft(tag, len)?;
+        fill(draft.file())?;
+        Self::freeze(fastrand::u64(..), flags, draft)
+    }
+
+    /// The memory of such an object, with its header.
+    pub(super) fn draft(tag: Tag, len: usize) -> io::Result<Draft> {
+        let mut draft = Segment::draft(whole(len)?)?;
+        let mut header = [0; PAYLOAD];
+        header[..8].copy_from_slice(&tag.0.to_ne_bytes());
+        draft.file().write_all(&header)?;
+        Ok(draft)
+    }
+
+    /// The object, when it is written.
+    pub(super) fn freeze(id: u64, flags: Flags, draft: Draft) -> io::Result<Arc<Self>> {
+        let object = Self::new(id, Kind::Frozen, flags, draft.freeze()?.into())?;
         Ok(table::enter(object))
     }
 
@@ -300,6 +310,24 @@ impl Object {
         let start = self.mapping().at(PAYLOAD, self.len());
         // SAFETY: the bytes are mapped as long as `self` lives, and sealed: nobody can change them.
         Ok(unsafe { std::slice::from_raw_parts(start.as_ptr(), self.len()) })
+    }
+
+    /// The same, whatever its tag; none if it is not frozen.
+    #[cfg(feature = "mpi")]
+    pub(super) fn contents(&self) -> Option<(Tag, &[u8])> {
+        let bytes = self.frozen_bytes(self.tag).ok()?;
+        Some((self.tag, bytes))
+    }
+
+    /// What it is, for people.
+    #[cfg(feature = "mpi")]
+    pub(crate) fn what(&self) -> &'static str {
+        match self.kind {
+            Kind::Memory => "a shared array, cell or lock",
+            Kind::Frozen => "a shared value",
+            Kind::Growing | Kind::Socket | Kind::Event => "a channel",
+            Kind::File => "a mapped file",
+        }
     }
 
     /// The bytes of a file; none if it is something else.

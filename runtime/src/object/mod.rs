@@ -5,6 +5,8 @@
 //! handles name it and however often it comes in. Nobody counts references but the kernel: the thing
 //! itself goes with the last descriptor and the last mapping, in whatever way their holders end.
 //!
+//! What nobody can change may be on other machines too, as a copy with the same id (`twin`).
+//!
 //! Handles are written down as the id of their object. The object itself travels beside the bytes, in
 //! messages of a socket:
 //!
@@ -19,7 +21,11 @@ mod local;
 mod message;
 mod table;
 mod tag;
+#[cfg(feature = "mpi")]
+mod twin;
 
+#[cfg(feature = "mpi")]
+pub(crate) use collector::is_named_in;
 pub(crate) use collector::{collect, deserialize, serialize};
 pub(crate) use descriptor::{Flags, GROWING, Mourner, Object, PAYLOAD, take_files};
 pub(crate) use message::{
@@ -29,6 +35,8 @@ pub(crate) use message::{
 pub(crate) use table::is_here;
 pub(crate) use table::usage;
 pub(crate) use tag::Tag;
+#[cfg(feature = "mpi")]
+pub(crate) use twin::{Twin, TwinDraft};
 
 #[cfg(test)]
 mod tests;

@@ -53,25 +53,10 @@ impl Segment {
         Self::unsealed(len)?.seal(Sealed::Least)
     }
 
-    /// Of `len` bytes that `fill` writes, and nobody after it.
-    ///
-    /// It is written as a file: a writable mapping would be inherited by a copy of the process that another
-    /// thread makes, and then nobody could seal the contents.
-    pub(crate) fn filled(
-        len: usize,
-        fill: impl FnOnce(&mut File) -> io::Result<()>,
-    ) -> io::Result<Self> {
-        let segment = Self::unsealed(len)?;
-        let mut file = File::from(segment.fd);
-        fill(&mut file)?;
-        let segment = Self {
-            fd: file.into(),
-            ..segment
-        };
-        if segment.len()? != len {
-            return Err(invalid("more was written than there is room for"));
-        }
-        segment.seal(Sealed::Contents)
+    /// Of `len` bytes, which are still to be written.
+    pub(crate) fn draft(len: usize) -> io::Result<Draft> {
+        let file = File::from(Self::unsealed(len)?.fd);
+        Ok(Draft { file, len })
     }
 
     fn unsealed(len: usize) -> io::Result<Self> {
@@ -200,6 +185,34 @@ fn invalid(what: &str) -> io::Error {
 impl AsFd for Segment {
     fn as_fd(&self) -> BorrowedFd<'_> {
         self.fd.as_fd()
+    }
+}
+
+/// A segment that is being written, from its start to its end, and that nobody can change afterwards.
+///
+/// It is written as a file: a writable mapping would be inherited by a copy of the process that another
+/// thread makes, and then nobody could seal the contents.
+#[derive(Debug)]
+pub(crate) struct Draft {
+    file: File,
+    len: usize,
+}
+
+impl Draft {
+    pub(crate) fn file(&mut self) -> &mut File {
+        &mut self.file
+    }
+
+    /// Fails if more was written than there was to be.
+    pub(crate) fn freeze(self) -> io::Result<Segment> {
+        let segment = Segment {
+            fd: self.file.into(),
+            sealed: Sealed::Least,
+        };
+        if segment.len()? != self.len {
+            return Err(invalid("more was written than there is room for"));
+        }
+        segment.seal(Sealed::Contents)
     }
 }
 

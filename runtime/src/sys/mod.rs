@@ -38,7 +38,7 @@ pub(crate) use image::{Constructor, call_constructors_after, drop_title};
 #[cfg(feature = "mpi")]
 pub(crate) use limits::allowed_cpus;
 pub(crate) use limits::{Resource, pin_to_cpu, set_group_and_user, set_limit, set_nice};
-pub(crate) use mapping::{Mapping, Sealed, Segment, advise_huge, advise_huge_room};
+pub(crate) use mapping::{Draft, Mapping, Sealed, Segment, advise_huge, advise_huge_room};
 pub(crate) use mark::Mark;
 pub(crate) use memory::{peak_memory, tree_memory};
 pub(crate) use notify::{Notify, Wait, event, is_readable, lower, raise, wait_on, wait_readable};

@@ -99,11 +99,10 @@ impl Payload {
 
     /// Arguments that were encoded in another process; numbers in a row if these have a `width`.
     #[cfg(feature = "mpi")]
-    pub(crate) fn received(bytes: Vec<u8>, width: usize) -> Self {
+    pub(crate) fn received(bytes: Vec<u8>, width: usize, objects: Vec<Arc<Object>>) -> Self {
         Self {
             width,
-            bytes,
-            ..Self::default()
+            ..Self::from_encoded(bytes, objects)
         }
     }
 

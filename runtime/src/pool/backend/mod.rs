@@ -20,7 +20,7 @@ use crate::registry::FunctionId;
 use local::Local;
 pub(super) use local::SPIN_NANOS;
 #[cfg(feature = "mpi")]
-pub(super) use nodes::{Division, Node};
+pub(super) use nodes::{Division, InitPlan, Node};
 
 /// All there are.
 const BACKENDS: &[&dyn Backend] = &[

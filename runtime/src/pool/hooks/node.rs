@@ -4,6 +4,8 @@ use std::sync::Arc;
 
 use super::{Encoded, ExitHook, Failed, Find, Hooks, InitHook};
 use crate::error::{Error, ErrorKind, TaskError};
+use crate::object::Object;
+use crate::pool::backend::InitPlan;
 use crate::pool::chunk::{Delivery, Origin};
 use crate::pool::results::open_record;
 use crate::registry::FunctionId;
@@ -14,12 +16,16 @@ const RETURNED: &str = "it returned an error";
 
 impl InitHook {
     /// One of rank 0's.
-    pub(in crate::pool) fn of_node(function: u32, arguments: Vec<u8>) -> Self {
+    pub(in crate::pool) fn of_node(
+        function: u32,
+        arguments: Vec<u8>,
+        objects: Vec<Arc<Object>>,
+    ) -> Self {
         Self {
             find: Find::Known(FunctionId(function)),
             arguments: Ok(Encoded {
                 bytes: arguments.into(),
-                objects: Arc::default(),
+                objects: objects.into(),
             }),
             landing: landing::<Vec<u8>>,
             open,
@@ -66,16 +72,26 @@ impl Failed {
 
 impl Hooks {
     /// The functions as they are told to nodes, the first one with its arguments.
-    pub(in crate::pool) fn to_plan(&self) -> (Option<(u32, Vec<u8>)>, Option<u32>) {
-        let init = self.init.as_ref();
-        let init = init.map(|init| (init.function.0, init.arguments.to_vec()));
+    pub(in crate::pool) fn to_plan(&self) -> (Option<InitPlan>, Option<u32>) {
+        let init = self.init.as_ref().map(|init| InitPlan {
+            function: init.function.0,
+            arguments: init.arguments.to_vec(),
+            objects: init.named().iter().map(|object| object.id()).collect(),
+        });
         (init, self.exit.map(|function| function.0))
+    }
+
+    /// What the arguments of the init function name.
+    pub(in crate::pool) fn named(&self) -> Arc<[Arc<Object>]> {
+        let init = self.init.as_ref();
+        init.map(|init| Arc::clone(&init.named()))
+            .unwrap_or_default()
     }
 
     /// True when what the arguments of the init function name is on this machine only.
     pub(in crate::pool) fn stays(&self) -> bool {
         let init = self.init.as_ref();
-        init.is_some_and(|init| !init.named().is_empty())
+        init.is_some_and(|init| init.named().iter().any(|object| object.twin().is_none()))
     }
 
     /// The error of a node whose init function failed.

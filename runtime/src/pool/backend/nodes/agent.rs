@@ -12,6 +12,7 @@ use super::line::{Incoming, Line, Outgoing, Room};
 use super::message::{Hello, News, Order, Plan, PoolId};
 use super::pace::Pace;
 use crate::error::Result;
+use crate::object::Object;
 use crate::pool::Pool;
 use crate::sys::now_nanos;
 use crate::transport::Transport;
@@ -26,6 +27,8 @@ pub(super) type Post = Outgoing<Infallible>;
 struct Agent {
     line: Line<Order, Infallible>,
     pools: HashMap<PoolId, Hosted>,
+    /// What rank 0 has, and may name.
+    objects: HashMap<u64, Arc<Object>>,
     /// Pools that end, which takes its time.
     ending: usize,
     ended: (Sender<PoolId>, Receiver<PoolId>),
@@ -70,6 +73,7 @@ pub(super) fn serve(transport: Box<dyn Transport>) -> (io::Result<()>, End) {
     let mut agent = Agent {
         line,
         pools: HashMap::new(),
+        objects: HashMap::new(),
         ending: 0,
         ended: channel(),
     };
@@ -85,6 +89,14 @@ pub(super) fn serve(transport: Box<dyn Transport>) -> (io::Result<()>, End) {
     (outcome.map(drop), end)
 }
 
+/// Where the body of a message goes.
+fn room(_: usize, head: &Order, len: usize) -> Room {
+    match head {
+        Order::Object(twin) => Room::object(*twin, len),
+        _ => Room::bytes(len),
+    }
+}
+
 impl Agent {
     /// Gives whether all leave in good order.
     fn work(&mut self, size: usize) -> io::Result<bool> {
@@ -92,7 +104,7 @@ impl Agent {
         let mut last = now_nanos();
         loop {
             let mut busy = false;
-            while let Some(message) = self.line.receive(|_, _, len| Room::bytes(len))? {
+            while let Some(message) = self.line.receive(room)? {
                 busy = true;
                 if let Some(orderly) = self.take(message) {
                     return Ok(orderly);
@@ -127,10 +139,17 @@ impl Agent {
                 Err(error) => self.line.post(0, Hosted::refused(id, &error)),
             },
             Order::Run(id, run) => {
+                let objects = self.named(&run.objects);
                 if let (Some(hosted), Room::Bytes(bytes, _)) = (self.pools.get_mut(&id), body) {
-                    hosted.run(run, bytes);
+                    hosted.run(run, bytes, objects);
                 }
             }
+            Order::Object(twin) => {
+                if let Some(object) = body.into_object(twin) {
+                    self.objects.insert(object.id(), object);
+                }
+            }
+            Order::Forget(id) => drop(self.objects.remove(&id)),
             Order::Cut(id, number, end) => self.with(id, |hosted| hosted.cut(number, end)),
             Order::End {
                 pool,
@@ -163,8 +182,16 @@ impl Agent {
 
     fn open(&self, plan: Plan) -> Result<Arc<Pool>> {
         let (workers, timed) = (plan.workers, plan.timed);
-        let pool = Pool::hosted(workers, plan.into_setup(), timed)?;
+        let named = plan.init.as_ref().map(|init| self.named(&init.objects));
+        let setup = plan.into_setup(named.unwrap_or_default());
+        let pool = Pool::hosted(workers, setup, timed)?;
         Ok(Arc::new(pool))
+    }
+
+    /// Those of the objects that are here. Who needs one that could not be made will say so.
+    fn named(&self, ids: &[u64]) -> Vec<Arc<Object>> {
+        let objects = ids.iter().filter_map(|id| self.objects.get(id));
+        objects.cloned().collect()
     }
 
     /// Ends a pool; rank 0 is told when nothing is left of it.
@@ -238,7 +265,7 @@ impl Agent {
             self.line.send(|never, _, _, _| match *never {});
             self.line.pulse(now_nanos());
             // What is still said does not matter any more; taking it in keeps the others from waiting.
-            let heard = self.line.receive(|_, _, len| Room::bytes(len));
+            let heard = self.line.receive(room);
             if heard.is_err() {
                 return;
             }

@@ -173,9 +173,10 @@ fn end(state: &mut State, concerned: &dyn Fn(usize) -> bool, soon: bool) {
 }
 
 impl Shared {
-    /// False for what names things that are on this machine only.
+    /// False for what names things that are on this machine only: all but those that nobody can change.
     pub(in crate::pool) fn travels(&self, chunk: &Chunk) -> bool {
-        chunk.payload.objects().is_empty() && !self.hooks.stays()
+        let objects = chunk.payload.objects();
+        objects.iter().all(|object| object.twin().is_some()) && !self.hooks.stays()
     }
 }
 

@@ -10,6 +10,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, OnceLock, PoisonError, Weak};
 use std::time::{Duration, Instant};
 
+use super::casts::{Casts, Keeper};
 use super::gate;
 use super::hello::slots;
 use super::line::{Body, Incoming, Line, Outgoing, Room};
@@ -46,11 +47,14 @@ pub(in crate::pool) struct Center {
     /// Of this process; a copy that `fork` made has no thread.
     pid: u32,
     silence: u64,
+    pub(super) keeper: Keeper,
 }
 
 #[derive(Debug, Default)]
-struct Outbox {
+pub(super) struct Outbox {
     messages: Vec<(usize, Outgoing<Source>)>,
+    pub(super) to_all: Vec<Outgoing<Source>>,
+    pub(super) casts: Casts,
     ending: bool,
 }
 
@@ -145,6 +149,7 @@ impl Center {
             }),
             changed: Condvar::new(),
             pid: std::process::id(),
+            keeper: Keeper::default(),
             silence: silence.map_or(SILENCE_NANOS, |seconds| (seconds * 1e9) as u64),
         }))
     }
@@ -153,13 +158,18 @@ impl Center {
         self.ranks.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn outbox(&self) -> MutexGuard<'_, Outbox> {
+    pub(super) fn outbox(&self) -> MutexGuard<'_, Outbox> {
         self.outbox.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Has a message sent.
     pub(super) fn post(&self, rank: usize, message: Outgoing<Source>) {
         self.outbox().messages.push((rank, message));
+        self.wake.notify_one();
+    }
+
+    /// Something was put into the box.
+    pub(super) fn wake(&self) {
         self.wake.notify_one();
     }
 
@@ -311,11 +321,15 @@ impl Center {
         let mut told = None;
         let mut told_to: Vec<Arc<Shared>> = Vec::new();
         loop {
-            let (messages, ending) = {
+            let (to_all, messages, ending) = {
                 let mut outbox = self.outbox();
-                (std::mem::take(&mut outbox.messages), outbox.ending)
+                let to_all = std::mem::take(&mut outbox.to_all);
+                (to_all, std::mem::take(&mut outbox.messages), outbox.ending)
             };
-            let mut busy = !messages.is_empty();
+            let mut busy = !messages.is_empty() || !to_all.is_empty();
+            for message in to_all {
+                line.post_to_all(message);
+            }
             for (rank, message) in messages {
                 line.post(rank, message);
             }
@@ -360,7 +374,7 @@ impl Center {
             }
             if let Some(pause) = pace.next(busy || ending, now) {
                 let outbox = self.outbox();
-                if outbox.messages.is_empty() && !outbox.ending {
+                if outbox.messages.is_empty() && outbox.to_all.is_empty() && !outbox.ending {
                     drop(self.wake.wait_timeout(outbox, pause));
                 }
             }
@@ -374,6 +388,7 @@ impl Center {
                 .pool(*pool)
                 .and_then(|shared| shared.landing_of(from, *number, len))
                 .map_or_else(|| Room::bytes(len), |landing| Room::Landing(landing, len)),
+            News::Object(_, _, twin) => Room::object(*twin, len),
             _ => Room::bytes(len),
         }
     }

@@ -7,10 +7,11 @@ use std::time::{Duration, Instant};
 use super::agent::Post;
 use super::line::{Body, Outgoing, SMALL};
 use super::message::{Breach, News, Number, PoolId, Run, Told};
-use crate::error::{Error, ErrorKind, Failure, Step, TaskError};
+use super::stay::held_back;
+use crate::error::{Error, ErrorKind, TaskError};
 use crate::object::Object;
 use crate::pool::Pool;
-use crate::pool::chunk::{Chunk, Delivery, Ending, Origin};
+use crate::pool::chunk::{Chunk, Delivery, Ending};
 use crate::pool::events::Forward;
 use crate::pool::logs::Context;
 use crate::pool::rules::History;
@@ -34,6 +35,8 @@ pub(super) struct Hosted {
 struct Waiting {
     run: Run,
     arguments: Vec<u8>,
+    /// What these name.
+    objects: Vec<Arc<Object>>,
     /// Items from this one on need not be run.
     end: usize,
 }
@@ -47,6 +50,8 @@ struct Running {
     /// Its items, if each is a task, that nothing was told of yet.
     tasks: Vec<usize>,
     is_tasks: bool,
+    /// What rank 0 has at least until the chunk is done.
+    known: Vec<u64>,
 }
 
 impl Hosted {
@@ -75,10 +80,11 @@ impl Hosted {
     }
 
     /// Takes a chunk, which is begun when its turn comes.
-    pub(super) fn run(&mut self, run: Run, bytes: Vec<u8>) {
+    pub(super) fn run(&mut self, run: Run, arguments: Vec<u8>, objects: Vec<Arc<Object>>) {
         self.waiting.push_back(Waiting {
             run,
-            arguments: bytes,
+            arguments,
+            objects,
             end: usize::MAX,
         });
     }
@@ -102,6 +108,7 @@ impl Hosted {
         let Waiting {
             run,
             arguments,
+            objects,
             end,
         } = waiting;
         let shared = self.pool.shared();
@@ -131,7 +138,7 @@ impl Hosted {
             function,
             first: run.first,
             count: run.count,
-            payload: Payload::received(arguments, run.width),
+            payload: Payload::received(arguments, run.width, objects),
             row: run.row,
             tasks: run.tasks,
             history: History {
@@ -153,6 +160,7 @@ impl Hosted {
                 Vec::new()
             },
             is_tasks: run.tasks,
+            known: run.objects,
         });
         if state.check_alive().is_ok() {
             shared.enqueue(&mut state, chunk);
@@ -378,8 +386,97 @@ impl Running {
             }
         }
         for delivery in mail {
-            tell(pool, self.number, name, said, delivery, out);
+            for delivery in held_back(delivery, name) {
+                self.pass_on(pool, said, delivery, out);
+            }
         }
+    }
+
+    fn pass_on(
+        &mut self,
+        pool: PoolId,
+        said: Option<&[u8]>,
+        delivery: Delivery,
+        out: &mut Vec<Post>,
+    ) {
+        let number = self.number;
+        let message = match delivery {
+            Delivery::Records {
+                first,
+                count,
+                origin,
+                bytes,
+                row,
+                objects,
+            } => {
+                let head = News::Records {
+                    pool,
+                    number,
+                    first,
+                    count,
+                    pid: origin.pid,
+                    attempt: origin.attempt,
+                    row,
+                    objects: self.send_objects(pool, &objects, out),
+                };
+                if bytes.len() <= SMALL {
+                    Outgoing::with_small_body(&head, [bytes])
+                } else {
+                    Outgoing::new(&head, Body::Bytes(bytes))
+                }
+            }
+            Delivery::Large {
+                index,
+                origin,
+                mut landing,
+                objects,
+            } => {
+                let head = News::Large {
+                    pool,
+                    number,
+                    index,
+                    pid: origin.pid,
+                    attempt: origin.attempt,
+                    objects: self.send_objects(pool, &objects, out),
+                };
+                let len = landing.bytes_mut().len();
+                Outgoing::new(&head, Body::Landing(landing, len))
+            }
+            Delivery::Failed { index, error } => {
+                let news = News::Failed(pool, number, index, error.to_bytes());
+                Outgoing::new(&news, Body::Inline(0))
+            }
+            Delivery::Ended { first, count, .. } => {
+                let news = News::Ended(pool, number, first, count);
+                Outgoing::new(&news, Body::Inline(0))
+            }
+            Delivery::Aborted(error) => {
+                let news = News::Broken(pool, number, Breach::of(&error, said));
+                Outgoing::new(&news, Body::Inline(0))
+            }
+            // They are for callers that try items again, which rank 0 is.
+            Delivery::Unsaved(_) | Delivery::Returned(_) => return,
+        };
+        out.push(message);
+    }
+
+    /// Sends what results name and rank 0 does not have; gives what they name.
+    fn send_objects(
+        &mut self,
+        pool: PoolId,
+        objects: &[Arc<Object>],
+        out: &mut Vec<Post>,
+    ) -> Vec<u64> {
+        for object in objects {
+            if let Some((twin, _)) = object.twin()
+                && !self.known.contains(&object.id())
+            {
+                self.known.push(object.id());
+                let news = News::Object(pool, self.number, twin);
+                out.push(Outgoing::with_object(&news, object));
+            }
+        }
+        objects.iter().map(|object| object.id()).collect()
     }
 }
 
@@ -422,109 +519,6 @@ fn join(mail: &mut Vec<Delivery>, delivery: Delivery) {
         return;
     }
     mail.push(delivery);
-}
-
-fn tell(
-    pool: PoolId,
-    number: Number,
-    name: &'static str,
-    said: Option<&[u8]>,
-    delivery: Delivery,
-    out: &mut Vec<Post>,
-) {
-    match delivery {
-        Delivery::Records {
-            first,
-            count,
-            origin,
-            bytes,
-            row,
-            objects,
-        } => {
-            if !objects.is_empty() {
-                cannot_travel(pool, number, name, first, origin, &objects, out);
-                return;
-            }
-            let head = News::Records {
-                pool,
-                number,
-                first,
-                count,
-                pid: origin.pid,
-                attempt: origin.attempt,
-                row,
-            };
-            out.push(if bytes.len() <= SMALL {
-                Outgoing::with_small_body(&head, [bytes])
-            } else {
-                Outgoing::new(&head, Body::Bytes(bytes))
-            });
-        }
-        Delivery::Large {
-            index,
-            origin,
-            mut landing,
-            objects,
-        } => {
-            if !objects.is_empty() {
-                cannot_travel(pool, number, name, index, origin, &objects, out);
-                return;
-            }
-            let head = News::Large {
-                pool,
-                number,
-                index,
-                pid: origin.pid,
-                attempt: origin.attempt,
-            };
-            let len = landing.bytes_mut().len();
-            out.push(Outgoing::new(&head, Body::Landing(landing, len)));
-        }
-        Delivery::Failed { index, error } => {
-            out.push(Outgoing::new(
-                &News::Failed(pool, number, index, error.to_bytes()),
-                Body::Inline(0),
-            ));
-        }
-        Delivery::Ended { first, count, .. } => {
-            out.push(Outgoing::new(
-                &News::Ended(pool, number, first, count),
-                Body::Inline(0),
-            ));
-        }
-        Delivery::Aborted(error) => {
-            let breach = Breach::of(&error, said);
-            out.push(Outgoing::new(
-                &News::Broken(pool, number, breach),
-                Body::Inline(0),
-            ));
-        }
-        // They are for callers that try items again, which rank 0 is.
-        Delivery::Unsaved(_) | Delivery::Returned(_) => {}
-    }
-}
-
-/// A result names something that is on this machine only.
-fn cannot_travel(
-    pool: PoolId,
-    number: Number,
-    name: &'static str,
-    index: usize,
-    origin: Origin,
-    objects: &[Arc<Object>],
-    out: &mut Vec<Post>,
-) {
-    let reason = format!(
-        "it names something that is shared on one machine only, such as a shared array, a lock, a channel or a \
-         file ({} in all), and cannot go from its node to another one",
-        objects.len()
-    );
-    let failure = Failure::new(Step::EncodeResult, "the result".to_owned(), reason);
-    let error = TaskError::failed(name, index, origin.pid, failure).in_attempt(origin.attempt);
-    out.push(Outgoing::new(
-        &News::Failed(pool, number, index, error.to_bytes()),
-        Body::Inline(0),
-    ));
 }
 
 impl Breach {

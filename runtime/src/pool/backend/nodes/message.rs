@@ -9,6 +9,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use crate::event::{EventKind, FailureKind, ItemSpan};
+use crate::object::Twin;
 use crate::pool::environment::Environment;
 use crate::pool::rules::Rules;
 use crate::pool::setup::Lifespan;
@@ -36,6 +37,10 @@ pub(in crate::pool) enum Order {
         /// It may end by itself in a moment.
         soon: bool,
     },
+    /// An object that others will name; to all nodes, and its bytes are the body.
+    Object(Twin),
+    /// Rank 0 has the object no more.
+    Forget(u64),
     /// Give the chunk back if nothing of it was begun.
     TakeBack(PoolId, Number),
     /// So many workers, from now on.
@@ -61,6 +66,8 @@ pub(in crate::pool) enum News {
         pid: Option<u32>,
         attempt: u32,
         row: bool,
+        /// What they name.
+        objects: Vec<u64>,
     },
     /// One large value: the body.
     Large {
@@ -69,7 +76,10 @@ pub(in crate::pool) enum News {
         index: usize,
         pid: Option<u32>,
         attempt: u32,
+        objects: Vec<u64>,
     },
+    /// An object that results of the chunk will name: the body is its bytes.
+    Object(PoolId, Number, Twin),
     /// An item failed; the error.
     Failed(PoolId, Number, usize, Vec<u8>),
     /// So many items from this one on were not run to their end, since they were ended from outside.
@@ -124,11 +134,18 @@ pub(in crate::pool) struct Plan {
     pub(in crate::pool) directory: Option<PathBuf>,
     pub(in crate::pool) orders: Orders,
     pub(in crate::pool) pin_cpus: bool,
-    /// The init function and its arguments.
-    pub(in crate::pool) init: Option<(u32, Vec<u8>)>,
+    pub(in crate::pool) init: Option<Init>,
     pub(in crate::pool) init_timeout: Option<Duration>,
     pub(in crate::pool) exit: Option<u32>,
     pub(in crate::pool) timed: bool,
+}
+
+/// An init function, its arguments and the objects that they name.
+#[derive(Debug, Serialize, Deserialize)]
+pub(in crate::pool) struct Init {
+    pub(in crate::pool) function: u32,
+    pub(in crate::pool) arguments: Vec<u8>,
+    pub(in crate::pool) objects: Vec<u64>,
 }
 
 /// A chunk, without its arguments.
@@ -153,6 +170,8 @@ pub(in crate::pool) struct Run {
     /// See [`CallSpec`](crate::pool::state::CallSpec).
     pub(in crate::pool) eager: bool,
     pub(in crate::pool) reported: bool,
+    /// What its arguments name.
+    pub(in crate::pool) objects: Vec<u64>,
 }
 
 /// Why a node cannot go on with a call.

@@ -10,6 +10,7 @@
 
 mod agent;
 mod backend;
+mod casts;
 mod center;
 mod gate;
 mod hello;
@@ -18,9 +19,13 @@ mod line;
 mod message;
 mod news;
 mod node;
+mod outgoing;
 mod pace;
 mod plan;
+mod room;
+mod stay;
 
 pub(in crate::pool) use backend::Nodes;
+pub(in crate::pool) use message::Init as InitPlan;
 pub(in crate::pool) use node::Node;
 pub(in crate::pool) use plan::Division;

@@ -1,12 +1,14 @@
 //! What nodes tell, put into the state of a pool of rank 0.
 
 use std::ops::Range;
+use std::sync::Arc;
 
 use super::line::Room;
 use super::message::{Breach, News, Number, Told};
 use super::node::Sent;
 use crate::error::{Error, ErrorKind, TaskError, TaskErrorKind};
 use crate::event::EventKind;
+use crate::object::Object;
 use crate::pool::backend::nodes::Node;
 use crate::pool::chunk::{Delivery, Ending, Origin};
 use crate::pool::shared::Shared;
@@ -26,7 +28,8 @@ impl News {
         match self {
             News::Hello(_) => None,
             News::Records { pool, .. } | News::Large { pool, .. } => Some(*pool),
-            News::Failed(pool, ..)
+            News::Object(pool, ..)
+            | News::Failed(pool, ..)
             | News::Ended(pool, ..)
             | News::Wrote(pool, ..)
             | News::Back(pool, _)
@@ -161,6 +164,7 @@ impl Shared {
                 pid,
                 attempt,
                 row,
+                objects,
                 ..
             } => {
                 let Room::Bytes(bytes, _) = body else {
@@ -172,7 +176,7 @@ impl Shared {
                     origin: Origin { pid, attempt },
                     bytes,
                     row,
-                    objects: Vec::new(),
+                    objects: named(node, number, &objects),
                 };
                 deliver(state, node, number, first..first + count, delivery);
             }
@@ -181,6 +185,7 @@ impl Shared {
                 index,
                 pid,
                 attempt,
+                objects,
                 ..
             } => {
                 let Room::Landing(landing, _) = body else {
@@ -190,9 +195,14 @@ impl Shared {
                     index,
                     origin: Origin { pid, attempt },
                     landing,
-                    objects: Vec::new(),
+                    objects: named(node, number, &objects),
                 };
                 deliver(state, node, number, index..index + 1, delivery);
+            }
+            News::Object(_, number, twin) => {
+                if let Some(sent) = node.find(number) {
+                    sent.named.extend(body.into_object(twin));
+                }
             }
             News::Failed(_, number, index, error) => {
                 let error = self.error_from(node, number, index, &error);
@@ -258,8 +268,12 @@ impl Shared {
     /// ended the node is queued in chunks of so many items.
     fn put_back_left(&self, state: &mut State, sent: Sent, suspects: Option<usize>) {
         let Sent {
-            mut chunk, left, ..
+            mut chunk,
+            left,
+            named,
+            ..
         } = sent;
+        state.put_out(named);
         let call = chunk.call;
         let mut back = Vec::new();
         for part in left {
@@ -329,7 +343,10 @@ impl Shared {
             self.put_back_left(state, sent, Some(1));
             return;
         }
-        let Sent { chunk, left, .. } = sent;
+        let Sent {
+            chunk, left, named, ..
+        } = sent;
+        state.put_out(named);
         let name = self.table.name(chunk.function);
         for index in left.into_iter().flatten() {
             let kind = TaskErrorKind::NodeLost {
@@ -351,6 +368,16 @@ fn place(state: &State, rank: usize) -> String {
     let node = state.nodes.iter().find(|node| node.rank == rank);
     let host = node.map_or("?", |node| &node.host);
     format!("on {host} (rank {rank})")
+}
+
+/// What results of a chunk name: it came before them, or the chunk names it. Who misses one will say so.
+fn named(node: &mut Node, number: Number, ids: &[u64]) -> Vec<Arc<Object>> {
+    let Some(sent) = node.find(number) else {
+        return Vec::new();
+    };
+    let all = || sent.named.iter().chain(sent.chunk.payload.objects());
+    let find = |id: &u64| all().find(|object| object.id() == *id).cloned();
+    ids.iter().filter_map(find).collect()
 }
 
 /// Something came of these items of a chunk.

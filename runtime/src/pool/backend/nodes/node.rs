@@ -6,6 +6,7 @@ use std::sync::{Arc, Weak};
 use super::center::{Center, Source};
 use super::line::{Body, Outgoing, SMALL};
 use super::message::{Number, Order, PoolId, Run};
+use crate::object::Object;
 use crate::pool::chunk::Chunk;
 use crate::pool::shared::Shared;
 use crate::pool::state::State;
@@ -55,6 +56,8 @@ pub(super) struct Sent {
     pub(super) ahead: usize,
     /// Items that nothing came of yet, in rising ranges.
     pub(super) left: Vec<Range<usize>>,
+    /// What results of it name, and came before them.
+    pub(super) named: Vec<Arc<Object>>,
     /// It is to be ended, or given back.
     pub(super) ended: bool,
     pub(super) asked_back: bool,
@@ -153,8 +156,10 @@ impl Node {
                 rules: call.and_then(|call| call.rules.as_deref().copied()),
                 eager: call.is_some_and(|call| call.is_eager()),
                 reported: call.is_some_and(|call| call.is_reported()),
+                objects: chunk.payload.objects().iter().map(|one| one.id()).collect(),
             },
         );
+        let casts = self.center.cast(chunk.payload.objects());
         let bytes = chunk.payload.len();
         let message = if bytes <= SMALL {
             Outgoing::with_small_body(&head, chunk.payload.pieces().map(|piece| piece.to_vec()))
@@ -172,10 +177,11 @@ impl Node {
             chunk,
             ahead,
             left: vec![items],
+            named: Vec::new(),
             ended: false,
             asked_back: false,
         });
-        self.center.post(self.rank, message);
+        self.center.post(self.rank, message.after(casts));
     }
 
     /// Appends `count` bytes of a chunk's arguments from `offset` on; false if it is not there any more.
@@ -257,16 +263,18 @@ mod tests {
             number: 1,
             chunk: Chunk::single(0, FunctionId(0), Payload::default()),
             ahead: 1,
-            left: vec![10..20],
+            left: Vec::from_iter([10..15, 15..20]),
+            named: Vec::new(),
             ended: false,
             asked_back: false,
         };
         assert!(sent.take(12..14));
-        assert_eq!(sent.left, [10..12, 14..20]);
+        assert_eq!(sent.left, [10..12, 14..15, 15..20]);
         assert!(!sent.take(13..15), "some of it was done");
+        assert!(sent.take(14..15));
         assert!(sent.take(10..12) && sent.take(19..20));
-        assert_eq!(sent.left, [14..19]);
-        assert!(sent.take(14..19));
+        assert_eq!(sent.count_left(), 4);
+        assert!(sent.take(15..19));
         assert!(sent.left.is_empty());
     }
 }

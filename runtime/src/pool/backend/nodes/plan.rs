@@ -5,9 +5,11 @@ use std::time::{Duration, Instant};
 
 use super::center::{Center, center};
 use super::hello::divide;
+use super::line::{Body, Outgoing};
 use super::message::{Hello, Order, Plan};
 use super::node::Node;
 use crate::error::Result;
+use crate::object::Object;
 use crate::pool::hooks::{ExitHook, InitHook};
 use crate::pool::output::Output;
 use crate::pool::setup::Setup;
@@ -126,7 +128,9 @@ impl Shared {
             timed,
         };
         let order = Order::Open(node.pool, Box::new(plan));
-        node.post(&order);
+        let message = Outgoing::new(&order, Body::Inline(0));
+        let casts = node.center.cast(&self.hooks.named());
+        node.center.post(node.rank, message.after(casts));
         let (worker, rank, host) = (node.base, node.rank, Arc::clone(&node.host));
         let workers = node.slots;
         state.tell_node(rank, &host, worker, workers);
@@ -212,8 +216,8 @@ impl Shared {
 }
 
 impl Plan {
-    /// The settings of the node's part.
-    pub(super) fn into_setup(self) -> Setup {
+    /// The settings of the node's part, with what the arguments of the init function name.
+    pub(super) fn into_setup(self, named: Vec<Arc<Object>>) -> Setup {
         let Self {
             workers: _,
             rules,
@@ -242,7 +246,7 @@ impl Plan {
             directory,
             orders,
             pin_cpus,
-            init: init.map(|(function, arguments)| InitHook::of_node(function, arguments)),
+            init: init.map(|init| InitHook::of_node(init.function, init.arguments, named)),
             init_timeout,
             exit: exit.map(ExitHook::of_node),
             ..Setup::default()

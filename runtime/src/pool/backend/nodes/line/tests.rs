@@ -2,7 +2,9 @@
 
 use std::convert::Infallible;
 
-use super::{Body, HEAD, Line, Outgoing, PIECE, PIECE_OF_BODY, Room, SMALL, WHOLE};
+use super::super::outgoing::{Body, HEAD, Outgoing, PIECE, PIECE_OF_BODY, SMALL, WHOLE};
+use super::super::room::Room;
+use super::Line;
 use crate::transport::Transport;
 use crate::transport::memory::{Memory, ranks};
 
