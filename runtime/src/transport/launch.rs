@@ -9,6 +9,11 @@ pub(crate) const SWITCH: &str = "PARPROC_MPI";
 /// Set by a rank in itself: which process it is, of which launch. Processes that inherit it are no ranks.
 const MARKER: &str = "PARPROC_RANK";
 
+/// How Open MPI transfers over TCP.
+const TCP_FLAGS: &str = "OMPI_MCA_btl_tcp_flags";
+/// Its usual value but for `put`.
+const TCP_WITHOUT_PUT: &str = "send,inplace,need-ack,need-csum,hetero-rdma";
+
 /// How a process was started by a launcher.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Launch {
@@ -134,11 +139,27 @@ impl Launch {
         (!inherited && !alone && valid).then_some(launch)
     }
 
-    /// A variable and its value, which a rank sets in itself before it starts anything: what it starts
-    /// inherits the variables of the launcher too, and is told by this one that they are not meant for it.
-    /// The ranks of a launcher that it starts have an identity of their own, and so are ranks.
-    pub(crate) fn marker(&self) -> (&'static str, String) {
-        (MARKER, format!("{} {}", std::process::id(), self.identity))
+    /// Variables and their values, which a rank sets in itself before it has threads.
+    ///
+    /// What it starts inherits the variables of the launcher too, and is told by one of these that they are not
+    /// meant for it. The ranks of a launcher that it starts have an identity of their own, and so are ranks.
+    pub(crate) fn variables(&self) -> Vec<(&'static str, String)> {
+        self.variables_beside(&|name| std::env::var_os(name))
+    }
+
+    fn variables_beside(
+        &self,
+        variable: &dyn Fn(&str) -> Option<OsString>,
+    ) -> Vec<(&'static str, String)> {
+        let marker = format!("{} {}", std::process::id(), self.identity);
+        let mut variables = vec![(MARKER, marker)];
+        // Where ranks are to outlive another one. Open MPI 4.1 waits for itself for ever when such a transfer to a
+        // dead rank fails: `mca_btl_tcp_endpoint_close` holds a lock that `mca_pml_ob1_send_fin` takes.
+        let told = |name| variable(name).is_some_and(|value| value != "0");
+        if told("OMPI_MCA_orte_enable_recovery") && variable(TCP_FLAGS).is_none() {
+            variables.push((TCP_FLAGS, TCP_WITHOUT_PUT.to_owned()));
+        }
+        variables
     }
 }
 

@@ -138,6 +138,20 @@ fn what_inherits_the_marker_is_no_rank() {
 }
 
 #[test]
+fn transfers_to_lost_ranks_are_ones_that_can_fail() {
+    let launch = read(&OPEN_MPI).unwrap();
+    let set = |variables: &[(&str, &str)]| {
+        let set = launch.variables_beside(&|name| value_of(variables, name));
+        let names: Vec<_> = set.into_iter().map(|(name, _)| name).collect();
+        names.contains(&TCP_FLAGS)
+    };
+    let recovers = ("OMPI_MCA_orte_enable_recovery", "1");
+    assert!(set(&[recovers]));
+    assert!(!set(&[]));
+    assert!(!set(&[recovers, (TCP_FLAGS, "send")]), "the user's choice");
+}
+
+#[test]
 fn without_the_socket_of_the_launcher_there_is_no_rank() {
     let variables = [("PMI_RANK", "1"), ("PMI_SIZE", "2"), ("PMI_FD", "9")];
     assert_eq!(told(&variables), None);

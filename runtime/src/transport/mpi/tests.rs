@@ -44,8 +44,11 @@ fn a_backlog_goes_down_to_nothing() {
 fn others_go_on_when_a_rank_is_killed() {
     for mpirun in launchers().filter(Mpirun::is_open_mpi) {
         for part in ["lost_talking", "lost_broadcasting"] {
-            let Launched { out, err, .. } = mpirun.launch(part, 4, &["--enable-recovery"], &[]);
-            assert_eq!(out.matches("done").count(), 3, "{part}\n{out}\n{err}");
+            for way in ["self,vader", "self,tcp"] {
+                let options = ["--enable-recovery", "--mca", "btl", way];
+                let Launched { out, err, .. } = mpirun.launch(part, 4, &options, &[]);
+                assert_eq!(out.matches("done").count(), 3, "{part} {way}\n{out}\n{err}");
+            }
         }
     }
 }

@@ -34,10 +34,11 @@ extern "C" fn gate(argc: c_int, argv: *const *const c_char, envp: *const *const 
     let Some(launch) = Launch::detect() else {
         return;
     };
-    let (name, value) = launch.marker();
-    // SAFETY: before `main`; no other thread of ours exists, and those that constructors may have started have no
-    // business with our variables.
-    unsafe { std::env::set_var(name, value) };
+    for (name, value) in launch.variables() {
+        // SAFETY: before `main`; no other thread of ours exists, and those that constructors may have started have
+        // no business with our variables.
+        unsafe { std::env::set_var(name, value) };
+    }
     if launch.rank == 0 {
         match center::begin(move || join(&launch)) {
             Ok(center) => center::install(center),
