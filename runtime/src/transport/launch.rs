@@ -184,8 +184,11 @@ pub(crate) fn is_of_launcher(name: &OsStr) -> bool {
         "SLURM_PMI2_STEP_NODES",
         "SLURM_PMIXP_ABORT_AGENT_PORT",
     ];
+    // What the user allows holds for launches that a task starts, too.
+    const OF_THE_USER: &str = "OMPI_ALLOW_";
     let name = name.to_string_lossy();
-    NAMES.contains(&&*name) || PREFIXES.iter().any(|prefix| name.starts_with(prefix))
+    let of_launcher = PREFIXES.iter().any(|prefix| name.starts_with(prefix));
+    NAMES.contains(&&*name) || (of_launcher && !name.starts_with(OF_THE_USER))
 }
 
 /// The count of a node in a list such as `2(x3),1`: three nodes with 2, and one with 1.
