@@ -1,0 +1,68 @@
+//! A rank is lost in a launch that outlives it: the others do its work.
+
+use parproc_tests::{Meeting, Process, Tally};
+
+use super::launch::{Launch, Launched, with_open};
+
+/// A map of so many items, one of which waits to tell who has its worker.
+fn squares(ranks: usize) -> (Meeting, Tally, Launched) {
+    let (meeting, tally) = (Meeting::new(), Tally::new());
+    let role = format!("squares {} {} 600 150", meeting.name(), tally.path());
+    let launched = Launch::recovering(ranks, &role).start();
+    (meeting, tally, launched)
+}
+
+fn all_are_right(launched: Launched, tally: &Tally) {
+    let end = launched.end();
+    assert!(
+        end.said.contains("600 squares, right: true"),
+        "{}",
+        end.said
+    );
+    println!("  {} items were run", tally.total());
+    // The launcher itself ends with 0 in a launch that outlives ranks, whatever they end with.
+    assert!(end.output.status.success(), "{}", end.said);
+}
+
+#[test]
+fn the_others_do_what_a_lost_rank_had() {
+    with_open(|| {
+        let (meeting, tally, launched) = squares(3);
+        let guest = meeting.wait();
+        Process::watch(u32::try_from(guest.word).unwrap()).kill();
+        assert!(
+            guest.process.ends_within(parproc_tests::LIMIT),
+            "the worker of a lost rank is left"
+        );
+        std::thread::scope(|scope| {
+            scope.spawn(|| drop(meeting.wait()));
+            all_are_right(launched, &tally);
+        });
+    });
+}
+
+#[test]
+fn the_workers_of_main_do_what_all_others_had() {
+    with_open(|| {
+        let (meeting, tally, launched) = squares(2);
+        let guest = meeting.wait();
+        Process::watch(u32::try_from(guest.word).unwrap()).kill();
+        std::thread::scope(|scope| {
+            scope.spawn(|| drop(meeting.wait()));
+            all_are_right(launched, &tally);
+        });
+    });
+}
+
+#[test]
+fn an_item_that_two_ranks_are_lost_with_fails() {
+    with_open(|| {
+        let tally = Tally::new();
+        let mut launch = Launch::recovering(5, &format!("poison {} 77", tally.path()));
+        launch.env("PARPROC_SLOTS", "2");
+        let end = launch.run();
+        assert!(end.said.contains("77: 2 nodes that had it"), "{}", end.said);
+        assert!(end.said.contains("199 are right"), "{}", end.said);
+        assert_eq!(tally.counts()["77"], 2);
+    });
+}

@@ -1,0 +1,199 @@
+//! The program that the tests launch: rank 0 plays a role, the other ranks are its nodes.
+
+#![expect(unsafe_code, reason = "a process is forked, and ends as it must not")]
+
+use std::process::{self, Command};
+use std::thread;
+use std::time::Duration;
+
+use parproc::{Pool, Task, TaskError, par_map, parallel, task};
+use parproc_tests::{meet, note, role};
+use rustix::process::{Pid, Signal, getppid, kill_process};
+
+/// Comes to the meeting; what it started sleeps on.
+#[parallel]
+fn hold(meeting: &str, word: u64, endless: bool) -> u64 {
+    let sleep = Command::new("sleep").arg("1000").spawn();
+    meet(meeting, word);
+    while endless {
+        thread::sleep(Duration::from_millis(1));
+    }
+    drop(sleep);
+    word
+}
+
+/// Where it runs, as the process id of who has its worker.
+#[parallel]
+fn parent() -> u32 {
+    getppid().map_or(0, |id| id.as_raw_nonzero().get() as u32)
+}
+
+/// Comes to the meeting if it is the item of that word; else it takes its time.
+#[parallel]
+fn square(meeting: &str, tally: &str, x: u64, guest: u64) -> u64 {
+    note(tally, x);
+    if x == guest && task::attempt() == Some(1) {
+        meet(meeting, u64::from(parent()));
+    }
+    thread::sleep(Duration::from_millis(1));
+    x * x
+}
+
+/// Ends whoever has its worker, if it is one of these items, but never rank 0.
+#[parallel]
+fn poison(tally: &str, main: u32, x: u64, bad: u64) -> u64 {
+    note(tally, x);
+    if x == bad && parent() != main {
+        if let Some(agent) = getppid() {
+            let _ = kill_process(agent, Signal::KILL);
+        }
+        loop {
+            thread::sleep(Duration::from_secs(1));
+        }
+    }
+    x * x
+}
+
+/// What a small program says.
+#[parallel]
+fn output_of(program: &str, arguments: Vec<String>) -> String {
+    let output = Command::new(program).args(arguments).output();
+    match output {
+        Ok(output) if output.status.success() => {
+            String::from_utf8_lossy(&output.stdout).into_owned()
+        }
+        other => format!("{other:?}"),
+    }
+}
+
+/// Two tasks that run on the nodes.
+fn hold_two(meeting: &str) -> Vec<Task<u64>> {
+    let pool = Pool::global().unwrap();
+    let spawn = |word| pool.spawn(hold, (meeting, word, true)).unwrap();
+    (0..2).map(spawn).collect()
+}
+
+#[test]
+fn program() {
+    let Some(role) = role() else { return };
+    // Nodes do everything while there are any.
+    // SAFETY: nothing else in this program looks at this variable while it is set.
+    unsafe { std::env::set_var("PARPROC_SLOTS", "0") };
+    match *role.split(' ').collect::<Vec<_>>() {
+        ["ends", meeting, how] => {
+            let tasks = hold_two(meeting);
+            meet(meeting, 2);
+            end(how);
+            tasks.into_iter().for_each(drop);
+        }
+        ["quiet", how] => end(how),
+        ["squares", meeting, tally, items, guest] => {
+            let (items, guest) = (items.parse().unwrap(), guest.parse().unwrap());
+            let items = (0..items).map(|x: u64| (meeting, tally, x, guest));
+            let squares: Vec<u64> = par_map(square, items).unwrap();
+            let right = squares.iter().zip(0_u64..).all(|(y, x)| *y == x * x);
+            println!("{} squares, right: {right}", squares.len());
+            end("exit 5");
+        }
+        ["journal", meeting, tally, journal] => {
+            let items = (0..400).map(|x: u64| (meeting, tally, x, 200));
+            let pool = Pool::global().unwrap();
+            let job = pool.job(square).journal(journal).chunk_size(1);
+            let squares: Vec<u64> = job.map(items).unwrap();
+            println!("sum {}", squares.iter().sum::<u64>());
+        }
+        ["poison", tally, bad] => {
+            let bad: u64 = bad.parse().unwrap();
+            let items = (0..200).map(|x: u64| (tally, process::id(), x, bad));
+            let pool = Pool::global().unwrap();
+            let results: Vec<Result<u64, TaskError>> = pool
+                .job(poison)
+                .outcomes(items)
+                .unwrap()
+                .into_iter()
+                .map(Into::into)
+                .collect();
+            for (x, result) in results.iter().enumerate() {
+                match result {
+                    Ok(y) => assert_eq!(*y, (x * x) as u64),
+                    Err(error) => println!("{x}: {error} ({error:?})"),
+                }
+            }
+            println!(
+                "{} are right",
+                results.iter().filter(|result| result.is_ok()).count()
+            );
+        }
+        ["fork"] => {
+            let nodes = |()| par_map(parent, [(); 20]).unwrap();
+            nodes(());
+            // SAFETY: the copy only ends, as a copy of a program with threads may.
+            let copy = unsafe { libc::fork() };
+            if copy == 0 {
+                process::exit(7);
+            }
+            let copy = Pid::from_raw(copy).unwrap();
+            let ended = rustix::process::waitpid(Some(copy), rustix::process::WaitOptions::empty());
+            println!(
+                "the copy ended with {:?}",
+                ended.unwrap().unwrap().1.exit_status()
+            );
+            let main = process::id();
+            let away = nodes(()).into_iter().filter(|id| *id != main).count();
+            println!("{away} of 20 were run by nodes");
+        }
+        ["children"] => {
+            let mut child = parproc_tests::program(super::launch::PROGRAM, "child");
+            println!("{}", parproc_tests::succeeds(&mut child));
+            let main = process::id();
+            let pool = Pool::builder().workers(2).build().unwrap();
+            let ids = pool.map(parent, [(); 20]).unwrap();
+            println!("main has {main}, {:?}", ids.iter().any(|id| *id != main));
+        }
+        ["child"] => {
+            let main = process::id();
+            let local = par_map(parent, [(); 20])
+                .unwrap()
+                .iter()
+                .all(|id| *id == main);
+            println!("local in a child: {local}");
+        }
+        ["starts", launcher] => {
+            let arguments = ["-n", "2", "--oversubscribe", "hostname"];
+            let skip = usize::from(launcher.contains("mpich"));
+            let arguments = arguments.iter().enumerate();
+            let arguments = arguments.filter(|(index, _)| skip == 0 || *index != 2);
+            let arguments: Vec<String> = arguments.map(|(_, one)| (*one).to_owned()).collect();
+            let items = vec![(launcher, arguments); 4];
+            let said = par_map(output_of, items).unwrap();
+            for said in said {
+                println!("started: {:?}", said.lines().count());
+                if said.lines().count() != 2 {
+                    println!("{said}");
+                }
+            }
+        }
+        _ => panic!("no role: {role}"),
+    }
+}
+
+/// Ends the program, or lets it go on to its end.
+fn end(how: &str) {
+    if let Some(code) = how.strip_prefix("exit ") {
+        process::exit(code.parse().unwrap());
+    }
+    match how {
+        "exit" => process::exit(3),
+        // SAFETY: ends the process.
+        "_exit" => unsafe { libc::_exit(4) },
+        "abort" => process::abort(),
+        // SAFETY: it is not, as is wanted.
+        "fault" => unsafe { std::ptr::without_provenance_mut::<u64>(8).write_volatile(1) },
+        "panic" => panic!("as asked for"),
+        "wait" => loop {
+            thread::sleep(Duration::from_secs(1));
+        },
+        "return" => {}
+        other => panic!("no way to end: {other}"),
+    }
+}
