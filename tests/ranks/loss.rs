@@ -1,6 +1,7 @@
 //! A rank is lost in a launch that outlives it: the others do its work.
 
 use parproc_tests::{Meeting, Process, Tally};
+use rustix::process::Signal;
 
 use super::launch::{Launch, Launched, with_open};
 
@@ -64,5 +65,26 @@ fn an_item_that_two_ranks_are_lost_with_fails() {
         assert!(end.said.contains("77: 2 nodes that had it"), "{}", end.said);
         assert!(end.said.contains("199 are right"), "{}", end.said);
         assert_eq!(tally.counts()["77"], 2);
+    });
+}
+
+#[test]
+fn a_rank_that_stood_still_is_not_waited_for() {
+    with_open(|| {
+        for comes_back in [false, true] {
+            let (meeting, tally, launched) = squares(3);
+            let guest = meeting.wait();
+            let agent = Process::watch(u32::try_from(guest.word).unwrap());
+            agent.signal(Signal::STOP);
+            // The item is run again elsewhere.
+            let again = meeting.wait();
+            assert_ne!(again.word, guest.word);
+            if comes_back {
+                agent.signal(Signal::CONT);
+                drop(guest);
+            }
+            drop(again);
+            all_are_right(launched, &tally);
+        }
     });
 }

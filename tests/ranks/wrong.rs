@@ -66,11 +66,7 @@ fn a_library_that_is_not_there() {
         launch.env("PARPROC_MPI_LIBRARY", "libnowhere.so");
         let end = launch.run();
         fails(&end);
-        assert!(
-            end.said.contains("no library of MPI can be loaded"),
-            "{}",
-            end.said
-        );
+        assert!(end.said.contains("no library of MPI"), "{}", end.said);
         assert!(end.said.contains("libnowhere.so"), "{}", end.said);
     });
 }

@@ -69,6 +69,8 @@ pub(crate) use thread::{
     at_exit, cpus, end_at_once, end_if_copy, forks, forks_watched, is_copy, name_after_program,
     name_process, name_with, online_cpus, program_name, spawn_quiet, watch_forks,
 };
+#[cfg(feature = "mpi")]
+pub(crate) use tree::end_sibling;
 pub(crate) use tree::{
     UNKNOWN, become_subreaper, kill_group_of, open_self, reap_beyond, terminate, wait_for_ends,
 };

@@ -14,8 +14,12 @@
 #![expect(unsafe_code, reason = "signals are sent to a group by descriptor")]
 
 use std::collections::HashSet;
+#[cfg(feature = "mpi")]
+use std::fs;
 use std::io;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
+#[cfg(feature = "mpi")]
+use std::os::unix::{fs::MetadataExt, process::parent_id};
 use std::time::{Duration, Instant};
 
 use rustix::io::Errno;
@@ -46,6 +50,27 @@ pub(crate) fn become_subreaper() -> io::Result<()> {
 /// no signal.
 pub(crate) fn terminate(pidfd: impl AsFd) {
     let _ = send(pidfd, libc::SIGTERM);
+}
+
+/// Ends a process by force if it is one of the same program and has the same parent as this process.
+#[cfg(feature = "mpi")]
+pub(crate) fn end_sibling(id: u32) {
+    let Some(pid) = i32::try_from(id).ok().and_then(Pid::from_raw) else {
+        return;
+    };
+    // What is read afterwards is about the process of the descriptor, or about none.
+    let Ok(pidfd) = pidfd_open(pid, PidfdFlags::empty()) else {
+        return;
+    };
+    let program = |of: String| {
+        let file = fs::metadata(format!("/proc/{of}/exe")).ok()?;
+        Some((file.dev(), file.ino()))
+    };
+    let own = program("self".to_owned());
+    let parent = proc::parent(id) == Some(parent_id());
+    if parent && own.is_some() && program(id.to_string()) == own {
+        let _ = send(pidfd, libc::SIGKILL);
+    }
 }
 
 /// Reaps children of this process that have ended, the oldest first, until only `kept` are left.

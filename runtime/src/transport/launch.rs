@@ -139,6 +139,14 @@ impl Launch {
         (!inherited && !alone && valid).then_some(launch)
     }
 
+    /// True if the launcher is known to let the other ranks go on when one has ended.
+    pub(crate) fn outlives_ranks(&self) -> bool {
+        // As `mpirun --enable-recovery` sets it.
+        let recovery = std::env::var("OMPI_MCA_orte_enable_recovery");
+        self.launcher == Launcher::OpenMpi
+            && recovery.is_ok_and(|value| ["1", "true", "yes"].contains(&value.as_str()))
+    }
+
     /// Variables and their values, which a rank sets in itself before it has threads.
     ///
     /// What it starts inherits the variables of the launcher too, and is told by one of these that they are not

@@ -36,15 +36,14 @@ impl Transport for Memory {
     }
 
     fn send(&mut self, to: usize, message: Vec<u8>) {
-        if !self.forgotten[to] {
-            // One that has ended hears nothing.
-            let _ = self.others[to].send((self.rank, message));
-        }
+        // One that has ended hears nothing.
+        let _ = self.others[to].send((self.rank, message));
     }
 
     fn broadcast(&mut self, message: Arc<[u8]>) {
         let own = self.rank;
-        for to in (0..self.size()).filter(|to| *to != own) {
+        let others = (0..self.size()).filter(|to| *to != own);
+        for to in others.filter(|to| !self.forgotten[*to]).collect::<Vec<_>>() {
             self.send(to, message.to_vec());
         }
     }

@@ -37,7 +37,8 @@ pub(crate) trait Transport {
     /// rank they come in the order in which they were sent.
     fn poll(&mut self) -> io::Result<Option<(usize, Vec<u8>)>>;
 
-    /// That rank is lost: nothing more is sent to it, and nothing comes from it.
+    /// That rank is lost: what is on its way to it is dropped, and nothing comes from it. What is sent to it later
+    /// may reach it, should it live; it has to be little.
     fn forget(&mut self, rank: usize);
 
     /// The end. If `orderly`, all ranks call it so, it waits until everything was sent, and nobody

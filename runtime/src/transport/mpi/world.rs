@@ -55,7 +55,10 @@ impl<A: Abi> World<A> {
     }
 
     fn put(&mut self, to: usize, item: Item) {
-        let Some(peer) = self.peers.get_mut(to).filter(|peer| !peer.lost) else {
+        if to == self.mpi.rank {
+            return;
+        }
+        let Some(peer) = self.peers.get_mut(to) else {
             return;
         };
         peer.put(item);

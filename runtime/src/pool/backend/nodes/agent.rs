@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 use std::convert::Infallible;
 use std::io;
+use std::os::unix::process::parent_id;
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::time::Duration;
@@ -29,6 +30,10 @@ struct Agent {
     pools: HashMap<PoolId, Hosted>,
     /// What rank 0 has, and may name.
     objects: HashMap<u64, Arc<Object>>,
+    /// Rank 0 takes this rank for lost: it has nothing to do any more.
+    retired: bool,
+    /// The launch goes on when this rank ends.
+    dispensable: bool,
     /// Pools that end, which takes its time.
     ending: usize,
     ended: (Sender<PoolId>, Receiver<PoolId>),
@@ -52,7 +57,7 @@ impl End {
 /// Serves until rank 0 says that the program is over.
 ///
 /// Fails when rank 0 is not heard any more.
-pub(super) fn serve(transport: Box<dyn Transport>) -> (io::Result<()>, End) {
+pub(super) fn serve(transport: Box<dyn Transport>, dispensable: bool) -> (io::Result<()>, End) {
     let size = transport.size();
     let mut line = Line::new(transport);
     let hello = match Hello::own() {
@@ -74,6 +79,8 @@ pub(super) fn serve(transport: Box<dyn Transport>) -> (io::Result<()>, End) {
         line,
         pools: HashMap::new(),
         objects: HashMap::new(),
+        retired: false,
+        dispensable,
         ending: 0,
         ended: channel(),
     };
@@ -102,6 +109,7 @@ impl Agent {
     fn work(&mut self, size: usize) -> io::Result<bool> {
         let mut pace = Pace::new(size);
         let mut last = now_nanos();
+        let launcher = parent_id();
         loop {
             let mut busy = false;
             while let Some(message) = self.line.receive(room)? {
@@ -119,7 +127,12 @@ impl Agent {
             }
             last = now;
             self.line.pulse(now);
-            if now.saturating_sub(self.line.heard(0)) > LOST_NANOS {
+            let gone = match self.retired {
+                // Rank 0 says its last word only.
+                true => launcher != parent_id(),
+                false => now.saturating_sub(self.line.heard(0)) > LOST_NANOS,
+            };
+            if gone {
                 return Err(io::Error::other("rank 0 is not heard any more"));
             }
             if let Some(pause) = pace.next(busy, now) {
@@ -169,7 +182,17 @@ impl Agent {
             Order::Resize(id, workers) => self.with(id, |hosted| hosted.resize(workers)),
             Order::Time(id, timed) => self.with(id, |hosted| hosted.time(timed)),
             Order::Close(id) => self.close(id),
-            Order::Leave { orderly } => return Some(orderly),
+            Order::Retire => {
+                if self.dispensable {
+                    return Some(false);
+                }
+                // Many launchers end all ranks with the first one that does not leave with the others.
+                self.retired = true;
+                for id in self.pools.keys().copied().collect::<Vec<_>>() {
+                    self.close(id);
+                }
+            }
+            Order::Leave { orderly } => return Some(orderly && !self.retired),
         }
         None
     }

@@ -18,7 +18,7 @@ use super::message::{Hello, News, Number, Order, PoolId};
 use super::pace::Pace;
 use crate::error::{Error, ErrorKind, Result};
 use crate::pool::shared::Shared;
-use crate::sys::{at_exit, now_nanos, spawn_quiet};
+use crate::sys::{at_exit, end_sibling, host_name, now_nanos, spawn_quiet};
 use crate::transport::Transport;
 
 /// A rank that says nothing for so many seconds is lost, unless this variable says another number.
@@ -48,6 +48,8 @@ pub(in crate::pool) struct Center {
     pid: u32,
     silence: u64,
     pub(super) keeper: Keeper,
+    /// The launcher waits for all ranks, also for those that were lost.
+    outlives_ranks: bool,
 }
 
 #[derive(Debug, Default)]
@@ -88,12 +90,14 @@ pub(in crate::pool) fn center() -> Option<&'static Center> {
 
 /// Begins the thread, which makes the transport: it alone may use that. Waits until that is there.
 pub(super) fn begin(
+    outlives_ranks: bool,
     join: impl FnOnce() -> io::Result<Box<dyn Transport>> + Send + 'static,
 ) -> io::Result<&'static Center> {
     let joined: Arc<(Mutex<Option<io::Result<&'static Center>>>, Condvar)> = Arc::default();
     let tell = Arc::clone(&joined);
     spawn_quiet("parproc-nodes", move || {
-        let outcome = join().map(|transport| (Center::new(transport.size()), transport));
+        let outcome =
+            join().map(|transport| (Center::new(transport.size(), outlives_ranks), transport));
         let (answer, work) = match outcome {
             Ok((center, transport)) => (Ok(center), Some((center, transport))),
             Err(error) => (Err(error), None),
@@ -130,7 +134,7 @@ extern "C" fn leave() {
 }
 
 impl Center {
-    fn new(size: usize) -> &'static Self {
+    fn new(size: usize, outlives_ranks: bool) -> &'static Self {
         let silence = std::env::var(SILENCE).ok();
         let silence = silence.and_then(|value| value.trim().parse::<f64>().ok());
         let silence = silence.filter(|seconds| (0.1..1e6).contains(seconds));
@@ -151,6 +155,7 @@ impl Center {
             pid: std::process::id(),
             keeper: Keeper::default(),
             silence: silence.map_or(SILENCE_NANOS, |seconds| (seconds * 1e9) as u64),
+            outlives_ranks,
         }))
     }
 
@@ -308,8 +313,13 @@ impl Center {
         if let Err(error) = &outcome {
             self.break_down(&mut line, &error.to_string());
         }
+        let lost = self.lost_here();
         let orderly = outcome.is_ok() && !self.ranks().lost.contains(&true);
         line.finish(orderly);
+        // One that stands still on this machine would keep the launcher from its end.
+        if self.outlives_ranks {
+            lost.into_iter().for_each(end_sibling);
+        }
         self.ranks().over = true;
         self.changed.notify_all();
     }
@@ -369,6 +379,7 @@ impl Center {
                         Outgoing::new(&Order::Leave { orderly }, Body::Inline(0)),
                     );
                 }
+                line.tell_lost(|| Outgoing::new(&Order::Leave { orderly }, Body::Inline(0)));
             } else if told.is_some() && line.is_drained() {
                 return Ok(());
             }
@@ -413,6 +424,16 @@ impl Center {
         Some(shared)
     }
 
+    /// The lost ranks of this machine.
+    fn lost_here(&self) -> Vec<u32> {
+        let ranks = self.ranks();
+        let here = host_name();
+        let lost = ranks.hellos.iter().zip(&ranks.lost);
+        let lost = lost.filter_map(|(hello, lost)| hello.as_ref().filter(|_| *lost));
+        let lost = lost.filter(|hello| hello.host == here);
+        lost.map(|hello| hello.pid).collect()
+    }
+
     /// A rank is lost.
     fn lose(&self, line: &mut Line<News, Source>, rank: usize) {
         let mut ranks = self.ranks();
@@ -421,7 +442,7 @@ impl Center {
         }
         let pools: Vec<_> = ranks.pools.values().filter_map(Weak::upgrade).collect();
         drop(ranks);
-        line.forget(rank);
+        line.forget(rank, Outgoing::new(&Order::Retire, Body::Inline(0)));
         for shared in pools {
             shared.lose_node(rank);
         }

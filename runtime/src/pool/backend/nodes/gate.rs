@@ -40,7 +40,8 @@ extern "C" fn gate(argc: c_int, argv: *const *const c_char, envp: *const *const 
         unsafe { std::env::set_var(name, value) };
     }
     if launch.rank == 0 {
-        match center::begin(move || join(&launch)) {
+        let outlives_ranks = launch.outlives_ranks();
+        match center::begin(outlives_ranks, move || join(&launch)) {
             Ok(center) => center::install(center),
             Err(error) => give_up(&error),
         }
@@ -50,7 +51,7 @@ extern "C" fn gate(argc: c_int, argv: *const *const c_char, envp: *const *const 
             Ok(transport) => transport,
             Err(error) => give_up(&error),
         };
-        let (outcome, end) = agent::serve(transport);
+        let (outcome, end) = agent::serve(transport, launch.outlives_ranks());
         if let Err(error) = outcome {
             // Nobody else can say it: this is the end of a rank, and not of `main`.
             eprintln!("parproc: rank {} ends: {error}", launch.rank);

@@ -108,7 +108,7 @@ impl<I: DeserializeOwned, B> Line<I, B> {
     pub(super) fn is_drained(&self) -> bool {
         let mut ranks = self.peers.iter().enumerate();
         let is_drained = |(rank, peer): (usize, &Peer<I, B>)| {
-            peer.stream.is_empty() && self.transport.backlog(rank) == 0
+            peer.lost || peer.stream.is_empty() && self.transport.backlog(rank) == 0
         };
         self.casts.is_empty() && ranks.all(is_drained)
     }
@@ -248,13 +248,23 @@ impl<I: DeserializeOwned, B> Line<I, B> {
         self.peers.get(rank).map_or(0, |peer| peer.heard)
     }
 
-    /// Nothing more is said to that rank, nor heard from it.
-    pub(super) fn forget(&mut self, rank: usize) {
+    /// That rank is lost: nothing is heard from it any more, and nothing said but a word, should it live.
+    pub(super) fn forget(&mut self, rank: usize, mut word: Outgoing<B>) {
         if let Some(peer) = self.peers.get_mut(rank) {
             peer.lost = true;
             peer.stream = Stream::new(0);
             peer.incoming = Default::default();
             self.transport.forget(rank);
+            self.transport.send(rank, word.take_frame(0));
+        }
+    }
+
+    /// Says a last word to those lost ranks that may hear it.
+    pub(super) fn tell_lost(&mut self, word: impl Fn() -> Outgoing<B>) {
+        for (rank, _) in self.peers.iter().enumerate().filter(|(_, peer)| peer.lost) {
+            if self.transport.backlog(rank) == 0 {
+                self.transport.send(rank, word().take_frame(0));
+            }
         }
     }
 

@@ -49,6 +49,8 @@ pub(in crate::pool) enum Order {
     Time(PoolId, bool),
     /// The pool is over.
     Close(PoolId),
+    /// The node was not heard for so long that others do its work.
+    Retire,
     /// The program is over.
     Leave { orderly: bool },
 }

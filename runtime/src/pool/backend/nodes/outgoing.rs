@@ -111,7 +111,7 @@ impl<B> Outgoing<B> {
     }
 
     /// The frame of the head, and of the body if that is in it.
-    fn take_frame(&mut self, mark: u8) -> Vec<u8> {
+    pub(super) fn take_frame(&mut self, mark: u8) -> Vec<u8> {
         let len = self.len() as u64;
         let mut frame = std::mem::take(&mut self.frame);
         frame[0] = mark + if self.is_whole() { WHOLE } else { HEAD };

@@ -119,7 +119,7 @@ fn nothing_is_heard_of_a_rank_that_was_forgotten() {
     let (mut here, mut there) = pair();
     here.post(1, Outgoing::new(&head(1), Body::Bytes(bytes(0, SMALL + 1))));
     here.send(|never, _, _, _| match *never {});
-    there.forget(0);
+    there.forget(0, Outgoing::new(&head(9), Body::Inline(0)));
     assert!(all(&mut there).is_empty());
 }
 
