@@ -3,13 +3,13 @@
 use parproc_tests::{Meeting, Process, Tally};
 use rustix::process::Signal;
 
-use super::launch::{Launch, Launched, with_open};
+use super::launch::{Launch, Launched, with_each, with_open};
 
 /// A map of so many items, one of which waits to tell who has its worker.
-fn squares(ranks: usize) -> (Meeting, Tally, Launched) {
+fn squares(launch: impl FnOnce(&str) -> Launch) -> (Meeting, Tally, Launched) {
     let (meeting, tally) = (Meeting::new(), Tally::new());
     let role = format!("squares {} {} 600 150", meeting.name(), tally.path());
-    let launched = Launch::recovering(ranks, &role).start();
+    let launched = launch(&role).start();
     (meeting, tally, launched)
 }
 
@@ -28,13 +28,35 @@ fn all_are_right(launched: Launched, tally: &Tally) {
 #[test]
 fn the_others_do_what_a_lost_rank_had() {
     with_open(|| {
-        let (meeting, tally, launched) = squares(3);
+        // By shared memory, and as between machines.
+        for way in ["", "tcp,self"] {
+            let (meeting, tally, launched) = squares(|role| {
+                let mut launch = Launch::recovering(3, role);
+                if !way.is_empty() {
+                    launch.env("OMPI_MCA_btl", way);
+                }
+                launch
+            });
+            let guest = meeting.wait();
+            Process::watch(u32::try_from(guest.word).unwrap()).kill();
+            assert!(
+                guest.process.ends_within(parproc_tests::LIMIT),
+                "the worker of a lost rank is left"
+            );
+            std::thread::scope(|scope| {
+                scope.spawn(|| drop(meeting.wait()));
+                all_are_right(launched, &tally);
+            });
+        }
+    });
+}
+
+#[test]
+fn the_workers_of_main_do_what_all_others_had() {
+    with_open(|| {
+        let (meeting, tally, launched) = squares(|role| Launch::recovering(2, role));
         let guest = meeting.wait();
         Process::watch(u32::try_from(guest.word).unwrap()).kill();
-        assert!(
-            guest.process.ends_within(parproc_tests::LIMIT),
-            "the worker of a lost rank is left"
-        );
         std::thread::scope(|scope| {
             scope.spawn(|| drop(meeting.wait()));
             all_are_right(launched, &tally);
@@ -43,15 +65,34 @@ fn the_others_do_what_a_lost_rank_had() {
 }
 
 #[test]
-fn the_workers_of_main_do_what_all_others_had() {
-    with_open(|| {
-        let (meeting, tally, launched) = squares(2);
-        let guest = meeting.wait();
-        Process::watch(u32::try_from(guest.word).unwrap()).kill();
-        std::thread::scope(|scope| {
-            scope.spawn(|| drop(meeting.wait()));
-            all_are_right(launched, &tally);
-        });
+fn a_launch_goes_on_with_a_rank_that_stood_still() {
+    with_each(|mpi| {
+        for comes_back in [true, false] {
+            let (meeting, tally, launched) = squares(|role| Launch::of(mpi, 3, role));
+            let guest = meeting.wait();
+            let agent = Process::watch(u32::try_from(guest.word).unwrap());
+            agent.signal(Signal::STOP);
+            let again = meeting.wait();
+            assert_ne!(again.word, guest.word);
+            if comes_back {
+                agent.signal(Signal::CONT);
+                // Its worker is gone, but it is not.
+                assert!(guest.process.ends_within(parproc_tests::LIMIT));
+                assert!(!agent.has_ended());
+            }
+            drop(again);
+            let end = launched.end();
+            assert!(
+                end.said.contains("600 squares, right: true"),
+                "{}",
+                end.said
+            );
+            println!("  {} items were run", tally.total());
+            // Else the launcher ends it, which is what it tells of.
+            if comes_back {
+                assert_eq!(end.output.status.code(), Some(5), "{}", end.said);
+            }
+        }
     });
 }
 
@@ -72,7 +113,7 @@ fn an_item_that_two_ranks_are_lost_with_fails() {
 fn a_rank_that_stood_still_is_not_waited_for() {
     with_open(|| {
         for comes_back in [false, true] {
-            let (meeting, tally, launched) = squares(3);
+            let (meeting, tally, launched) = squares(|role| Launch::recovering(3, role));
             let guest = meeting.wait();
             let agent = Process::watch(u32::try_from(guest.word).unwrap());
             agent.signal(Signal::STOP);

@@ -20,6 +20,8 @@ use crate::transport::Transport;
 
 /// When rank 0 was not heard for so long, it is gone, and everything here ends.
 const LOST_NANOS: u64 = 15_000_000_000;
+/// What rank 0 may take to its end once it has said that it comes.
+const AFTER_YOU: Duration = Duration::from_millis(500);
 /// The end of the pools may take so long when the program ends.
 const END_NANOS: u64 = 5_000_000_000;
 
@@ -50,6 +52,10 @@ pub(super) struct End {
 impl End {
     /// Leaves the launch.
     pub(super) fn leave(self) {
+        if self.told && !self.orderly {
+            // The launcher ends all with the first one, and passes on how that ended: it is to be rank 0.
+            std::thread::sleep(AFTER_YOU);
+        }
         self.line.finish(self.orderly);
     }
 }
