@@ -182,6 +182,15 @@ impl Launched {
         Process::watch(self.child.id())
     }
 
+    /// The process of a rank, which has begun.
+    pub(crate) fn rank(&self, rank: usize) -> Process {
+        let names = ["OMPI_COMM_WORLD_RANK", "PMI_RANK"];
+        let variables = names.map(|name| format!("{name}={rank}"));
+        let holders = self.mark.holders().into_iter();
+        let mut ranks = holders.filter(|id| variables.iter().any(|one| has_variable(*id, one)));
+        Process::watch(ranks.next().expect("the rank"))
+    }
+
     /// Waits until so many pools have what ends the processes that their workers started, should they be killed.
     pub(crate) fn wait_for_guardians(&self, wanted: usize) {
         let guardians = || {
@@ -226,12 +235,7 @@ impl Mark {
         let mark = format!("{MARK}={}", self.0);
         let processes = fs::read_dir("/proc").expect("/proc");
         let ids = processes.filter_map(|entry| entry.ok()?.file_name().to_str()?.parse().ok());
-        let marked = |id: &u32| {
-            let environment = fs::read(format!("/proc/{id}/environ")).unwrap_or_default();
-            let mut entries = environment.split(|byte| *byte == 0);
-            entries.any(|entry| entry == mark.as_bytes())
-        };
-        ids.filter(marked).collect()
+        ids.filter(|id| has_variable(*id, &mark)).collect()
     }
 }
 
@@ -246,6 +250,13 @@ impl Drop for Mark {
             }
         }
     }
+}
+
+/// True for a process that was started with a variable that has this value.
+fn has_variable(id: u32, variable: &str) -> bool {
+    let environment = fs::read(format!("/proc/{id}/environ")).unwrap_or_default();
+    let mut entries = environment.split(|byte| *byte == 0);
+    entries.any(|entry| entry == variable.as_bytes())
 }
 
 /// A process, for people.

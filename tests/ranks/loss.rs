@@ -3,7 +3,7 @@
 use parproc_tests::{Meeting, Process, Tally};
 use rustix::process::Signal;
 
-use super::launch::{Launch, Launched, with_each, with_open};
+use super::launch::{Launch, Launched, Mpi, with_each, with_open};
 
 /// A map of so many items, one of which waits to tell who has its worker.
 fn squares(launch: impl FnOnce(&str) -> Launch) -> (Meeting, Tally, Launched) {
@@ -88,8 +88,8 @@ fn a_launch_goes_on_with_a_rank_that_stood_still() {
                 end.said
             );
             println!("  {} items were run", tally.total());
-            // Else the launcher ends it, which is what it tells of.
-            if comes_back {
+            // Else the launcher tells how it ended others.
+            if comes_back && mpi == Mpi::Open {
                 assert_eq!(end.output.status.code(), Some(5), "{}", end.said);
             }
         }
@@ -127,5 +127,49 @@ fn a_rank_that_stood_still_is_not_waited_for() {
             drop(again);
             all_are_right(launched, &tally);
         }
+    });
+}
+
+#[test]
+fn a_task_that_two_ranks_are_lost_with_fails() {
+    with_open(|| {
+        let tally = Tally::new();
+        let end = Launch::recovering(4, &format!("poisoned-tasks {}", tally.path())).run();
+        assert!(end.said.contains("39 are right"), "{}", end.said);
+        assert!(end.said.contains("2 nodes that had it"), "{}", end.said);
+        assert_eq!(tally.counts()["7"], 2);
+    });
+}
+
+#[test]
+fn a_rank_that_is_lost_before_there_is_a_pool() {
+    with_open(|| {
+        let meeting = Meeting::new();
+        let launched = Launch::recovering(3, &format!("late {}", meeting.name())).start();
+        let main = meeting.wait();
+        let agent = launched.rank(2);
+        assert_ne!(agent.id, main.process.id);
+        agent.kill();
+        drop(main);
+        let end = launched.end();
+        assert!(
+            end.said.contains("40 were run, 40 of them by nodes"),
+            "{}",
+            end.said
+        );
+    });
+}
+
+#[test]
+fn nothing_is_left_without_main() {
+    with_open(|| {
+        let meeting = Meeting::new();
+        let role = format!("ends {} wait", meeting.name());
+        let launched = Launch::recovering(3, &role).start();
+        let guests = [meeting.wait(), meeting.wait(), meeting.wait()];
+        launched.wait_for_guardians(2);
+        launched.rank(0).kill();
+        launched.end();
+        drop(guests);
     });
 }

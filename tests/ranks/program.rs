@@ -124,6 +124,29 @@ fn program() {
                 results.iter().filter(|result| result.is_ok()).count()
             );
         }
+        ["poisoned-tasks", tally] => {
+            let pool = Pool::global().unwrap();
+            let spawn = |x| pool.spawn(poison, (tally, process::id(), x, 7)).unwrap();
+            let tasks: Vec<Task<u64>> = (0..40).map(spawn).collect();
+            let mut right = 0;
+            for (x, task) in (0_u64..).zip(tasks) {
+                match task.join() {
+                    Ok(y) => {
+                        assert_eq!(y, x * x);
+                        right += 1;
+                    }
+                    Err(error) => println!("{x}: {error}"),
+                }
+            }
+            println!("{right} are right");
+        }
+        ["late", meeting] => {
+            meet(meeting, 0);
+            let main = process::id();
+            let ids = par_map(parent, [(); 40]).unwrap();
+            let away = ids.iter().filter(|id| **id != main).count();
+            println!("{} were run, {away} of them by nodes", ids.len());
+        }
         ["fork"] => {
             let nodes = |()| par_map(parent, [(); 20]).unwrap();
             nodes(());

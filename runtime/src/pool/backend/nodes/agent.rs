@@ -9,7 +9,7 @@ use std::sync::mpsc::{Receiver, Sender, channel};
 use std::time::Duration;
 
 use super::hosted::Hosted;
-use super::line::{Incoming, Line, Outgoing, Room};
+use super::line::{Incoming, Line, Outgoing, Room, silence};
 use super::message::{Hello, News, Order, Plan, PoolId};
 use super::pace::Pace;
 use crate::error::Result;
@@ -18,8 +18,10 @@ use crate::pool::Pool;
 use crate::sys::now_nanos;
 use crate::transport::Transport;
 
-/// When rank 0 was not heard for so long, it is gone, and everything here ends.
+/// When rank 0 was not heard for so long, it is gone, and everything here ends. The launcher sees to that sooner,
+/// unless it lets ranks go on without others.
 const LOST_NANOS: u64 = 15_000_000_000;
+const LOST_SOON_NANOS: u64 = 5_000_000_000;
 /// What rank 0 may take to its end once it has said that it comes.
 const AFTER_YOU: Duration = Duration::from_millis(500);
 /// The end of the pools may take so long when the program ends.
@@ -116,6 +118,11 @@ impl Agent {
         let mut pace = Pace::new(size);
         let mut last = now_nanos();
         let launcher = parent_id();
+        let usual = match self.dispensable {
+            true => LOST_SOON_NANOS,
+            false => LOST_NANOS,
+        };
+        let silence = silence().map_or(usual, |silence| silence.max(usual));
         loop {
             let mut busy = false;
             while let Some(message) = self.line.receive(room)? {
@@ -128,7 +135,7 @@ impl Agent {
             busy |= self.line.send(|never, _, _, _| match *never {});
             busy |= self.begin();
             let now = now_nanos();
-            if now - last > LOST_NANOS / 4 {
+            if now - last > silence / 4 {
                 self.line.excuse(now);
             }
             last = now;
@@ -136,7 +143,7 @@ impl Agent {
             let gone = match self.retired {
                 // Rank 0 says its last word only.
                 true => launcher != parent_id(),
-                false => now.saturating_sub(self.line.heard(0)) > LOST_NANOS,
+                false => now.saturating_sub(self.line.heard(0)) > silence,
             };
             if gone {
                 return Err(io::Error::other("rank 0 is not heard any more"));

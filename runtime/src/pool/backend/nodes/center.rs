@@ -13,16 +13,17 @@ use std::time::{Duration, Instant};
 use super::casts::{Casts, Keeper};
 use super::gate;
 use super::hello::slots;
-use super::line::{Body, Incoming, Line, Outgoing, Room};
+use super::line::{Incoming, Line, silence};
 use super::message::{Hello, News, Number, Order, PoolId};
+use super::outgoing::{Body, Outgoing};
 use super::pace::Pace;
+use super::room::Room;
 use crate::error::{Error, ErrorKind, Result};
 use crate::pool::shared::Shared;
 use crate::sys::{at_exit, end_sibling, host_name, now_nanos, spawn_quiet};
 use crate::transport::Transport;
 
-/// A rank that says nothing for so many seconds is lost, unless this variable says another number.
-const SILENCE: &str = "PARPROC_SILENCE";
+/// A rank that says nothing for so long is lost, unless it is said otherwise.
 const SILENCE_NANOS: u64 = 1_800_000_000;
 /// When this rank itself stood still for so long, silence of others means nothing.
 const STALL_NANOS: u64 = 500_000_000;
@@ -135,9 +136,6 @@ extern "C" fn leave() {
 
 impl Center {
     fn new(size: usize, outlives_ranks: bool) -> &'static Self {
-        let silence = std::env::var(SILENCE).ok();
-        let silence = silence.and_then(|value| value.trim().parse::<f64>().ok());
-        let silence = silence.filter(|seconds| (0.1..1e6).contains(seconds));
         // It lasts as long as the program.
         Box::leak(Box::new(Self {
             outbox: Mutex::default(),
@@ -154,7 +152,7 @@ impl Center {
             changed: Condvar::new(),
             pid: std::process::id(),
             keeper: Keeper::default(),
-            silence: silence.map_or(SILENCE_NANOS, |seconds| (seconds * 1e9) as u64),
+            silence: silence().unwrap_or(SILENCE_NANOS),
             outlives_ranks,
         }))
     }

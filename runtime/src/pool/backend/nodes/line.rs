@@ -23,6 +23,17 @@ const CAST_WINDOW: usize = 4 << 20;
 /// So often a rank says that it is alive, if it has nothing else to say.
 const PULSE_NANOS: u64 = 200_000_000;
 
+/// Seconds of silence after which a rank is lost, where the user says how many.
+const SILENCE: &str = "PARPROC_SILENCE";
+
+/// For how many nanoseconds a rank may be silent, if the user says so.
+pub(super) fn silence() -> Option<u64> {
+    let seconds: f64 = std::env::var(SILENCE).ok()?.trim().parse().ok()?;
+    (0.1..1e6)
+        .contains(&seconds)
+        .then_some((seconds * 1e9) as u64)
+}
+
 #[derive(Debug)]
 struct Peer<I, B> {
     stream: Stream<B>,

@@ -217,17 +217,7 @@ impl Node {
 
     /// Takes everything off its list; says of each chunk whether it may have been begun.
     pub(super) fn take_all(&mut self) -> Vec<(Sent, bool)> {
-        let mut begun = true;
-        let judge = |(place, sent): (usize, Sent)| {
-            // The node begins them in the order in which they came.
-            begun &= place < sent.ahead;
-            (sent, begun)
-        };
-        std::mem::take(&mut self.sent)
-            .into_iter()
-            .enumerate()
-            .map(judge)
-            .collect()
+        judged(std::mem::take(&mut self.sent))
     }
 
     /// Takes a chunk off its list.
@@ -235,6 +225,17 @@ impl Node {
         let index = self.sent.iter().position(|sent| sent.number == number)?;
         Some(self.sent.remove(index))
     }
+}
+
+/// Of what a node has, which chunks it may have begun.
+fn judged(sent: Vec<Sent>) -> Vec<(Sent, bool)> {
+    let mut begun = true;
+    let judge = |(place, sent): (usize, Sent)| {
+        // It begins them in the order in which they came.
+        begun &= place < sent.ahead;
+        (sent, begun)
+    };
+    sent.into_iter().enumerate().map(judge).collect()
 }
 
 impl State {
@@ -257,17 +258,32 @@ mod tests {
     use crate::registry::FunctionId;
     use crate::wire::Payload;
 
-    #[test]
-    fn what_is_left_of_a_chunk() {
-        let mut sent = Sent {
+    fn sent(ahead: usize) -> Sent {
+        Sent {
             number: 1,
             chunk: Chunk::single(0, FunctionId(0), Payload::default()),
-            ahead: 1,
+            ahead,
             left: Vec::from_iter([10..15, 15..20]),
             named: Vec::new(),
             ended: false,
             asked_back: false,
+        }
+    }
+
+    #[test]
+    fn what_stands_behind_others_was_not_begun() {
+        let begun = |aheads: &[usize]| -> Vec<bool> {
+            let sent = aheads.iter().map(|ahead| sent(*ahead)).collect();
+            judged(sent).iter().map(|(_, begun)| *begun).collect()
         };
+        assert_eq!(begun(&[2, 2, 2, 2]), [true, true, false, false]);
+        assert_eq!(begun(&[9, 9, 2, 9]), [true, true, false, false]);
+        assert_eq!(begun(&[1, 9, 9]), [true, true, true]);
+    }
+
+    #[test]
+    fn what_is_left_of_a_chunk() {
+        let mut sent = sent(1);
         assert!(sent.take(12..14));
         assert_eq!(sent.left, [10..12, 14..15, 15..20]);
         assert!(!sent.take(13..15), "some of it was done");
