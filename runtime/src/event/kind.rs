@@ -28,7 +28,8 @@ impl Event {
 /// A call has a number that is never used again in its pool; the tasks of one function that were submitted one
 /// by one share calls. A worker has its number among the living ones ([`worker::id`](crate::worker::id)), which
 /// its replacement gets again; a [`Process`](crate::Process) has none, and in an inline pool the program itself
-/// is worker 0.
+/// is worker 0. Workers on other ranks of a launch have numbers behind those of this machine, which
+/// [`NodeJoined`](Self::NodeJoined) tells; there, [`worker::id`](crate::worker::id) counts from 0 on each rank.
 #[derive(Debug, Clone, PartialEq)]
 #[non_exhaustive]
 pub enum EventKind {
@@ -186,6 +187,26 @@ pub enum EventKind {
         /// Its processor time.
         cpu: Duration,
     },
+    /// The pool has workers on another rank of the launch (feature `mpi`); told before anything else of that node.
+    /// A pool that is [resized](crate::Pool::resize) may get more of them there: then it is told again, with those.
+    NodeJoined {
+        /// The rank.
+        rank: usize,
+        /// The name of its machine.
+        host: String,
+        /// The number of the first of its workers.
+        first: usize,
+        /// How many there are, with the numbers that follow.
+        workers: usize,
+    },
+    /// A rank is gone. For each of its workers that lived [`WorkerEnded`](Self::WorkerEnded) follows, and what they
+    /// had not done is run elsewhere.
+    NodeLost {
+        /// The rank.
+        rank: usize,
+        /// The name of its machine.
+        host: String,
+    },
 }
 
 impl EventKind {
@@ -206,7 +227,9 @@ impl EventKind {
             | Self::WorkerReady { .. }
             | Self::WorkerInitialized { .. }
             | Self::WorkerFinalized { .. }
-            | Self::WorkerEnded { .. } => None,
+            | Self::WorkerEnded { .. }
+            | Self::NodeJoined { .. }
+            | Self::NodeLost { .. } => None,
         }
     }
 }

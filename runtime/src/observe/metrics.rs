@@ -1,6 +1,6 @@
 //! Events as metrics of the crate `metrics`.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::time::Duration;
 
 use metrics::{
@@ -22,6 +22,8 @@ const WORKERS: &str = "parproc_workers";
 const STARTED: &str = "parproc_workers_started_total";
 const LOST: &str = "parproc_workers_lost_total";
 const READY: &str = "parproc_worker_start_seconds";
+const NODES: &str = "parproc_nodes";
+const NODES_LOST: &str = "parproc_nodes_lost_total";
 
 /// Feeds the recorder of the crate [`metrics`](https://docs.rs/metrics) that the program has installed, with
 /// what happens in a pool.
@@ -54,6 +56,8 @@ const READY: &str = "parproc_worker_start_seconds";
 /// | `parproc_workers_started_total` | counter | | workers that were started |
 /// | `parproc_workers_lost_total` | counter | | workers that ended by themselves, or were killed by somebody else |
 /// | `parproc_worker_start_seconds` | histogram | | how long a worker took until it could run items |
+/// | `parproc_nodes` | gauge | | other ranks of a launch that have workers |
+/// | `parproc_nodes_lost_total` | counter | | ranks that are gone |
 ///
 /// The label `pool` is there if the pool has a [name](Self::pool). The recorder is the one that is installed when
 /// something happens; a name that it is told is as the Prometheus exporter wants it.
@@ -64,6 +68,8 @@ pub struct Metrics {
     described: bool,
     calls: HashMap<u64, Call>,
     workers: u64,
+    /// Other ranks.
+    nodes: HashSet<usize>,
     /// Chunks that workers have: the calls and the first items, and how many items.
     given: HashMap<Option<usize>, HashMap<(u64, usize), usize>>,
 }
@@ -129,6 +135,8 @@ impl Metrics {
             Unit::Seconds,
             "How long a worker took until it could run items"
         );
+        describe_gauge!(NODES, "Other ranks of a launch that have workers");
+        describe_counter!(NODES_LOST, "Ranks that are gone");
     }
 
     fn labels(&self, more: &[(&'static str, &'static str)]) -> Vec<metrics::Label> {
@@ -263,6 +271,17 @@ impl Metrics {
                     counter!(LOST, self.labels(&[])).increment(1);
                 }
             }
+            EventKind::NodeJoined { rank, .. } => {
+                if self.nodes.insert(*rank) {
+                    gauge!(NODES, self.labels(&[])).increment(1.0);
+                }
+            }
+            EventKind::NodeLost { rank, .. } => {
+                if self.nodes.remove(rank) {
+                    gauge!(NODES, self.labels(&[])).decrement(1.0);
+                }
+                counter!(NODES_LOST, self.labels(&[])).increment(1);
+            }
             EventKind::WorkerInitialized { .. } | EventKind::WorkerFinalized { .. } => {}
         }
     }
@@ -298,5 +317,7 @@ impl Observer for Metrics {
         }
         let workers = std::mem::take(&mut self.workers);
         gauge!(WORKERS, self.labels(&[])).decrement(workers as f64);
+        let nodes = std::mem::take(&mut self.nodes);
+        gauge!(NODES, self.labels(&[])).decrement(nodes.len() as f64);
     }
 }

@@ -6,6 +6,7 @@ mod json;
 mod longest;
 #[cfg(feature = "metrics")]
 mod metrics;
+mod node;
 mod page;
 mod place;
 #[cfg(feature = "progress")]
@@ -29,6 +30,7 @@ pub use indicatif;
 pub use longest::LongItem;
 #[cfg(feature = "metrics")]
 pub use metrics::Metrics;
+pub use node::NodeStats;
 #[cfg(feature = "progress")]
 pub use progress::Progress;
 pub use report::HtmlReport;

@@ -1,8 +1,10 @@
 //! The statistics of a pool.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use super::longest::LongItem;
+use super::node::NodeStats;
 use super::timing::Timing;
 use crate::event::{FailureKind, ItemSpan};
 use crate::sys::peak_memory;
@@ -11,8 +13,9 @@ use crate::sys::peak_memory;
 ///
 /// The table has a row for each worker: how often it was started, how many results it gave, how many attempts
 /// failed there, how its life divides, its utilization (`busy`), bytes of arguments (`in`) and results (`out`), and
-/// its peak memory. Below are sums, mean and deviation (of start-up, init and exit function over processes, of
-/// waiting and working over workers), and the share of the workers' whole life.
+/// its peak memory; if there are other ranks, also where it is (`host:rank`). Below are sums, for each rank and for
+/// all, mean and deviation (of start-up, init and exit function over processes, of waiting and working over
+/// workers), and the share of the workers' whole life.
 ///
 /// Counts, the times of workers and bytes are always there. How the time of items divides, its deviation and the
 /// items that took longest are known only with [`insights`](crate::PoolBuilder::insights), and are empty without.
@@ -44,6 +47,7 @@ pub struct Stats {
     pub(super) dropped: u64,
     pub(super) longest: Vec<LongItem>,
     pub(super) workers: Vec<WorkerStats>,
+    pub(super) nodes: Vec<NodeStats>,
 }
 
 /// What one worker did: all processes that had its number, one after the other.
@@ -52,6 +56,8 @@ pub struct Stats {
 #[derive(Debug, Clone, PartialEq)]
 pub struct WorkerStats {
     pub(super) number: usize,
+    pub(super) rank: usize,
+    pub(super) host: Arc<str>,
     pub(super) processes: u64,
     pub(super) unexpected: u64,
     pub(super) pid: Option<u32>,
@@ -136,6 +142,13 @@ impl Stats {
     #[must_use]
     pub fn workers(&self) -> &[WorkerStats] {
         &self.workers
+    }
+
+    /// What each rank of a launch (feature `mpi`) did, by rank, as far as it had workers of this pool. Empty if no
+    /// other rank had some.
+    #[must_use]
+    pub fn nodes(&self) -> &[NodeStats] {
+        &self.nodes
     }
 
     /// From the order to start a process until it could run items, by process.
@@ -258,11 +271,13 @@ impl Stats {
         self.workers.iter().map(number).sum()
     }
 
-    /// Looks how much memory those workers have had that live.
+    /// Looks how much memory those workers have had that live here.
     pub(crate) fn look_at_memory(&mut self) {
-        for worker in &mut self.workers {
+        for worker in self.workers.iter_mut().filter(|worker| worker.rank == 0) {
             let peak = worker.pid.and_then(peak_memory);
             worker.peak_memory = worker.peak_memory.max(peak.unwrap_or(0));
+            let own = self.nodes.iter_mut().filter(|node| node.rank == 0);
+            own.for_each(|node| node.peak_memory = node.peak_memory.max(worker.peak_memory));
         }
     }
 }
@@ -272,6 +287,18 @@ impl WorkerStats {
     #[must_use]
     pub fn number(&self) -> usize {
         self.number
+    }
+
+    /// The rank of the launch (feature `mpi`) that it is on; 0 for workers of this process.
+    #[must_use]
+    pub fn rank(&self) -> usize {
+        self.rank
+    }
+
+    /// The name of its machine.
+    #[must_use]
+    pub fn host(&self) -> &str {
+        &self.host
     }
 
     /// How many processes had the number.
@@ -382,7 +409,7 @@ impl WorkerStats {
 }
 
 /// The part that one is of the other.
-fn share(part: Duration, whole: Duration) -> f64 {
+pub(super) fn share(part: Duration, whole: Duration) -> f64 {
     if whole.is_zero() {
         return 0.0;
     }

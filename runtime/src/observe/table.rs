@@ -3,14 +3,15 @@
 use std::fmt::{self, Display, Write};
 use std::time::Duration;
 
+use super::node::NodeStats;
 use super::stats::{Stats, WorkerStats};
 use super::timing::Timing;
 use crate::error::Bytes;
 use crate::event::FailureKind;
 
-const COLUMNS: [&str; 13] = [
-    "worker", "starts", "items", "failed", "start-up", "init", "waiting", "working", "exit",
-    "busy", "in", "out", "memory",
+const COLUMNS: [&str; 14] = [
+    "worker", "node", "starts", "items", "failed", "start-up", "init", "waiting", "working",
+    "exit", "busy", "in", "out", "memory",
 ];
 
 type Row = [String; COLUMNS.len()];
@@ -45,6 +46,9 @@ impl Stats {
             self.exit(),
         ];
         let all = self.life().total();
+        // Of a single worker there is nothing to sum up.
+        let summed = |node: &&NodeStats| node.workers() > 1 || node.is_lost();
+        rows.extend(self.nodes().iter().filter(summed).map(node_row));
         rows.push(self.sums(&phases));
         rows.push(phase_row("mean", &phases, |phase| {
             Time(phase.mean()).to_string()
@@ -54,8 +58,9 @@ impl Stats {
         rows.push(phase_row("share", &phases, |phase| {
             percent(phase.total().as_secs_f64() / all.as_secs_f64().max(f64::MIN_POSITIVE))
         }));
-        // Most pools have neither.
+        // Most pools have none of these.
         let shown = |column: &usize| match COLUMNS[*column] {
+            "node" => !self.nodes().is_empty(),
             "init" => self.init().count() > 0,
             "exit" => self.exit().count() > 0,
             _ => true,
@@ -78,13 +83,13 @@ impl Stats {
             self.workers().iter().map(number).sum::<u64>().to_string()
         };
         let mut row = phase_row("all", phases, |phase| Time(phase.total()).to_string());
-        row[1] = sum(WorkerStats::processes);
-        row[2] = sum(WorkerStats::items);
-        row[3] = sum(WorkerStats::failed);
-        row[9] = percent(self.utilization());
-        row[10] = Bytes(self.argument_bytes()).to_string();
-        row[11] = Bytes(self.result_bytes()).to_string();
-        row[12] = memory(self.peak_memory());
+        row[2] = sum(WorkerStats::processes);
+        row[3] = sum(WorkerStats::items);
+        row[4] = sum(WorkerStats::failed);
+        row[10] = percent(self.utilization());
+        row[11] = Bytes(self.argument_bytes()).to_string();
+        row[12] = Bytes(self.result_bytes()).to_string();
+        row[13] = memory(self.peak_memory());
         row
     }
 
@@ -135,6 +140,7 @@ fn row(worker: &WorkerStats) -> Row {
     let time = |time: Duration| Time(time).to_string();
     [
         worker.number().to_string(),
+        format!("{}:{}", worker.host(), worker.rank()),
         worker.processes().to_string(),
         worker.items().to_string(),
         worker.failed().to_string(),
@@ -150,11 +156,27 @@ fn row(worker: &WorkerStats) -> Row {
     ]
 }
 
+/// The sums of one rank.
+fn node_row(node: &NodeStats) -> Row {
+    let mut row = Row::default();
+    "all".clone_into(&mut row[0]);
+    row[1] = node.name();
+    row[2] = node.processes().to_string();
+    row[3] = node.items().to_string();
+    row[4] = node.failed().to_string();
+    row[8] = Time(node.working()).to_string();
+    row[10] = percent(node.utilization());
+    row[11] = Bytes(node.argument_bytes()).to_string();
+    row[12] = Bytes(node.result_bytes()).to_string();
+    row[13] = memory(node.peak_memory());
+    row
+}
+
 /// A row that says something about the phases of workers' lives only.
 fn phase_row(name: &str, phases: &[Timing; 5], cell: impl Fn(&Timing) -> String) -> Row {
     let mut row = Row::default();
     name.clone_into(&mut row[0]);
-    for (place, phase) in row[4..].iter_mut().zip(phases) {
+    for (place, phase) in row[5..].iter_mut().zip(phases) {
         *place = cell(phase);
     }
     row

@@ -1,13 +1,15 @@
 //! What a pool counts of itself, always: the numbers behind its statistics.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 use std::time::Duration;
 
 use super::longest::{LongItem, Longest};
+use super::node::NodeStats;
 use super::stats::{Parts, Stats, WorkerStats};
 use super::timing::Timing;
 use crate::event::{EventKind, FailureKind, ItemSpan};
-use crate::sys::nanos_of;
+use crate::sys::{host_name, nanos_of};
 
 /// Counts what happens. It is told at once, by whoever has the pool's lock: it only adds, and what happens with each chunk
 /// allocates nothing and looks nothing up.
@@ -21,6 +23,8 @@ pub(crate) struct Tally {
     insights: bool,
     /// By the number of the worker.
     workers: Vec<Worker>,
+    /// Other ranks that have some.
+    nodes: Vec<Node>,
     /// What happened outside of workers with a number.
     nobody: Worker,
     /// Results that were refused by who asked for them.
@@ -33,9 +37,19 @@ pub(crate) struct Tally {
     longest: Longest,
 }
 
+/// A rank that has workers.
+#[derive(Debug)]
+struct Node {
+    rank: usize,
+    host: Arc<str>,
+    lost: bool,
+}
+
 /// One worker number, with all processes that had it. Times are in nanoseconds.
 #[derive(Debug, Default)]
 struct Worker {
+    /// The place of its node; none if it is of this process.
+    node: Option<usize>,
     /// Results.
     done: u64,
     argument_bytes: u64,
@@ -202,8 +216,38 @@ impl Tally {
                     worker.lived += at.saturating_sub(born);
                 }
             }
+            EventKind::NodeJoined {
+                rank,
+                host,
+                first,
+                workers,
+            } => {
+                let known = self.nodes.iter().position(|node| node.rank == *rank);
+                let node = known.unwrap_or(self.nodes.len());
+                if known.is_none() {
+                    self.nodes.push(Node {
+                        rank: *rank,
+                        host: host.as_str().into(),
+                        lost: false,
+                    });
+                }
+                for number in *first..first.saturating_add(*workers) {
+                    self.worker(Some(number)).node = Some(node);
+                }
+            }
+            EventKind::NodeLost { rank, .. } => {
+                let lost = self.nodes.iter_mut().filter(|node| node.rank == *rank);
+                lost.for_each(|node| node.lost = true);
+            }
             _ => {}
         }
+    }
+
+    /// The process that has this number.
+    #[cfg(feature = "mpi")]
+    pub(crate) fn living(&self, number: usize) -> Option<u32> {
+        let worker = self.workers.get(number)?;
+        worker.living.map(|(pid, _)| pid)
     }
 
     fn count_spans(&mut self, call: u64, number: Option<usize>, spans: &[ItemSpan]) {
@@ -230,13 +274,21 @@ impl Tally {
 
     /// All numbers as they are now. `running` tells since when workers are at what they run, in nanoseconds.
     pub(crate) fn stats(&self, now: u64, running: &[(usize, u64)]) -> Stats {
+        let own_host: Arc<str> = host_name().into();
+        let place = |worker: &Worker| match worker.node.and_then(|node| self.nodes.get(node)) {
+            Some(node) => (node.rank, Arc::clone(&node.host)),
+            None => (0, Arc::clone(&own_host)),
+        };
+        // Beside nodes there can be numbers of this process that nobody had.
+        let shown = |worker: &Worker| self.nodes.is_empty() || worker.processes > 0;
         let workers = self.workers.iter().enumerate();
         let mut workers: Vec<_> = workers
-            .map(|(number, worker)| worker.stats(number, now, running))
+            .filter(|(_, worker)| shown(worker))
+            .map(|(number, worker)| worker.stats(number, place(worker), now, running))
             .collect();
         if let Some(own) = self.own {
             if workers.is_empty() {
-                workers.push(Worker::default().stats(0, now, &[]));
+                workers.push(Worker::default().stats(0, (0, Arc::clone(&own_host)), now, &[]));
             }
             for (worker, counted) in workers.iter_mut().zip(&self.workers) {
                 worker.working = counted.working;
@@ -257,13 +309,39 @@ impl Tally {
             retried: self.retried,
             dropped: self.dropped,
             longest: self.longest.clone().into_items(),
+            nodes: self.node_stats(&own_host, &workers),
             workers,
         }
     }
 }
 
+impl Tally {
+    /// All ranks that have workers, if there are others than this one.
+    fn node_stats(&self, own_host: &Arc<str>, workers: &[WorkerStats]) -> Vec<NodeStats> {
+        if self.nodes.is_empty() {
+            return Vec::new();
+        }
+        let own = (0, own_host, false);
+        let others = self.nodes.iter();
+        let others = others.map(|node| (node.rank, &node.host, node.lost));
+        let mut nodes: Vec<_> = std::iter::once(own)
+            .chain(others)
+            .map(|(rank, host, lost)| NodeStats::new(rank, Arc::clone(host), lost, workers))
+            .filter(|node| node.rank != 0 || node.workers > 0)
+            .collect();
+        nodes.sort_by_key(|node| node.rank);
+        nodes
+    }
+}
+
 impl Worker {
-    fn stats(&self, number: usize, now: u64, running: &[(usize, u64)]) -> WorkerStats {
+    fn stats(
+        &self,
+        number: usize,
+        (rank, host): (usize, Arc<str>),
+        now: u64,
+        running: &[(usize, u64)],
+    ) -> WorkerStats {
         let since = self.living.map(|(_, born)| born);
         let life = self.lived + since.map_or(0, |born| now.saturating_sub(born));
         let running = running.iter().find(|(worker, _)| *worker == number);
@@ -273,6 +351,8 @@ impl Worker {
         });
         WorkerStats {
             number,
+            rank,
+            host,
             processes: self.processes,
             unexpected: self.unexpected,
             pid: self.living.map(|(pid, _)| pid),

@@ -109,6 +109,8 @@ impl Shared {
             return None;
         }
         let serial = self.lock().next_serial();
+        #[cfg(feature = "mpi")]
+        self.introduce_nodes(observers);
         let listen = |observing: &Observing| self.listen(Some(serial), observing);
         let observed = Observed {
             serial,

@@ -126,7 +126,7 @@ impl Pool {
         let shared = Arc::new_cyclic(make);
         #[cfg(feature = "mpi")]
         if let Some(division) = division {
-            division.enter(&shared.this, &mut shared.lock(), nodes);
+            division.enter(&shared.this, &mut shared.lock(), own, nodes);
         }
         shared.observe(&observers);
         Ok(Self {

@@ -94,6 +94,9 @@ pub(super) struct State {
     /// Other machines.
     #[cfg(feature = "mpi")]
     pub(super) nodes: Vec<Node>,
+    /// The next number for one of their workers.
+    #[cfg(feature = "mpi")]
+    pub(super) next_number: usize,
     /// Chunks that these have.
     pub(super) away: usize,
     /// Chunks that are queued or with a worker.
@@ -319,6 +322,8 @@ impl State {
             links: Vec::new(),
             #[cfg(feature = "mpi")]
             nodes: Vec::new(),
+            #[cfg(feature = "mpi")]
+            next_number: 0,
             away: 0,
             outstanding: 0,
             maps: 0,

@@ -172,6 +172,8 @@ impl Shared {
         guardian: &mut Guardian,
     ) -> Option<Instant> {
         let mut taken: Vec<usize> = wards.iter().filter_map(|ward| ward.slot).collect();
+        #[cfg(feature = "mpi")]
+        taken.extend(self.lock().numbers_of_nodes());
         taken.sort_unstable();
         let free = (0..).zip(&taken).find(|(slot, taken)| slot != *taken);
         let slot = Some(free.map_or(taken.len(), |(slot, _)| slot));

@@ -44,9 +44,7 @@ pub(crate) use memory::{peak_memory, tree_memory};
 pub(crate) use notify::{Notify, Wait, event, is_readable, lower, raise, wait_on, wait_readable};
 pub(crate) use objects::{is_argument_of_loader, is_main_program};
 pub(crate) use oom::oom_kills;
-#[cfg(feature = "mpi")]
-pub(crate) use proc::host_name;
-pub(crate) use proc::{is_running, started, thread_exists};
+pub(crate) use proc::{host_name, is_running, started, thread_exists};
 pub(crate) use random::random_hex;
 pub(crate) use robust::{Held, RobustBlock, RobustList};
 #[cfg(feature = "mpi")]

@@ -12,7 +12,6 @@ use rustix::io::Errno;
 use rustix::process::{Pid, test_kill_process};
 
 /// The name of this machine.
-#[cfg(feature = "mpi")]
 pub(crate) fn host_name() -> String {
     let name = rustix::system::uname();
     name.nodename().to_string_lossy().into_owned()

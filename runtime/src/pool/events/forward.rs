@@ -1,9 +1,13 @@
-//! What a node's part of a pool tells rank 0 besides results.
+//! What a node's part of a pool tells rank 0 besides results, and what rank 0 tells of nodes.
 
-use super::Events;
+use std::time::Duration;
+
+use super::{Events, Observing};
 use crate::error::TaskError;
 use crate::event::{Event, EventKind};
+use crate::pool::shared::Shared;
 use crate::pool::state::State;
+use crate::sys::now_nanos;
 
 /// Told with the next results.
 #[derive(Debug, Default)]
@@ -65,17 +69,43 @@ impl Events {
     }
 }
 
+impl Shared {
+    /// Those who observe a call are told of the nodes that are there.
+    pub(super) fn introduce_nodes(&self, observers: &[Observing]) {
+        let at = now_nanos();
+        let events = self.lock().nodes_that_joined();
+        let events: Vec<_> = events.into_iter().map(|one| Event::new(at, one)).collect();
+        for observing in observers.iter().filter(|_| !events.is_empty()) {
+            self.stream.greet(&observing.observer, &events);
+        }
+    }
+}
+
 impl State {
-    /// The pool has workers on a node, with these numbers.
-    pub(in crate::pool) fn tell_node(
-        &mut self,
-        _rank: usize,
-        _host: &str,
-        _first: usize,
-        _workers: usize,
-    ) {
+    /// The pool has workers on a node.
+    pub(in crate::pool) fn tell_nodes(&mut self, joined: Vec<EventKind>) {
+        for kind in joined {
+            self.emit_timed(kind);
+        }
     }
 
-    /// The workers with these numbers are gone with their node.
-    pub(in crate::pool) fn tell_node_lost(&mut self, _workers: std::ops::Range<usize>) {}
+    /// A node is gone, and with it its workers, which had these numbers.
+    pub(in crate::pool) fn tell_node_lost(&mut self, rank: usize, host: &str, workers: &[usize]) {
+        self.emit_timed(EventKind::NodeLost {
+            rank,
+            host: host.to_owned(),
+        });
+        for worker in workers.iter().copied() {
+            if let Some(pid) = self.events.tally.living(worker) {
+                self.emit_timed(EventKind::WorkerEnded {
+                    worker: Some(worker),
+                    pid,
+                    how: format!("was lost with its node {host} (rank {rank})"),
+                    unexpected: true,
+                    peak_memory: 0,
+                    cpu: Duration::ZERO,
+                });
+            }
+        }
+    }
 }

@@ -18,7 +18,7 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
-use crate::event::{Event, Interest, Observer};
+use crate::event::{Event, EventKind, Interest, Observer};
 use crate::pool::callbacks::join_others;
 use crate::sys::spawn_quiet;
 
@@ -97,6 +97,16 @@ impl Stream {
             *thread = spawn_quiet("parproc-events", move || stream.live()).ok();
         }
         id
+    }
+
+    /// Tells an observer, which is not told anything else yet, what it has to know. In an observer it does nothing.
+    #[cfg(feature = "mpi")]
+    pub(in crate::pool) fn greet(&self, observer: &SharedObserver, events: &[Event]) {
+        let Some(_telling) = Telling::begin() else {
+            return;
+        };
+        let _turn = lock(&self.turn);
+        contained(|| lock(observer).observe(events));
     }
 
     /// Has observers told what happened, and then no more.
@@ -221,7 +231,13 @@ impl Stream {
 impl Listener {
     /// False if it shall not be told any more.
     fn tell(&self, events: &[Event]) -> bool {
-        let concerns = |event: &Event| self.call.is_none() || event.kind.call() == self.call;
+        let concerns = |event: &Event| {
+            let of_nodes = matches!(
+                event.kind,
+                EventKind::NodeJoined { .. } | EventKind::NodeLost { .. }
+            );
+            self.call.is_none() || of_nodes || event.kind.call() == self.call
+        };
         let told = || {
             let mut observer = lock(&self.observer);
             if events.iter().all(concerns) {

@@ -28,7 +28,7 @@ const SILENCE_NANOS: u64 = 1_800_000_000;
 /// When this rank itself stood still for so long, silence of others means nothing.
 const STALL_NANOS: u64 = 500_000_000;
 /// What the first words of all ranks may take.
-const HELLO_LIMIT: Duration = Duration::from_secs(60);
+pub(super) const HELLO_LIMIT: Duration = Duration::from_secs(60);
 /// What the end may take.
 const END_LIMIT: Duration = Duration::from_secs(10);
 /// Messages that are taken in before others are sent.

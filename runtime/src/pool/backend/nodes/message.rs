@@ -205,7 +205,7 @@ pub(in crate::pool) struct Told {
 /// Of a function.
 type Name = &'static str;
 
-/// An [`EventKind`], as it is written. Calls are rank 0's own affair.
+/// An [`EventKind`], as it is written. Calls and nodes are rank 0's own affair.
 #[derive(Serialize, Deserialize)]
 #[serde(remote = "EventKind")]
 enum Kind {
@@ -291,4 +291,13 @@ enum Kind {
     CallEnded { call: u64 },
     #[serde(skip)]
     ItemsDropped { call: u64, count: usize },
+    #[serde(skip)]
+    NodeJoined {
+        rank: usize,
+        host: String,
+        first: usize,
+        workers: usize,
+    },
+    #[serde(skip)]
+    NodeLost { rank: usize, host: String },
 }

@@ -243,6 +243,9 @@ impl Shared {
                 }
             }
             News::Events(_, events) => {
+                if let Some(last) = events.last() {
+                    node.hear_clock(last.at);
+                }
                 for told in events {
                     emit(state, node, told);
                 }
@@ -308,7 +311,7 @@ impl Shared {
             (
                 node.take_all(),
                 node.host.clone(),
-                node.base..node.base + node.slots,
+                node.opened.then(|| node.numbers.clone()),
             )
         });
         let Some((sent, host, workers)) = lost else {
@@ -326,7 +329,10 @@ impl Shared {
                 self.put_back_left(&mut state, sent, None);
             }
         }
-        state.tell_node_lost(workers);
+        // Who was not told that it is there need not know.
+        if let Some(workers) = workers {
+            state.tell_node_lost(rank, &host, &workers);
+        }
         self.feed(&mut state);
         state.ringer.ring();
     }
@@ -406,7 +412,7 @@ fn ending_of(state: &State, sent: &Sent, index: usize) -> Option<Ending> {
 }
 
 /// Tells of what happened on a node, with the workers' numbers among those of the pool.
-fn emit(state: &mut State, node: &Node, told: Told) {
+fn emit(state: &mut State, node: &mut Node, told: Told) {
     let Told { at, mut kind } = told;
     let at = node.time(at);
     match &mut kind {
@@ -418,22 +424,24 @@ fn emit(state: &mut State, node: &Node, told: Told) {
         | EventKind::WorkerInitialized { worker, .. }
         | EventKind::WorkerFinalized { worker, .. }
         | EventKind::WorkerEnded { worker, .. } => {
-            *worker = worker.map(|worker| node.base + worker);
+            *worker = worker.and_then(|worker| node.number(state, worker));
         }
         EventKind::ItemsTimed { worker, spans, .. } => {
-            *worker = worker.map(|worker| node.base + worker);
+            *worker = worker.and_then(|worker| node.number(state, worker));
             for span in spans {
                 span.began = node.time(span.began);
             }
         }
         EventKind::ItemFailed { worker, began, .. } => {
-            *worker = worker.map(|worker| node.base + worker);
+            *worker = worker.and_then(|worker| node.number(state, worker));
             *began = began.map(|began| node.time(began));
         }
         EventKind::CallStarted { .. }
         | EventKind::CallEnded { .. }
         | EventKind::ItemsDropped { .. }
-        | EventKind::ItemRetried { .. } => {}
+        | EventKind::ItemRetried { .. }
+        | EventKind::NodeJoined { .. }
+        | EventKind::NodeLost { .. } => {}
     }
     state.emit_at(at, kind);
 }

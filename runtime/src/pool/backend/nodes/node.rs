@@ -6,6 +6,7 @@ use std::sync::{Arc, Weak};
 use super::center::{Center, Source};
 use super::line::{Body, Outgoing, SMALL};
 use super::message::{Number, Order, PoolId, Run};
+use crate::event::EventKind;
 use crate::object::Object;
 use crate::pool::chunk::Chunk;
 use crate::pool::shared::Shared;
@@ -25,14 +26,17 @@ const SHORT_NANOS: f64 = AHEAD_NANOS / MOST_AHEAD;
 /// No more bytes of arguments are with a node, unless one chunk has more.
 const MOST_BYTES: usize = 256 << 20;
 
+/// No more workers are believed to be there beside those that are known.
+const MOST_MORE: usize = 1 << 12;
+
 #[derive(Debug)]
 pub(in crate::pool) struct Node {
     pub(super) rank: usize,
     pub(super) host: Arc<str>,
     /// Workers that it has for this pool.
     pub(super) slots: usize,
-    /// The number of its first worker among those of the pool.
-    pub(super) base: usize,
+    /// The numbers of its workers among those of the pool, in its own order; those of surplus ones stay theirs.
+    pub(super) numbers: Vec<usize>,
     pub(super) center: &'static Center,
     pub(super) pool: PoolId,
     /// It knows of the pool.
@@ -84,6 +88,38 @@ impl Sent {
 }
 
 impl Node {
+    /// The number of one of its workers among those of the pool. A node can have more than its slots for a while:
+    /// spare ones, and surplus ones that are at their last items.
+    pub(super) fn number(&mut self, state: &mut State, worker: usize) -> Option<usize> {
+        let before = self.numbers.len();
+        if worker >= before && worker < before + MOST_MORE {
+            self.number_up_to(state, worker + 1);
+            state.tell_nodes(self.joined(before));
+        }
+        self.numbers.get(worker).copied()
+    }
+
+    /// Gives numbers to so many of its workers.
+    pub(super) fn number_up_to(&mut self, state: &mut State, workers: usize) {
+        let more = workers.saturating_sub(self.numbers.len());
+        let first = state.next_number;
+        state.next_number += more;
+        self.numbers.extend(first..first + more);
+    }
+
+    /// Its workers, from this one of them on, as events tell of them.
+    pub(super) fn joined(&self, from: usize) -> Vec<EventKind> {
+        let follow = |one: &usize, next: &usize| one + 1 == *next;
+        let runs = self.numbers[from..].chunk_by(follow);
+        runs.map(|run| EventKind::NodeJoined {
+            rank: self.rank,
+            host: self.host.to_string(),
+            first: run[0],
+            workers: run.len(),
+        })
+        .collect()
+    }
+
     /// True while it can be given something.
     pub(super) fn is_there(&self) -> bool {
         !self.lost && !self.closed
@@ -243,6 +279,19 @@ impl State {
     pub(in crate::pool) fn has_nodes(&self) -> bool {
         let able = |node: &Node| node.is_there() && node.slots > 0;
         self.nodes.iter().any(able)
+    }
+
+    /// The nodes that know of the pool and are there, as events tell of them.
+    pub(in crate::pool) fn nodes_that_joined(&self) -> Vec<EventKind> {
+        let nodes = self.nodes.iter().filter(|node| node.opened && !node.lost);
+        nodes.flat_map(|node| node.joined(0)).collect()
+    }
+
+    /// The numbers of workers that nodes have.
+    pub(in crate::pool) fn numbers_of_nodes(&self) -> impl Iterator<Item = usize> {
+        self.nodes
+            .iter()
+            .flat_map(|node| node.numbers.iter().copied())
     }
 
     /// How many chunks of items that take so long wait with nodes for their turn.

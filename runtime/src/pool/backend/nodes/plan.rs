@@ -3,7 +3,7 @@
 use std::sync::{Arc, Weak};
 use std::time::{Duration, Instant};
 
-use super::center::{Center, center};
+use super::center::{Center, HELLO_LIMIT, center};
 use super::hello::divide;
 use super::line::{Body, Outgoing};
 use super::message::{Hello, Order, Plan};
@@ -49,9 +49,8 @@ impl Division {
     pub(in crate::pool) fn divide(&self, workers: usize) -> (usize, Vec<Node>) {
         let slots: Vec<usize> = self.ranks.iter().map(|(_, slots)| *slots).collect();
         let parts = divide(workers, &slots);
-        let own_host = self.ranks.first().map(|(hello, _)| hello.host.clone());
+        let own_host = self.ranks.first().map(|(hello, _)| &hello.host);
         let mut nodes = Vec::new();
-        let mut base = parts.first().copied().unwrap_or(0).max(1);
         for (rank, ((hello, _), slots)) in self
             .ranks
             .iter()
@@ -66,7 +65,7 @@ impl Division {
                 rank,
                 host: Arc::from(hello.host.as_str()),
                 slots,
-                base,
+                numbers: Vec::new(),
                 center: self.center,
                 pool: 0,
                 opened: false,
@@ -75,26 +74,26 @@ impl Division {
                 sent: Vec::new(),
                 next: 1,
                 // Machines count time from when they were started.
-                behind: match own_host.as_ref() == Some(&hello.host) {
-                    true => 0,
-                    false => self.center.clock_of(rank),
-                },
+                behind: behind(self.center.clock_of(rank), own_host == Some(&hello.host)),
             });
-            base += slots;
         }
         (parts.first().copied().unwrap_or(0), nodes)
     }
 
-    /// Gives the pool its nodes.
+    /// Gives the pool its nodes, beside so many workers of this machine.
     pub(in crate::pool) fn enter(
         &self,
         shared: &Weak<Shared>,
         state: &mut State,
+        own: usize,
         mut nodes: Vec<Node>,
     ) {
         let pool = self.center.enter(shared);
+        // Those of this machine have the first ones; it has a worker for what cannot go elsewhere, at least.
+        state.next_number = own.max(1);
         for node in &mut nodes {
             node.pool = pool;
+            node.number_up_to(state, node.slots);
         }
         state.nodes = nodes;
     }
@@ -131,9 +130,8 @@ impl Shared {
         let message = Outgoing::new(&order, Body::Inline(0));
         let casts = node.center.cast(&self.hooks.named());
         node.center.post(node.rank, message.after(casts));
-        let (worker, rank, host) = (node.base, node.rank, Arc::clone(&node.host));
-        let workers = node.slots;
-        state.tell_node(rank, &host, worker, workers);
+        let joined = node.joined(0);
+        state.tell_nodes(joined);
     }
 
     /// Divides so many workers anew among the ranks that are there; gives how many this one has.
@@ -143,13 +141,20 @@ impl Shared {
             .chain(there.map(|_| 1))
             .collect();
         let parts = divide(workers, &slots);
-        let there = state.nodes.iter_mut().filter(|node| node.is_there());
+        // Behind those of this machine too, whose workers do not get the numbers of others later.
+        state.next_number = state.next_number.max(parts[0]);
+        let mut nodes = std::mem::take(&mut state.nodes);
+        let there = nodes.iter_mut().filter(|node| node.is_there());
         for (node, slots) in there.zip(parts.iter().skip(1)) {
             node.slots = *slots;
+            let before = node.numbers.len();
+            node.number_up_to(state, *slots);
             if node.opened {
                 node.post(&Order::Resize(node.pool, *slots));
+                state.tell_nodes(node.joined(before));
             }
         }
+        state.nodes = nodes;
         parts[0]
     }
 
@@ -254,9 +259,45 @@ impl Plan {
     }
 }
 
+/// By how many nanoseconds a node's clock is behind ours: machines count time from when they were started. As much
+/// was `measured` when its first words came, and how long these took. On one machine there is one clock; but two
+/// machines may have the same name.
+fn behind(measured: i64, same_name: bool) -> i64 {
+    let on_the_way = 0..=HELLO_LIMIT.as_nanos() as i64;
+    match same_name && on_the_way.contains(&measured) {
+        true => 0,
+        false => measured,
+    }
+}
+
 impl Node {
+    /// Words of the node, said at this time of its clock or before, came now: so its clock is not further behind
+    /// than that. The shortest way of all tells it best (F. Cristian, "Probabilistic clock synchronization",
+    /// Distributed Computing 3, 1989).
+    pub(super) fn hear_clock(&mut self, at: u64) {
+        if self.behind != 0 {
+            let behind = now_nanos() as i64 - at as i64;
+            self.behind = self.behind.min(behind);
+        }
+    }
+
     /// A time of the node's clock as one of ours.
     pub(super) fn time(&self, at: u64) -> u64 {
         at.saturating_add_signed(self.behind).min(now_nanos())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn one_machine_has_one_clock() {
+        assert_eq!(behind(40_000_000, true), 0);
+        assert_eq!(behind(40_000_000, false), 40_000_000);
+        // Another machine of the same name was started an hour before, or after.
+        let hour = 3_600_000_000_000;
+        assert_eq!(behind(-hour, true), -hour);
+        assert_eq!(behind(hour, true), hour);
     }
 }
