@@ -21,7 +21,8 @@ const AT_ONCE: usize = 256 << 10;
 /// Writes what happens in a pool to a file that <https://ui.perfetto.dev> and `chrome://tracing` open.
 ///
 /// A track for each worker shows its items, failures, starts and ends, a track for the pool its calls, and a
-/// counter how many workers were busy. An item is about 150 bytes in the file.
+/// counter how many workers were busy. Workers on other ranks of a launch (feature `mpi`) stand in a group for each
+/// rank, with the name of its machine. An item is about 150 bytes in the file.
 ///
 /// Events are written as they come, batch by batch. The file of a program that was killed lacks its end, which
 /// the format allows.

@@ -15,13 +15,13 @@ pub(super) struct Record<'a> {
     pub(super) ts: f64,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) dur: Option<f64>,
-    /// The number of the pool.
+    /// The number of the pool, or of its part on another rank.
     pub(super) pid: usize,
     /// 0 for calls, and workers from 1.
     pub(super) tid: usize,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) id: Option<&'a str>,
-    /// `t`: the instant belongs to its thread.
+    /// `t`: the instant belongs to its thread; `p`: to its process.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) s: Option<&'static str>,
     /// One of the names of colours that the format has.
@@ -81,6 +81,10 @@ pub(super) enum Args<'a> {
     },
     Busy {
         busy: usize,
+    },
+    Node {
+        rank: usize,
+        host: &'a str,
     },
 }
 

@@ -12,12 +12,22 @@ const REPORT: usize = 4 << 10;
 /// The track of calls.
 const CALLS: usize = 0;
 
+/// What the group of a node is called in the format is the number of its pool, and so much for each rank.
+const RANK: usize = 1_000_000;
+
+/// A track: the number of its group, and its own there.
+type Track = (usize, usize);
+
 /// One pool in a trace.
 #[derive(Debug)]
 pub(super) struct Tracks {
     pool: usize,
     detailed: bool,
-    named: HashSet<usize>,
+    named: HashSet<Track>,
+    /// The ranks of nodes.
+    nodes: HashSet<usize>,
+    /// On which of them workers are; the others are of this process.
+    places: HashMap<usize, usize>,
     /// The functions of the calls that run.
     calls: HashMap<u64, &'static str>,
     /// The chunks that workers have: calls and first items. That a chunk was taken back is not told, but who has it
@@ -28,9 +38,9 @@ pub(super) struct Tracks {
     /// How many workers have some, as far as it was written.
     busy: usize,
     /// Where the last bar of a track ends. Bars of one track must not overlap.
-    ends: HashMap<usize, f64>,
+    ends: HashMap<Track, f64>,
     /// Bars that are written when it is known where the next one begins: a worker is busy before it is heard of.
-    held: HashMap<usize, Held>,
+    held: HashMap<Track, Held>,
 }
 
 /// A bar that may become shorter.
@@ -49,6 +59,8 @@ impl Tracks {
             pool,
             detailed,
             named: HashSet::new(),
+            nodes: HashSet::new(),
+            places: HashMap::new(),
             calls: HashMap::new(),
             given: BTreeMap::new(),
             chunks: HashMap::new(),
@@ -74,7 +86,7 @@ impl Tracks {
                 items,
             } => {
                 self.calls.insert(*call, function);
-                self.name(CALLS, write);
+                self.name(self.calls_track(), write);
                 write(&Record {
                     name: function,
                     cat: "call",
@@ -124,16 +136,17 @@ impl Tracks {
                 }
                 if !self.detailed && *count > 0 {
                     let took = sys::nanos_of(*took);
-                    let tid = self.worker(*worker, write);
+                    let track = self.worker(*worker, write);
                     let begin = since(event.at.saturating_sub(took));
-                    let (begin, length) = self.bar(tid, begin, micros(took), write);
+                    let (begin, length) = self.bar(track, begin, micros(took), write);
                     write(&Record {
                         name: self.function(*call),
                         cat: "chunk",
                         ph: "X",
                         ts: begin,
                         dur: Some(length),
-                        tid,
+                        pid: track.0,
+                        tid: track.1,
                         args: Some(Args::Chunk {
                             first: *first,
                             items: *count,
@@ -147,13 +160,14 @@ impl Tracks {
                 worker,
                 spans,
             } if self.detailed => {
-                let tid = self.worker(*worker, write);
+                let track = self.worker(*worker, write);
                 let name = self.function(*call);
                 for span in spans {
                     let bar = (since(span.began), micros(span.total()));
-                    let (begin, length) = self.bar(tid, bar.0, bar.1, write);
+                    let (begin, length) = self.bar(track, bar.0, bar.1, write);
                     write(&Record {
-                        tid,
+                        pid: track.0,
+                        tid: track.1,
                         ts: begin,
                         dur: Some(length),
                         ..item(name, span, base())
@@ -194,8 +208,8 @@ impl Tracks {
                 peak_memory,
                 cpu,
             } => {
-                let tid = self.worker(*worker, write);
-                self.release(tid, ts, write);
+                let track = self.worker(*worker, write);
+                self.release(track, ts, write);
                 write(&Record {
                     name: if *unexpected {
                         "worker lost"
@@ -206,7 +220,8 @@ impl Tracks {
                     ph: "i",
                     s: Some("t"),
                     cname: BAD.filter(|_| *unexpected),
-                    tid,
+                    pid: track.0,
+                    tid: track.1,
                     args: Some(Args::End {
                         process: *pid,
                         how,
@@ -219,8 +234,61 @@ impl Tracks {
                 self.chunks.remove(worker);
                 self.count_busy(base(), write);
             }
+            EventKind::NodeJoined {
+                rank,
+                host,
+                first,
+                workers,
+            } => {
+                let workers = *first..first.saturating_add(*workers);
+                self.places.extend(workers.map(|worker| (worker, *rank)));
+                self.join(*rank, host, write);
+            }
+            EventKind::NodeLost { rank, host } => {
+                self.join(*rank, host, write);
+                write(&Record {
+                    name: "node lost",
+                    cat: "node",
+                    ph: "i",
+                    s: Some("p"),
+                    cname: BAD,
+                    pid: self.group(*rank),
+                    args: Some(Args::Node { rank: *rank, host }),
+                    ..base()
+                });
+            }
             _ => {}
         }
+    }
+
+    /// A node is there: its tracks, and those of this process, say where they are.
+    fn join(&mut self, rank: usize, host: &str, write: &mut dyn FnMut(&Record<'_>)) {
+        let first = self.nodes.is_empty();
+        if self.nodes.insert(rank) {
+            if first {
+                self.name_own(write);
+            }
+            let group = self.group(rank);
+            let name = format!("{host} (rank {rank}), pool {}", self.pool);
+            self.meta(
+                "process_name",
+                (group, 0),
+                Args::Name { name: &name },
+                write,
+            );
+            let order = Args::Sort { sort_index: group };
+            self.meta("process_sort_index", (group, 0), order, write);
+        }
+    }
+
+    /// The number of the group of a rank.
+    fn group(&self, rank: usize) -> usize {
+        self.pool.saturating_add(rank.saturating_mul(RANK))
+    }
+
+    /// The track of calls.
+    fn calls_track(&self) -> Track {
+        (self.pool, CALLS)
     }
 
     fn failed(&mut self, event: &Event, origin: u64, write: &mut dyn FnMut(&Record<'_>)) {
@@ -237,9 +305,9 @@ impl Tracks {
         else {
             return;
         };
-        let tid = match worker {
+        let track = match worker {
             Some(_) => self.worker(*worker, write),
-            None => CALLS,
+            None => self.calls_track(),
         };
         let ts = micros(event.at.saturating_sub(origin));
         let args = || {
@@ -250,9 +318,9 @@ impl Tracks {
                 report: &report[..report.floor_char_boundary(REPORT)],
             })
         };
-        let base = |pid| Record {
-            pid,
-            tid,
+        let base = || Record {
+            pid: track.0,
+            tid: track.1,
             cname: BAD,
             args: args(),
             ..Record::default()
@@ -262,14 +330,14 @@ impl Tracks {
         if let (Some(began), false, Some(_)) = (began, timed, worker) {
             let length = micros(event.at.saturating_sub(*began));
             let (begin, length) =
-                self.bar(tid, micros(began.saturating_sub(origin)), length, write);
+                self.bar(track, micros(began.saturating_sub(origin)), length, write);
             write(&Record {
                 name: self.function(*call),
                 cat: "item",
                 ph: "X",
                 ts: begin,
                 dur: Some(length),
-                ..base(self.pool)
+                ..base()
             });
         }
         write(&Record {
@@ -278,7 +346,7 @@ impl Tracks {
             ph: "i",
             s: Some("t"),
             ts,
-            ..base(self.pool)
+            ..base()
         });
     }
 
@@ -304,7 +372,7 @@ impl Tracks {
     /// Where a bar begins and how long it is, so that it overlaps none on its track.
     fn bar(
         &mut self,
-        track: usize,
+        track: Track,
         begin: f64,
         length: f64,
         write: &mut dyn FnMut(&Record<'_>),
@@ -317,7 +385,7 @@ impl Tracks {
     }
 
     /// Writes the bar that is held, up to `until`.
-    fn release(&mut self, track: usize, until: f64, write: &mut dyn FnMut(&Record<'_>)) {
+    fn release(&mut self, track: Track, until: f64, write: &mut dyn FnMut(&Record<'_>)) {
         let Some(held) = self.held.remove(&track) else {
             return;
         };
@@ -329,8 +397,8 @@ impl Tracks {
             ph: "X",
             ts: held.ts,
             dur: Some(length),
-            pid: self.pool,
-            tid: track,
+            pid: track.0,
+            tid: track.1,
             args: Some(Args::Process {
                 process: held.process,
             }),
@@ -377,37 +445,56 @@ impl Tracks {
     }
 
     /// The track of a worker, which has a name from now on.
-    fn worker(&mut self, worker: Option<usize>, write: &mut dyn FnMut(&Record<'_>)) -> usize {
-        let track = worker.map_or(CALLS, |worker| worker.saturating_add(1));
+    fn worker(&mut self, worker: Option<usize>, write: &mut dyn FnMut(&Record<'_>)) -> Track {
+        let rank = worker.and_then(|worker| self.places.get(&worker).copied());
+        let own = worker.map_or(CALLS, |worker| worker.saturating_add(1));
+        let track = (self.group(rank.unwrap_or(0)), own);
         self.name(track, write);
         track
     }
 
     /// Names a track when it is there for the first time, and the pool with the first of all.
-    fn name(&mut self, track: usize, write: &mut dyn FnMut(&Record<'_>)) {
+    fn name(&mut self, track: Track, write: &mut dyn FnMut(&Record<'_>)) {
         if self.named.is_empty() {
-            let program = sys::program_name();
-            let program = String::from_utf8_lossy(&program);
-            let name = format!("{program} ({}), pool {}", std::process::id(), self.pool);
-            self.meta("process_name", CALLS, Args::Name { name: &name }, write);
+            self.name_own(write);
         }
         if !self.named.insert(track) {
             return;
         }
-        let name = match track.checked_sub(1) {
+        let name = match track.1.checked_sub(1) {
             None => "calls".to_owned(),
             Some(worker) => format!("worker {worker}"),
         };
         self.meta("thread_name", track, Args::Name { name: &name }, write);
-        let order = Args::Sort { sort_index: track };
+        let order = Args::Sort {
+            sort_index: track.1,
+        };
         self.meta("thread_sort_index", track, order, write);
     }
 
-    fn meta(&self, name: &str, tid: usize, args: Args<'_>, write: &mut dyn FnMut(&Record<'_>)) {
+    /// Names the group of what is in this process, or below it.
+    fn name_own(&self, write: &mut dyn FnMut(&Record<'_>)) {
+        let program = sys::program_name();
+        let program = String::from_utf8_lossy(&program);
+        let mut name = format!("{program} ({}), pool {}", std::process::id(), self.pool);
+        if !self.nodes.is_empty() {
+            name.push_str(&format!(" on {} (rank 0)", sys::host_name()));
+        }
+        let own = self.calls_track();
+        self.meta("process_name", own, Args::Name { name: &name }, write);
+    }
+
+    fn meta(
+        &self,
+        name: &str,
+        (pid, tid): Track,
+        args: Args<'_>,
+        write: &mut dyn FnMut(&Record<'_>),
+    ) {
         write(&Record {
             name,
             ph: "M",
-            pid: self.pool,
+            pid,
             tid,
             args: Some(args),
             ..Record::default()
