@@ -39,7 +39,7 @@ class Failures {
       return row;
     }
     const name = model.functions[failure.function].short;
-    const worker = failure.lane === null ? "no worker" : model.lanes[failure.lane].label;
+    const worker = failure.lane === null ? "no worker" : model.lanes[failure.lane].where;
     const fact = `Attempt ${failure.attempt}, ${worker}, ${failure.retried ? "tried again. " : "failed for good. "}`;
     const show = make("button", { type: "button", class: "goto", onclick: () => this.go(model.failures.find((one) => one.told === failure.told && one.index === failure.index) ?? failure) }, "Show it in the timeline");
     const head = make("summary", {},

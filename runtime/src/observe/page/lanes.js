@@ -3,6 +3,7 @@
 const OVERVIEW = 40;
 const USAGE = 84;
 const AXIS = 20;
+const HEADING = 24;
 
 function laneHeight(count) {
   return count <= 4 ? 38 : count <= 10 ? 28 : count <= 24 ? 20 : count <= 48 ? 14 : 10;
@@ -24,6 +25,26 @@ class Picture {
     this.gutter = narrow ? 34 : 84;
     this.narrow = narrow;
     this.row = laneHeight(model.lanes.length);
+    this.arrange();
+  }
+
+  // Where each lane is drawn; those of a node stand together, below its name.
+  arrange() {
+    const { model, row } = this;
+    const groups = model.nodes.length ? model.nodes : [{ lanes: model.lanes }];
+    let y = 0;
+    for (const group of groups) {
+      if (model.nodes.length) {
+        group.y = y;
+        y += HEADING;
+      }
+      group.lanes.forEach((lane, index) => {
+        lane.y = y + index * row;
+        lane.place = index;
+      });
+      y += group.lanes.length * row;
+    }
+    this.tall = y;
   }
 
   // Where `at` is drawn in a canvas that shows the stretch `view`.
@@ -153,11 +174,12 @@ class Picture {
 
   drawLanes() {
     const { model, colours, row } = this;
-    const { pen, width, height } = fresh(this.lanes, Math.max(row, model.lanes.length * row) + 4);
+    const { pen, width, height } = fresh(this.lanes, Math.max(row, this.tall) + 4);
     if (model.lanes.length === 0) this.text(pen, "No worker was started.", this.gutter, row / 2, colours.muted, "left", 13);
     pen.fillStyle = colours.line;
     for (const at of this.places) pen.fillRect(Math.round(this.place(at, width)) - 0.5, 0, 1, height);
-    model.lanes.forEach((lane, index) => this.drawLane(pen, lane, index * row, width));
+    for (const node of model.nodes) this.drawHeading(pen, node, width);
+    for (const lane of model.lanes) this.drawLane(pen, lane, lane.y, width);
     if (this.range) {
       const [left, right] = this.range.map((at) => this.place(at, width));
       pen.fillStyle = colours.accent;
@@ -169,11 +191,27 @@ class Picture {
     }
   }
 
+  drawHeading(pen, node, width) {
+    const { colours } = this;
+    const middle = node.y + HEADING / 2 + 1;
+    const lost = node.lost !== null;
+    const text = lost ? `${node.name}, lost at ${time(node.lost)}` : node.name;
+    this.text(pen, text, 0, middle, lost ? colours.bad : colours.text, "left", 12);
+    const from = pen.measureText(text).width + 10;
+    pen.fillStyle = colours.line;
+    pen.fillRect(from, Math.round(middle) - 0.5, Math.max(0, width - from), 1);
+    if (!lost) return;
+    const x = this.place(node.lost, width);
+    if (x < Math.max(from, this.gutter) || x > width) return;
+    pen.fillStyle = colours.bad;
+    pen.fillRect(x - 1, node.y + 4, 2, HEADING - 4 + node.lanes.length * this.row);
+  }
+
   drawLane(pen, lane, y, width) {
     const { colours, row, view } = this;
     const pad = row >= 20 ? 3 : 1;
     const [top, tall] = [y + pad, row - 2 * pad];
-    const named = row >= 14 || lane.index % Math.ceil(12 / row) === 0;
+    const named = row >= 14 || lane.place % Math.ceil(12 / row) === 0;
     if (named) this.text(pen, this.narrow ? lane.short : lane.label, 0, y + row / 2, colours.muted, "left", Math.min(12, row));
     pen.save();
     pen.beginPath();

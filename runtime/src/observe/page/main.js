@@ -12,7 +12,7 @@ function goTo(lane, from, to) {
   const room = Math.max((to - from) * 1.5, model.end / 200, 100);
   moves.show(from - room, to + room);
   const box = find("lanes-box");
-  if (lane !== null) box.scrollTop = lane * picture.row - box.clientHeight / 2;
+  if (lane !== null) box.scrollTop = model.lanes[lane].y - box.clientHeight / 2;
   find("timeline").scrollIntoView({ block: "center" });
   find("timeline").focus({ preventScroll: true });
 }

@@ -20,12 +20,17 @@ function decodeSpans(columns) {
   return { n, begin, end, count, busy, longest, failed: column("failed"), function: column("function"), first: column("first") };
 }
 
+const placeOf = (node) => `${node.host} (rank ${node.rank})`;
+
 function decode(data) {
   const lanes = data.lanes.map((lane, index) => {
     const spans = decodeSpans(lane.spans);
     const failures = [];
-    return { ...lane, index, spans, failures, label: lane.label, short: lane.number === null ? "–" : String(lane.number) };
+    const on = data.nodes.length ? ` on ${placeOf(data.nodes[lane.node])}` : "";
+    return { ...lane, index, spans, failures, where: lane.label + on, short: lane.number === null ? "–" : String(lane.number) };
   });
+  const nodes = data.nodes.map((node, index) => ({ ...node, name: placeOf(node), lanes: lanes.filter((lane) => lane.node === index) }));
+  const used = nodes.filter((node) => node.lanes.length > 0 || node.lost !== null).sort((a, b) => a.rank - b.rank);
   data.failures.forEach((failure, index) => {
     failure.id = index;
     failure.told = failure.at;
@@ -35,7 +40,7 @@ function decode(data) {
   const names = shorten(data.functions.map((one) => one.name));
   const functions = data.functions.map((one, i) => ({ ...one, short: names[i] }));
   const end = Math.max(data.now, 1);
-  return { ...data, functions, lanes, end };
+  return { ...data, functions, lanes, nodes: used, end };
 }
 
 const LOOK_BACK = 64;
@@ -99,9 +104,9 @@ function usage(model, from, to, bins) {
 const busyTime = (totals) => totals.decoding + totals.running + totals.encoding + totals.at_work;
 
 // The share of their time for which workers were busy.
-function utilisation(model) {
+function utilisation(lanes) {
   let [busy, alive] = [0, 0];
-  for (const lane of model.lanes) {
+  for (const lane of lanes) {
     busy += busyTime(lane.totals);
     alive += lane.totals.alive;
   }

@@ -204,7 +204,7 @@ class Moves {
     if (event.target !== picture.lanes) return null;
     const box = picture.lanes.getBoundingClientRect();
     const [x, y] = [event.clientX - box.left, event.clientY - box.top];
-    const lane = picture.model.lanes[Math.floor(y / picture.row)];
+    const lane = picture.model.lanes.find((one) => y >= one.y && y < one.y + picture.row);
     if (!lane || x < picture.gutter) return lane ? { lane } : null;
     const at = picture.timeAt(x, this.width);
     const reach = (7 * (picture.view.to - picture.view.from)) / this.width;
@@ -257,14 +257,14 @@ function describe(model, { lane, failure, span, life, at }) {
     return [
       make("b", {}, `${model.functions[failure.function].short}, item ${whole(failure.index)}`),
       make("span", { class: failure.retried ? "again" : "bad" }, `${failure.kind}${failure.retried ? ", tried again" : ""}: ${first}`),
-      line(`attempt ${failure.attempt}, ${lane.label}, at ${time(failure.at)}`),
+      line(`attempt ${failure.attempt}, ${lane.where}, at ${time(failure.at)}`),
     ];
   }
   if (span !== null && span !== undefined) {
     const s = lane.spans;
     const [begin, end, count] = [s.begin[span], s.end[span], s.count[span]];
     const name = model.functions[s.function[span]].short;
-    const where = `${lane.label}, from ${time(begin)}`;
+    const where = `${lane.where}, from ${time(begin)}`;
     if (count === 1) return [make("b", {}, `${name}, item ${whole(s.first[span])}`), line(`${time(end - begin)}${s.again[span] ? ", failed, tried again" : s.failed[span] ? ", failed" : ""}`), line(where)];
     return [
       make("b", {}, `${name}: ${whole(count)} items`),
@@ -275,11 +275,11 @@ function describe(model, { lane, failure, span, life, at }) {
     ];
   }
   if (lane.running && at >= lane.running.since) {
-    return [make("b", {}, model.functions[lane.running.function].short), line(`at work for ${time(model.end - lane.running.since)}`), line(`${lane.label}, since ${time(lane.running.since)}`)];
+    return [make("b", {}, model.functions[lane.running.function].short), line(`at work for ${time(model.end - lane.running.since)}`), line(`${lane.where}, since ${time(lane.running.since)}`)];
   }
-  if (!life || at === undefined) return [make("b", {}, lane.label), line(`${plural(lane.totals.items, "item", "items")}`)];
+  if (!life || at === undefined) return [make("b", {}, lane.where), line(`${plural(lane.totals.items, "item", "items")}`)];
   const starting = life.prepared === null || at < life.prepared;
-  const lines = [make("b", {}, lane.label), line(`process ${life.pid}: ${starting ? "starting" : "waiting"}`)];
+  const lines = [make("b", {}, lane.where), line(`process ${life.pid}: ${starting ? "starting" : "waiting"}`)];
   if (life.how) lines.push(make("span", { class: life.unexpected ? "bad" : "" }, `it ${life.how}, at ${time(life.ended)}`));
   return lines;
 }

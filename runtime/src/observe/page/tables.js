@@ -4,7 +4,9 @@ function showHead(model) {
   const { totals } = model;
   find("title").textContent = model.program;
   const begun = new Date(model.started);
-  const workers = plural(model.lanes.length, "worker", "workers");
+  const lost = model.nodes.filter((node) => node.lost !== null).length;
+  const nodes = model.nodes.length ? ` on ${plural(model.nodes.length, "node", "nodes")}${lost ? `, of which ${whole(lost)} lost` : ""}` : "";
+  const workers = plural(model.lanes.length, "worker", "workers") + nodes;
   find("subtitle").textContent = `${workers}, ${plural(totals.items, "item", "items")}, process ${model.pid}, ${begun.toLocaleString("sv")}`;
   const state = find("state");
   const running = totals.running;
@@ -13,7 +15,7 @@ function showHead(model) {
   const runs = running ? `${plural(running, "call", "calls")} ${model.live ? "running" : "unfinished"}` : model.live ? "idle" : went;
   state.textContent = model.finished ? (totals.failed ? went : "finished") : runs;
 
-  const share = utilisation(model);
+  const share = utilisation(model.lanes);
   const known = totals.expected > 0;
   const tiles = [
     { name: "Items done", value: whole(totals.items), note: known && totals.expected !== totals.items ? `of ${whole(totals.expected)}` : plural(totals.calls, "call", "calls"), bar: totals.items < totals.expected && !model.finished ? totals.items / totals.expected : NaN },
@@ -69,16 +71,21 @@ function bar(share) {
   return make("span", {}, make("progress", { max: 1, value: Math.min(1, share), "aria-hidden": "true" }), percent(share));
 }
 
-function showWorkers(model) {
+// The sums of lanes.
+function sumOf(lanes) {
   const zero = { items: 0, failed: 0, retried: 0, starting: 0, initializing: 0, decoding: 0, running: 0, encoding: 0, at_work: 0, alive: 0, bytes_in: 0, bytes_out: 0, peak_memory: 0, cpu: 0, processes: 0 };
-  const sum = model.lanes.reduce((all, { totals }) => {
+  return lanes.reduce((all, { totals }) => {
     const next = { ...all };
     for (const key of Object.keys(zero)) next[key] = key === "peak_memory" ? Math.max(all[key], totals[key]) : all[key] + totals[key];
     return next;
   }, zero);
+}
+
+function showWorkers(model) {
   const some = (key, least = 1) => model.lanes.some(({ totals }) => totals[key] >= least);
   const columns = [
     { title: "Worker", cell: (t) => t.label },
+    model.nodes.length && { title: "Node", name: true, cell: (t) => t.node, kind: (t) => (t.lost ? "bad" : "") },
     { title: "Items", cell: (t) => whole(t.items) },
     { title: "Failed", cell: (t) => whole(t.failed), kind: (t) => (t.failed ? "bad" : "") },
     some("retried") && { title: "Tried again", cell: (t) => whole(t.retried), kind: (t) => (t.retried ? "again" : "") },
@@ -95,8 +102,13 @@ function showWorkers(model) {
     some("peak_memory") && { title: "Memory", cell: (t) => (t.peak_memory ? bytes(t.peak_memory) : "–"), hint: "the most it had in use, known when it has ended" },
     some("processes", 2) && { title: "Processes", cell: (t) => whole(t.processes) },
   ].filter(Boolean);
-  const rows = model.lanes.map((lane) => ({ label: lane.label, ...lane.totals }));
-  const foot = rows.length > 1 ? { label: "All", ...sum } : null;
+  const name = (node) => (node.lost === null ? node.name : `${node.name}, lost`);
+  const told = (node) => (node ? { node: name(node), lost: node.lost !== null } : {});
+  const row = (lane, node) => ({ label: lane.label, ...told(node), ...lane.totals });
+  const sums = (node) => (node && node.lanes.length > 1 ? [{ label: "All", ...told(node), ...sumOf(node.lanes) }] : []);
+  const groups = model.nodes.length ? model.nodes : [null];
+  const rows = groups.flatMap((node) => [...(node ?? model).lanes.map((lane) => row(lane, node)), ...sums(node)]);
+  const foot = rows.length > 1 ? { label: "All", node: "", ...sumOf(model.lanes) } : null;
   find("workers-table").replaceChildren(rows.length ? table("What each worker did", columns, rows, foot) : make("p", { class: "empty" }, "No worker was started."));
 }
 

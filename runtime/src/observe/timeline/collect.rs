@@ -10,6 +10,7 @@ use super::calls::Calls;
 use super::durations::Durations;
 use super::failures::{Failure, Failures};
 use super::lane::{Lane, LaneKey, Life, Totals};
+use super::nodes::Nodes;
 use super::spans::Span;
 use super::{LANES, LIVES, SPANS};
 
@@ -34,6 +35,7 @@ pub(in crate::observe) struct Timeline {
     /// Place of the lane; none if there were too many.
     places: HashMap<LaneKey, Option<usize>>,
     pub(super) lanes_left_out: usize,
+    pub(super) nodes: Nodes,
     pub(super) calls: Calls,
     pub(super) failures: Failures,
     pub(super) durations: Durations,
@@ -70,6 +72,7 @@ impl Timeline {
             lanes: Vec::new(),
             places: HashMap::new(),
             lanes_left_out: 0,
+            nodes: Nodes::default(),
             calls: Calls::default(),
             failures: Failures::default(),
             durations: Durations::default(),
@@ -317,6 +320,24 @@ impl Timeline {
                     }
                 }
             }
+            EventKind::NodeJoined {
+                rank,
+                host,
+                first,
+                workers,
+            } => {
+                let workers = *first..first.saturating_add(*workers);
+                let node = self.nodes.join(pool, *rank, host, workers.clone());
+                // Who observes a call may have met them before.
+                let lanes = self.lanes.iter_mut();
+                let of_node = |lane: &&mut Lane| {
+                    lane.key.0 == pool && lane.key.1.is_some_and(|worker| workers.contains(&worker))
+                };
+                lanes
+                    .filter(of_node)
+                    .for_each(|lane| lane.node = Some(node));
+            }
+            EventKind::NodeLost { rank, host } => self.nodes.lose(*rank, host, at),
             _ => {}
         }
     }
@@ -439,7 +460,8 @@ impl Timeline {
         }
         let place = self.lanes.len();
         if place < LANES {
-            self.lanes.push(Lane::new(key));
+            let node = self.nodes.of(key);
+            self.lanes.push(Lane::new(key, node));
             self.places.insert(key, Some(place));
             return Some(place);
         }

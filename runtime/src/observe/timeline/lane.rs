@@ -11,6 +11,8 @@ pub(super) type LaneKey = (usize, Option<usize>);
 #[derive(Debug, Clone)]
 pub(super) struct Lane {
     pub(super) key: LaneKey,
+    /// The place of its node among all; none if it is of this process.
+    pub(super) node: Option<usize>,
     pub(super) spans: Spans,
     pub(super) lives: Vec<Life>,
     pub(super) totals: Totals,
@@ -69,9 +71,10 @@ pub(super) struct Totals {
 }
 
 impl Lane {
-    pub(super) fn new(key: LaneKey) -> Self {
+    pub(super) fn new(key: LaneKey, node: Option<usize>) -> Self {
         Self {
             key,
+            node,
             spans: Spans::default(),
             lives: Vec::new(),
             totals: Totals::default(),

@@ -14,6 +14,7 @@ mod collect;
 mod durations;
 mod failures;
 mod lane;
+mod nodes;
 mod snapshot;
 mod spans;
 #[cfg(test)]

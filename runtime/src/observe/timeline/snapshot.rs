@@ -11,6 +11,7 @@ use super::collect::Timeline;
 use super::durations::Long;
 use super::failures::Failure;
 use super::lane::{Lane, Life, Running, Totals};
+use super::nodes::Node;
 use super::spans::Spans;
 
 /// What a page shows. All times are nanoseconds since the first event.
@@ -32,6 +33,8 @@ pub(in crate::observe) struct Snapshot {
     functions: Vec<Function>,
     lanes: Vec<LaneColumns>,
     lanes_left_out: usize,
+    /// The ranks of a launch, this one first; none if no other one has workers.
+    nodes: Vec<Node>,
     calls: Vec<Call>,
     calls_left_out: u64,
     failures: Vec<Failure>,
@@ -65,6 +68,8 @@ struct Function {
 struct LaneColumns {
     label: String,
     number: Option<usize>,
+    /// The place of its node.
+    node: usize,
     totals: Totals,
     lives: Vec<Life>,
     running: Option<Running>,
@@ -97,6 +102,7 @@ impl Timeline {
         let columns = |(lane, spans): (&Lane, &Spans)| LaneColumns {
             label: lane.label(self.pools),
             number: lane.key.1,
+            node: lane.node.unwrap_or(0),
             totals: lane.totals(now),
             lives: lane.lives.clone(),
             running: lane.running(),
@@ -131,6 +137,7 @@ impl Timeline {
                 .collect(),
             lanes: self.lanes.iter().zip(&lanes).map(columns).collect(),
             lanes_left_out: self.lanes_left_out,
+            nodes: self.nodes.list().to_vec(),
             calls: self.calls.list(),
             calls_left_out: self.calls.left_out,
             failures: self.failures.kept.clone(),
