@@ -15,16 +15,17 @@ use crate::event::{Event, EventKind, Observer};
 const TICK: Duration = Duration::from_millis(100);
 
 /// What is drawn while it is known how many items there are, and while it is not; then what stays.
-const BAR: &str = "{prefix:.bold} {wide_bar:.cyan/dim} {human_pos}/{human_len}  {rate}  {eta} left{failed:.red}{retried:.yellow}";
-const SPINNER: &str = "{prefix:.bold} {spinner:.cyan} {human_pos}  {rate}  in {elapsed}{failed:.red}{retried:.yellow}";
-const ENDED: &str = "{prefix:.bold} {wide_bar:.cyan/dim} {human_pos}/{human_len}  {rate}  in {elapsed}{failed:.red}{retried:.yellow}";
-const SPUN: &str = "{prefix:.bold} {human_pos}  {rate}  in {elapsed}{failed:.red}{retried:.yellow}";
+const BAR: &str = "{prefix:.bold} {wide_bar:.cyan/dim} {human_pos}/{human_len}  {rate}  {eta} left{failed:.red}{retried:.yellow}{lost:.red}";
+const SPINNER: &str = "{prefix:.bold} {spinner:.cyan} {human_pos}  {rate}  in {elapsed}{failed:.red}{retried:.yellow}{lost:.red}";
+const ENDED: &str = "{prefix:.bold} {wide_bar:.cyan/dim} {human_pos}/{human_len}  {rate}  in {elapsed}{failed:.red}{retried:.yellow}{lost:.red}";
+const SPUN: &str =
+    "{prefix:.bold} {human_pos}  {rate}  in {elapsed}{failed:.red}{retried:.yellow}{lost:.red}";
 
 /// An [`Observer`] that draws a progress bar: [`Job::progress`](crate::Job::progress) makes one for a single call, and
 /// [`PoolBuilder::observe`](crate::PoolBuilder::observe) takes one for all calls of a pool together.
 ///
 /// It is drawn to standard error from the first call on, and not at all if that is no terminal. It shows how many
-/// items are done of how many, the rate, the time that is left, failures and retries; a spinner instead of the bar if
+/// items are done of how many, the rate, the time that is left, failures, retries and lost nodes; a spinner instead of the bar if
 /// nobody knows how many there are. When the call is over, or the pool, what was reached stays on the screen.
 ///
 /// ```
@@ -54,6 +55,8 @@ pub struct Progress {
 struct Counts {
     failed: AtomicU64,
     retried: AtomicU64,
+    /// Nodes.
+    lost: AtomicU64,
 }
 
 impl Progress {
@@ -110,6 +113,7 @@ impl Progress {
         // The templates are ours; without one it is drawn in another way.
         let style = style.unwrap_or_else(|_| ProgressStyle::default_bar());
         let (failures, retries) = (Arc::clone(&self.counts), Arc::clone(&self.counts));
+        let losses = Arc::clone(&self.counts);
         style
             .progress_chars("━╸╌")
             .with_key("rate", |state: &ProgressState, out: &mut dyn Write| {
@@ -125,6 +129,13 @@ impl Progress {
                 let retried = retries.retried.load(Ordering::Relaxed);
                 if retried > 0 {
                     let _ = write!(out, "  {retried} tried again");
+                }
+            })
+            .with_key("lost", move |_: &ProgressState, out: &mut dyn Write| {
+                let lost = losses.lost.load(Ordering::Relaxed);
+                if lost > 0 {
+                    let plural = if lost == 1 { "" } else { "s" };
+                    let _ = write!(out, "  {lost} node{plural} lost");
                 }
             })
     }
@@ -152,6 +163,9 @@ impl Progress {
                         self.counts.failed.fetch_sub(1, Ordering::Relaxed);
                     }
                 }
+            }
+            EventKind::NodeLost { .. } => {
+                self.counts.lost.fetch_add(1, Ordering::Relaxed);
             }
             _ => {}
         }
