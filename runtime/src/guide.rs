@@ -10,8 +10,12 @@
 //! | [`speed`] | how to measure, and what makes a call fast or slow |
 //! | [`profiling`] | how to profile, debug, test and bench a program that has workers |
 //! | [`scale`] | how cost grows with workers, items, bytes and callers |
+//! | [`cluster`] | how the same program runs on many machines, with `mpirun` or Slurm |
 //!
 //! Every Rust example in them is run by the tests of this crate.
+
+#[doc = include_str!("guide/cluster.md")]
+pub mod cluster {}
 
 #[doc = include_str!("guide/failure.md")]
 pub mod failure {}
