@@ -31,8 +31,6 @@ const STALL_NANOS: u64 = 500_000_000;
 pub(super) const HELLO_LIMIT: Duration = Duration::from_secs(60);
 /// What the end may take.
 const END_LIMIT: Duration = Duration::from_secs(10);
-/// Messages that are taken in before others are sent.
-const TURN: usize = 64;
 
 static CENTER: OnceLock<&'static Center> = OnceLock::new();
 
@@ -342,11 +340,7 @@ impl Center {
                 line.post(rank, message);
             }
             busy |= line.send(|source, offset, count, out| source.read(offset, count, out));
-            for _ in 0..TURN {
-                let Some(message) = line.receive(|from, head, len| self.room(from, head, len))?
-                else {
-                    break;
-                };
+            while let Some(message) = line.receive(|from, head, len| self.room(from, head, len))? {
                 busy = true;
                 if let Some(shared) = self.take(message)
                     && !told_to.iter().any(|known| Arc::ptr_eq(known, &shared))

@@ -20,6 +20,9 @@ const WINDOW: usize = 6 << 20;
 /// The same for what all ranks are sent, which leaves room for the rest.
 const CAST_WINDOW: usize = 4 << 20;
 
+/// So much is taken in before something is sent again: a large body shall keep no sign of life waiting.
+const TURN: usize = 16;
+
 /// So often a rank says that it is alive, if it has nothing else to say.
 const PULSE_NANOS: u64 = 200_000_000;
 
@@ -72,6 +75,8 @@ pub(super) struct Line<I, B> {
     /// Frames that came, from whom, and how much of them was read.
     unread: (usize, Vec<u8>),
     read: usize,
+    /// How many more are taken before the next [turn](Self::send).
+    turn: usize,
 }
 
 /// A message that came.
@@ -96,6 +101,7 @@ impl<I: DeserializeOwned, B> Line<I, B> {
             casts: Stream::new(TO_ALL),
             unread: (0, Vec::new()),
             read: 0,
+            turn: TURN,
         }
     }
 
@@ -125,12 +131,13 @@ impl<I: DeserializeOwned, B> Line<I, B> {
     }
 
     /// Hands over what there is room for. `later` is as for [`Stream::next`]. Says whether anything was handed
-    /// over.
+    /// over, or more may have come than was taken in.
     pub(super) fn send(
         &mut self,
         mut later: impl FnMut(&B, usize, usize, &mut Vec<u8>) -> bool,
     ) -> bool {
-        let mut sent = false;
+        let mut sent = self.turn == 0;
+        self.turn = TURN;
         while self.has_room_for_all()
             && let Some(frames) = self.casts.next(u64::MAX, &mut later)
         {
@@ -158,7 +165,7 @@ impl<I: DeserializeOwned, B> Line<I, B> {
         !self.casts.is_empty() && ranks.all(|rank| self.transport.backlog(rank) < CAST_WINDOW)
     }
 
-    /// The next message that came whole. `room` makes room for a body that does not come with its head.
+    /// The next message that came whole, but for what is left for the next turn. `room` makes room for a body that does not come with its head.
     ///
     /// Fails when the way to the other ranks is broken, or one of them says what has no meaning.
     pub(super) fn receive(
@@ -167,6 +174,10 @@ impl<I: DeserializeOwned, B> Line<I, B> {
     ) -> io::Result<Option<Incoming<I>>> {
         loop {
             if self.unread.1.is_empty() {
+                if self.turn == 0 {
+                    return Ok(None);
+                }
+                self.turn -= 1;
                 let Some((from, frames)) = self.transport.poll()? else {
                     return Ok(None);
                 };
