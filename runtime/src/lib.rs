@@ -179,6 +179,7 @@
 //! | `metrics` | `observe::Metrics`, for the crate of that name |
 //! | `arrow` | `parproc::arrow`: record batches of Apache Arrow as arguments and results |
 //! | `dashboard` | `PoolBuilder::dashboard`, `PARPROC_DASHBOARD`: a live page |
+//! | `mpi` | under `mpirun` or `srun`, pools have the workers of all ranks: [`guide::cluster`] |
 //!
 //! The others are off unless asked for.
 //!
