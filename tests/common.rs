@@ -334,6 +334,15 @@ pub fn program(test: &str, role: impl AsRef<OsStr>) -> Command {
     command
 }
 
+/// True if this process is a rank of a launch of `mpirun` and the like, so that pools have nodes.
+#[must_use]
+pub fn is_launched() -> bool {
+    // A process that a rank started inherits the variable, and is none.
+    let rank = std::env::var("PARPROC_RANK").unwrap_or_default();
+    let of_rank = rank.split(' ').next();
+    of_rank == Some(&std::process::id().to_string())
+}
+
 /// What the test is to play in the program that [`program`] started; none in an ordinary run.
 #[must_use]
 pub fn role() -> Option<String> {

@@ -6,7 +6,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::process;
 
 use parproc::parallel;
-use parproc_tests::{Meeting, Tally, in_time, inline_pool, meet, note, pool};
+use parproc_tests::{Meeting, Tally, in_time, inline_pool, is_launched, meet, note, pool};
 use rustix::process::Signal;
 
 #[parallel]
@@ -171,7 +171,13 @@ fn dropping_it_drops_what_was_read_and_not_begun() {
             drop(results);
             drop(guest);
             pool.shutdown().unwrap();
-            assert_eq!(tally.total(), 2, "with chunks of {chunk_size}");
+            let begun = tally.total();
+            if is_launched() {
+                // A node begins items until it hears of the end.
+                assert!((2..1000).contains(&begun), "{begun} begun");
+            } else {
+                assert_eq!(begun, 2, "with chunks of {chunk_size}");
+            }
         }
     });
 }

@@ -31,7 +31,7 @@ const CALLER: f64 = 100.0;
 impl Shared {
     /// True when an idle worker may be given the chunk.
     pub(super) fn may_employ(&self, state: &State, links: &[Link], chunk: &Chunk) -> bool {
-        self.may_begin(links) && engaged(state, links) < self.useful(state, chunk.function)
+        self.may_begin(state, links) && engaged(state, links) < self.useful(state, chunk.function)
     }
 
     /// How many workers may be busy at once with items of a function so that one more still helps.
@@ -42,7 +42,7 @@ impl Shared {
     /// With nothing queued and a worker idle, queues what another one has not begun: a chunk that waits,
     /// or parts of the one that it runs. Says whether there was such.
     pub(super) fn take_back_for_idle(&self, state: &mut State, links: &mut [Link]) -> bool {
-        let idle = self.idle(links);
+        let idle = self.idle(state, links);
         if idle == 0 || !state.queue.is_empty() {
             return false;
         }
@@ -104,8 +104,8 @@ impl Shared {
     }
 
     /// How many idle workers can be given something.
-    fn idle(&self, links: &[Link]) -> usize {
-        if !self.may_begin(links) {
+    fn idle(&self, state: &State, links: &[Link]) -> usize {
+        if !self.may_begin(state, links) {
             return 0;
         }
         let idle = links.iter().filter(|link| link.idle() && link.takes_more());
@@ -153,7 +153,7 @@ impl Shared {
     /// When to look again whether something that waits for a busy worker is better given to an idle one.
     pub(super) fn next_look_at_rests(&self, state: &State) -> Option<Duration> {
         let waits = !state.queue.is_empty() || state.links.iter().any(Link::could_give);
-        let waits = waits && self.idle(&state.links) > 0;
+        let waits = waits && self.idle(state, &state.links) > 0;
         waits.then_some(Duration::from_nanos(STANDS_STILL))
     }
 

@@ -29,7 +29,7 @@ impl Shared {
     /// Has as many workers leave as there are too many: idle ones first.
     pub(super) fn dismiss_surplus(&self, state: &mut State) {
         let staying = state.links.iter().filter(|link| link.stays()).count();
-        let room = self.workers() + self.setup.spares;
+        let room = self.limit(state) + self.setup.spares;
         let mut surplus = staying.saturating_sub(room);
         for idle in [true, false] {
             for link in state.links.iter_mut().filter(|link| link.stays()) {

@@ -99,6 +99,9 @@ pub(super) struct State {
     pub(super) next_number: usize,
     /// Chunks that these have.
     pub(super) away: usize,
+    /// There were chunks that cannot go there.
+    #[cfg(feature = "mpi")]
+    pub(super) bound: bool,
     /// Chunks that are queued or with a worker.
     pub(super) outstanding: usize,
     /// Calls that threads wait for as a whole.
@@ -325,6 +328,8 @@ impl State {
             #[cfg(feature = "mpi")]
             next_number: 0,
             away: 0,
+            #[cfg(feature = "mpi")]
+            bound: false,
             outstanding: 0,
             maps: 0,
             wanted: 0,

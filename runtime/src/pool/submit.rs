@@ -168,6 +168,8 @@ impl Shared {
 
     pub(super) fn enqueue(&self, state: &mut State, chunk: Chunk) {
         state.count_out(chunk.call);
+        #[cfg(feature = "mpi")]
+        self.note_bound(state, &chunk);
         if state.wants(chunk.call, chunk.first) {
             state.queue.push_back(chunk);
             self.feed(state);

@@ -317,9 +317,9 @@ impl Shared {
     }
 
     /// True when an idle worker may be given something: spare ones are more than may work at once.
-    pub(in crate::pool) fn may_begin(&self, links: &[Link]) -> bool {
+    pub(in crate::pool) fn may_begin(&self, state: &State, links: &[Link]) -> bool {
         let working = links.iter().filter(|link| link.works());
-        working.count() < self.workers()
+        working.count() < self.limit(state)
     }
 
     pub(in crate::pool) fn give(&self, state: &mut State, link: &mut Link, chunk: Chunk) {
@@ -358,6 +358,10 @@ impl Shared {
         let work = state.outstanding - state.delayed.len() - state.away;
         #[cfg(feature = "mpi")]
         let work = if self.is_reserved(state) {
+            if !state.bound {
+                // Nothing is for them.
+                return;
+            }
             let own = state.queue.iter().filter(|chunk| self.takes(state, chunk));
             own.count()
                 + state
@@ -375,11 +379,12 @@ impl Shared {
         let staying = |link: &&Link| link.stays() || !link.init.is_done();
         let staying = state.links.iter().filter(staying).count();
         let have = staying + state.starting + state.wanted;
-        if have >= self.workers() + self.setup.spares {
+        let limit = self.limit(state);
+        if have >= limit + self.setup.spares {
             return;
         }
         let behind: u64 = state.links.iter().map(Link::behind).sum();
-        let useful = self.workers().min(work + behind as usize) + self.setup.spares;
+        let useful = limit.min(work + behind as usize) + self.setup.spares;
         if useful > have {
             state.wanted += useful - have;
             self.notify.notify();

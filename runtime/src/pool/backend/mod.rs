@@ -121,6 +121,11 @@ impl Shared {
         if self.is_reserved(state) || (chunk.history.nodes > 0 && state.has_nodes()) {
             return chunk.is_hook() || !self.travels(chunk);
         }
+        #[cfg(feature = "mpi")]
+        if state.bound && self.travels(chunk) {
+            let working = state.links.iter().filter(|link| link.works());
+            return working.count() < self.workers();
+        }
         let _ = (state, chunk);
         true
     }
@@ -142,6 +147,11 @@ impl Shared {
 impl Shared {
     /// How many workers work at once, at most.
     pub(super) fn all_workers(&self, _: &State) -> usize {
+        self.workers()
+    }
+
+    /// How many workers of this machine work at once, at most.
+    pub(super) fn limit(&self, _: &State) -> usize {
         self.workers()
     }
 }

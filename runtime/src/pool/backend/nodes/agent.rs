@@ -183,14 +183,8 @@ impl Agent {
                 item,
                 soon,
             } => self.with(pool, |hosted| hosted.end(number, item, soon)),
-            Order::TakeBack(id, number) => {
-                let back = self
-                    .pools
-                    .get_mut(&id)
-                    .and_then(|one| one.take_back(number));
-                if let Some(message) = back {
-                    self.line.post(0, message);
-                }
+            Order::TakeBack { pool, number, all } => {
+                self.with(pool, |hosted| hosted.take_back(number, all));
             }
             Order::Resize(id, workers) => self.with(id, |hosted| hosted.resize(workers)),
             Order::Time(id, timed) => self.with(id, |hosted| hosted.time(timed)),

@@ -7,11 +7,10 @@ use crate::pool::chunk::{Chunk, Ending};
 use crate::pool::shared::Shared;
 use crate::pool::state::State;
 use crate::pool::tasks::TaskKey;
+use crate::sys::now_nanos;
 
 /// Tasks that are given at once are meant to take this long: so that the way there and back is a small part.
 const TASKS_NANOS: f64 = 1_000_000.0;
-/// What takes less is left where it waits.
-const WORTH_TAKING: f64 = 1_000_000.0;
 
 /// The nodes of a launch; none in a program that was started by itself.
 #[derive(Debug)]
@@ -35,15 +34,16 @@ impl Backend for Nodes {
             tasks_nanos: TASKS_NANOS,
             room: u64::MAX,
         };
+        let now = now_nanos();
         let idle = able()
-            .filter(|(_, node)| node.sent.len() < node.slots)
-            .max_by_key(|(_, node)| node.slots - node.sent.len());
+            .filter(|(_, node)| node.count() < node.slots)
+            .max_by_key(|(_, node)| (!node.stands_still(now), node.slots - node.count()));
         if let Some((place, _)) = idle {
             return Some(bid(Soon::Idle, place));
         }
         able()
-            .filter(|(_, node)| node.sent.len() < node.credit(nanos))
-            .min_by_key(|(_, node)| node.sent.len().div_ceil(node.slots.max(1)))
+            .filter(|(_, node)| node.count() < node.credit(nanos))
+            .min_by_key(|(_, node)| node.count().div_ceil(node.slots.max(1)))
             .map(|(place, _)| bid(Soon::Queued, place))
     }
 
@@ -66,33 +66,12 @@ impl Backend for Nodes {
     }
 
     fn has_waiting(&self, state: &State) -> bool {
-        let waits = |node: &Node| node.sent.len() > node.slots;
+        let waits = |node: &Node| node.count() > node.slots;
         state.nodes.iter().any(waits)
     }
 
     fn rebalance(&self, shared: &Shared, state: &mut State) -> bool {
-        let idle_node = |node: &Node| node.is_there() && node.sent.len() < node.slots;
-        let idle = state.nodes.iter().any(idle_node) || shared.has_idle_workers(state);
-        if !idle || !state.queue.is_empty() {
-            return false;
-        }
-        let surplus = |node: &Node| node.sent.len().saturating_sub(node.slots);
-        let costs = &state.costs;
-        let longest = state.nodes.iter_mut().filter(|node| surplus(node) > 0);
-        if let Some(node) = longest.max_by_key(|node| surplus(node))
-            && let Some(newest) = node.sent.last_mut().filter(|sent| !sent.asked_back)
-        {
-            let cost = costs
-                .get(newest.chunk.function.0 as usize)
-                .copied()
-                .flatten();
-            let nanos = cost.map(|cost| cost * f64::from(newest.chunk.count));
-            if nanos.is_none_or(|nanos| nanos >= WORTH_TAKING) {
-                newest.asked_back = true;
-                let number = newest.number;
-                node.post(&Order::TakeBack(node.pool, number));
-            }
-        }
+        shared.ask_back(state);
         // It is queued when it comes.
         false
     }

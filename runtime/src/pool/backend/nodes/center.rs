@@ -31,6 +31,8 @@ const STALL_NANOS: u64 = 500_000_000;
 pub(super) const HELLO_LIMIT: Duration = Duration::from_secs(60);
 /// What the end may take.
 const END_LIMIT: Duration = Duration::from_secs(10);
+/// So often it is looked whether a node stands still.
+const LOOK_NANOS: u64 = 5_000_000;
 
 static CENTER: OnceLock<&'static Center> = OnceLock::new();
 
@@ -320,11 +322,22 @@ impl Center {
         self.changed.notify_all();
     }
 
+    /// Has the pools look after what stands still on nodes.
+    fn look(&self) {
+        let ranks = self.ranks();
+        let pools: Vec<_> = ranks.pools.values().filter_map(Weak::upgrade).collect();
+        drop(ranks);
+        for shared in pools {
+            shared.look_at_nodes();
+        }
+    }
+
     fn work(&'static self, line: &mut Line<News, Source>) -> io::Result<()> {
         let size = self.ranks().hellos.len();
         let mut pace = Pace::new(size);
         let mut last = now_nanos();
         let mut told = None;
+        let mut looked = last;
         let mut told_to: Vec<Arc<Shared>> = Vec::new();
         loop {
             let (to_all, messages, ending) = {
@@ -357,6 +370,10 @@ impl Center {
             }
             last = now;
             line.pulse(now);
+            if now - looked > LOOK_NANOS {
+                looked = now;
+                self.look();
+            }
             for rank in 1..size {
                 if now.saturating_sub(line.heard(rank)) > self.silence {
                     self.lose(line, rank);

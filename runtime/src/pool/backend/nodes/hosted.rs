@@ -236,35 +236,52 @@ impl Hosted {
         }
     }
 
-    /// Gives a chunk up that no worker has begun.
-    pub(super) fn take_back(&mut self, number: Number) -> Option<Post> {
+    /// Gives up what no worker has begun of a chunk, or half of that.
+    pub(super) fn take_back(&mut self, number: Number, all: bool) {
         if let Some(place) = self.place_of(number) {
             self.waiting.remove(place);
-            return Some(Outgoing::new(&News::Back(self.id, number), Body::Inline(0)));
+            let back = News::Back(self.id, number);
+            self.told.push(Outgoing::new(&back, Body::Inline(0)));
+            return;
         }
-        let index = self.running.iter().position(|one| one.number == number)?;
-        let call = self.running[index].call;
+        let Some(index) = self.running.iter().position(|one| one.number == number) else {
+            return;
+        };
+        let running = &mut self.running[index];
         let shared = self.pool.shared();
         let mut state = shared.lock();
-        let queued = state.queue.iter().position(|chunk| chunk.call == call)?;
-        let whole = state
-            .calls
-            .get(call)
-            .is_some_and(|call| call.outstanding == 1);
-        if !whole
-            || state
-                .calls
-                .get(call)
-                .is_some_and(|call| !call.mail.is_empty())
-        {
-            return None;
-        }
-        let running = self.running.swap_remove(index);
-        if let Some(chunk) = state.queue.remove(queued) {
+        // What is done counts.
+        shared.pump(&mut state);
+        let call = running.call;
+        shared.take_back(&mut state, |link| link.holds(|key| key == call).is_some());
+        let (own, others): (VecDeque<_>, VecDeque<_>) = std::mem::take(&mut state.queue)
+            .into_iter()
+            .partition(|chunk| chunk.call == call);
+        state.queue = others;
+        let waiting: usize = own.iter().map(|chunk| chunk.count as usize).sum();
+        let mut kept = if all { 0 } else { waiting / 2 };
+        for mut chunk in own {
+            let stays = kept.min(chunk.count as usize);
+            kept -= stays;
+            if stays > 0 {
+                let part = shared.split(&mut chunk, stays as u32);
+                state.count_out(call);
+                state.queue.push_back(part);
+            }
+            let items = chunk.first..chunk.first + chunk.count as usize;
+            if !items.is_empty() {
+                let rest = News::Rest(self.id, number, items.start, items.len());
+                self.told.push(Outgoing::new(&rest, Body::Inline(0)));
+            }
+            if running.is_tasks {
+                running.tasks.retain(|item| !items.contains(item));
+                for item in items {
+                    drop(state.detach_task(TaskKey::of(call, item)));
+                }
+            }
             state.finish(chunk);
         }
-        forget(&mut state, &running);
-        Some(Outgoing::new(&News::Back(self.id, number), Body::Inline(0)))
+        shared.feed(&mut state);
     }
 
     pub(super) fn resize(&mut self, workers: usize) {

@@ -41,8 +41,12 @@ pub(in crate::pool) enum Order {
     Object(Twin),
     /// Rank 0 has the object no more.
     Forget(u64),
-    /// Give the chunk back if nothing of it was begun.
-    TakeBack(PoolId, Number),
+    /// Give back what nobody has begun of the chunk: all of it, or half.
+    TakeBack {
+        pool: PoolId,
+        number: Number,
+        all: bool,
+    },
     /// So many workers, from now on.
     Resize(PoolId, usize),
     /// Somebody wants to know when each item ran, or nobody does any more.
@@ -90,6 +94,8 @@ pub(in crate::pool) enum News {
     Wrote(PoolId, Number, usize, [Vec<u8>; 2]),
     /// The chunk is given back.
     Back(PoolId, Number),
+    /// So many items of the chunk from this one on are given back.
+    Rest(PoolId, Number, usize, usize),
     /// The chunk is done with; what an item of its function took lately, in nanoseconds.
     Done(PoolId, Number, Option<f64>),
     /// What happened in the node's part of the pool.

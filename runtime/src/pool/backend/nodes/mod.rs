@@ -24,6 +24,7 @@ mod pace;
 mod plan;
 mod room;
 mod stay;
+mod steal;
 
 pub(in crate::pool) use backend::Nodes;
 pub(in crate::pool) use message::Init as InitPlan;

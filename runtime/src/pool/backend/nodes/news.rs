@@ -14,6 +14,7 @@ use crate::pool::chunk::{Delivery, Ending, Origin};
 use crate::pool::shared::Shared;
 use crate::pool::state::{Phase, State};
 use crate::pool::tasks::TaskKey;
+use crate::sys::now_nanos;
 use crate::wire::Landing;
 
 /// An item that may have been running on so many nodes when they were lost is not tried again.
@@ -33,6 +34,7 @@ impl News {
             | News::Ended(pool, ..)
             | News::Wrote(pool, ..)
             | News::Back(pool, _)
+            | News::Rest(pool, ..)
             | News::Done(pool, ..)
             | News::Events(pool, _)
             | News::Crashed(pool, _)
@@ -138,11 +140,19 @@ impl Shared {
         };
         let mut state = self.lock();
         let chunk = with_node(&mut state, rank, |_, node| {
-            let sent = node.find(number)?;
-            // Nothing more comes of it.
-            sent.left.clear();
-            let items = sent.chunk.first..sent.chunk.first + sent.chunk.count as usize;
-            Some((sent.chunk.call, sent.chunk.tasks, items))
+            let mut of_chunk = None;
+            for sent in node.sent.iter_mut().filter(|sent| sent.number == number) {
+                // Nothing more comes of it.
+                sent.left.clear();
+                let end = sent.chunk.first + sent.chunk.count as usize;
+                let (_, _, items) = of_chunk.get_or_insert((
+                    sent.chunk.call,
+                    sent.chunk.tasks,
+                    sent.chunk.first..end,
+                ));
+                items.end = end;
+            }
+            of_chunk
         });
         if let Some(Some((call, tasks, items))) = chunk {
             if tasks {
@@ -212,7 +222,7 @@ impl Shared {
             News::Ended(_, number, first, count) => {
                 for index in first..first + count {
                     let ending = node
-                        .find(number)
+                        .find_item(number, index)
                         .and_then(|sent| ending_of(state, sent, index));
                     let delivery = Delivery::Ended {
                         first: index,
@@ -228,17 +238,21 @@ impl Shared {
                 }
             }
             News::Back(_, number) => {
-                if let Some(sent) = node.remove(number) {
+                for sent in node.remove(number) {
                     state.away -= 1;
                     self.put_back_left(state, sent, None);
                 }
             }
+            News::Rest(_, number, first, count) => {
+                self.put_back_rest(state, node, number, first..first.saturating_add(count));
+            }
             News::Done(_, number, cost) => {
-                if let Some(sent) = node.remove(number) {
+                let parts = node.remove(number);
+                if let (Some(cost), Some(part)) = (cost, parts.first()) {
+                    state.learn_cost(part.chunk.function, cost);
+                }
+                for sent in parts {
                     state.away -= 1;
-                    if let Some(cost) = cost {
-                        state.learn_cost(sent.chunk.function, cost);
-                    }
                     self.put_back_left(state, sent, None);
                 }
             }
@@ -301,6 +315,52 @@ impl Shared {
             }
         }
         state.finish(chunk);
+    }
+
+    /// Queues items of a chunk that its node gave back, and leaves the others there.
+    fn put_back_rest(
+        &self,
+        state: &mut State,
+        node: &mut Node,
+        number: Number,
+        items: Range<usize>,
+    ) {
+        let has = |sent: &Sent| {
+            let end = sent.chunk.first + sent.chunk.count as usize;
+            sent.number == number && sent.chunk.first <= items.start && items.end <= end
+        };
+        let Some(place) = node.sent.iter().position(has) else {
+            return;
+        };
+        let sent = &mut node.sent[place];
+        if !sent.take(items.clone()) {
+            return;
+        }
+        let call = sent.chunk.call;
+        let before = (items.start - sent.chunk.first) as u32;
+        let before = self.split(&mut sent.chunk, before);
+        let mut part = std::mem::replace(&mut sent.chunk, before);
+        let rest = self.split(&mut part, items.len() as u32);
+        let after = std::mem::replace(&mut part, rest);
+        if after.count > 0 {
+            let behind = sent.left.extract_if(.., |left| left.start >= items.end);
+            let after = Sent {
+                left: behind.collect(),
+                chunk: after,
+                // What comes for it is kept with the part before it.
+                named: Vec::new(),
+                ..*sent
+            };
+            node.sent.insert(place + 1, after);
+            state.count_out(call);
+            state.away += 1;
+        }
+        state.count_out(call);
+        if part.tasks || state.wants(call, part.first) {
+            state.queue.push_back(part);
+        } else {
+            state.drop_chunk(part);
+        }
     }
 
     /// A node is lost: what it had is run elsewhere, unless that may be what ends nodes.
@@ -394,10 +454,13 @@ fn deliver(
     items: Range<usize>,
     delivery: Delivery,
 ) {
-    if let Some(sent) = node.find(number)
+    let now = now_nanos();
+    if let Some(sent) = node.find_item(number, items.start)
         && sent.take(items)
     {
-        state.deliver(sent.chunk.call, delivery);
+        let call = sent.chunk.call;
+        node.moved = now;
+        state.deliver(call, delivery);
     }
 }
 

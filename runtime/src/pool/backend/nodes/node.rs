@@ -11,6 +11,7 @@ use crate::object::Object;
 use crate::pool::chunk::Chunk;
 use crate::pool::shared::Shared;
 use crate::pool::state::State;
+use crate::sys::now_nanos;
 
 /// A node is given so much work that it lasts this long, so that the way there and back costs no time.
 const AHEAD_NANOS: f64 = 4_000_000.0;
@@ -45,8 +46,11 @@ pub(in crate::pool) struct Node {
     pub(super) lost: bool,
     /// Nothing of the pool is left there.
     pub(super) closed: bool,
+    /// In the order of their numbers; one that was divided is there in parts.
     pub(super) sent: Vec<Sent>,
     pub(super) next: Number,
+    /// When something came of what it has, or it was given something after it had nothing.
+    pub(super) moved: u64,
     /// Nanoseconds by which its clock is behind ours.
     pub(super) behind: i64,
 }
@@ -62,9 +66,11 @@ pub(super) struct Sent {
     pub(super) left: Vec<Range<usize>>,
     /// What results of it name, and came before them.
     pub(super) named: Vec<Arc<Object>>,
-    /// It is to be ended, or given back.
+    /// It is to be ended.
     pub(super) ended: bool,
-    pub(super) asked_back: bool,
+    /// When it was given, and when it was given or asked back last.
+    pub(super) given: u64,
+    pub(super) asked: u64,
 }
 
 impl Sent {
@@ -170,6 +176,10 @@ impl Node {
         nanos: Option<f64>,
     ) {
         let ahead = self.ahead(nanos);
+        let now = now_nanos();
+        if self.sent.is_empty() {
+            self.moved = now;
+        }
         let number = self.next;
         self.next += 1;
         let call = state.calls.get(chunk.call);
@@ -215,7 +225,8 @@ impl Node {
             left: vec![items],
             named: Vec::new(),
             ended: false,
-            asked_back: false,
+            given: now,
+            asked: now,
         });
         self.center.post(self.rank, message.after(casts));
     }
@@ -251,27 +262,52 @@ impl Node {
         self.sent.iter_mut().find(|sent| sent.number == number)
     }
 
+    /// The part of a chunk that has the item.
+    pub(super) fn find_item(&mut self, number: Number, item: usize) -> Option<&mut Sent> {
+        let has = |sent: &Sent| {
+            let end = sent.chunk.first + sent.chunk.count as usize;
+            sent.number == number && (sent.chunk.first..end).contains(&item)
+        };
+        self.sent.iter_mut().find(|sent| has(sent))
+    }
+
+    /// How many chunks it has.
+    pub(super) fn count(&self) -> usize {
+        let parts = self.sent.windows(2);
+        let parts = parts.filter(|pair| pair[0].number == pair[1].number);
+        self.sent.len() - parts.count()
+    }
+
     /// Takes everything off its list; says of each chunk whether it may have been begun.
     pub(super) fn take_all(&mut self) -> Vec<(Sent, bool)> {
         judged(std::mem::take(&mut self.sent))
     }
 
-    /// Takes a chunk off its list.
-    pub(super) fn remove(&mut self, number: Number) -> Option<Sent> {
-        let index = self.sent.iter().position(|sent| sent.number == number)?;
-        Some(self.sent.remove(index))
+    /// Takes the parts of a chunk off its list.
+    pub(super) fn remove(&mut self, number: Number) -> Vec<Sent> {
+        let parts = self
+            .sent
+            .extract_if(.., |sent| sent.number == number)
+            .collect();
+        self.moved = now_nanos();
+        parts
     }
 }
 
 /// Of what a node has, which chunks it may have begun.
 fn judged(sent: Vec<Sent>) -> Vec<(Sent, bool)> {
     let mut begun = true;
-    let judge = |(place, sent): (usize, Sent)| {
-        // It begins them in the order in which they came.
-        begun &= place < sent.ahead;
+    let mut before = 0;
+    let mut last = None;
+    let judge = |sent: Sent| {
+        // The node begins them in the order in which they came; parts of one chunk have its number.
+        if last.replace(sent.number) != Some(sent.number) {
+            begun &= before < sent.ahead;
+            before += 1;
+        }
         (sent, begun)
     };
-    sent.into_iter().enumerate().map(judge).collect()
+    sent.into_iter().map(judge).collect()
 }
 
 impl State {
@@ -307,23 +343,28 @@ mod tests {
     use crate::registry::FunctionId;
     use crate::wire::Payload;
 
-    fn sent(ahead: usize) -> Sent {
+    fn sent(number: Number, ahead: usize) -> Sent {
         Sent {
-            number: 1,
+            number,
             chunk: Chunk::single(0, FunctionId(0), Payload::default()),
             ahead,
             left: Vec::from_iter([10..15, 15..20]),
             named: Vec::new(),
             ended: false,
-            asked_back: false,
+            given: 0,
+            asked: 0,
         }
     }
 
     #[test]
     fn what_stands_behind_others_was_not_begun() {
         let begun = |aheads: &[usize]| -> Vec<bool> {
-            let sent = aheads.iter().map(|ahead| sent(*ahead)).collect();
-            judged(sent).iter().map(|(_, begun)| *begun).collect()
+            let sent = (1..).zip(aheads);
+            let sent = sent.map(|(number, ahead)| self::sent(number, *ahead));
+            judged(sent.collect())
+                .iter()
+                .map(|(_, begun)| *begun)
+                .collect()
         };
         assert_eq!(begun(&[2, 2, 2, 2]), [true, true, false, false]);
         assert_eq!(begun(&[9, 9, 2, 9]), [true, true, false, false]);
@@ -332,7 +373,7 @@ mod tests {
 
     #[test]
     fn what_is_left_of_a_chunk() {
-        let mut sent = sent(1);
+        let mut sent = sent(1, 1);
         assert!(sent.take(12..14));
         assert_eq!(sent.left, [10..12, 14..15, 15..20]);
         assert!(!sent.take(13..15), "some of it was done");

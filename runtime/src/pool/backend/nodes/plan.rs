@@ -10,6 +10,7 @@ use super::message::{Hello, Order, Plan};
 use super::node::Node;
 use crate::error::Result;
 use crate::object::Object;
+use crate::pool::chunk::Chunk;
 use crate::pool::hooks::{ExitHook, InitHook};
 use crate::pool::output::Output;
 use crate::pool::setup::Setup;
@@ -73,6 +74,7 @@ impl Division {
                 closed: false,
                 sent: Vec::new(),
                 next: 1,
+                moved: 0,
                 // Machines count time from when they were started.
                 behind: behind(self.center.clock_of(rank), own_host == Some(&hello.host)),
             });
@@ -205,6 +207,23 @@ impl Shared {
     /// True while this machine's workers are for what cannot travel only.
     pub(in crate::pool) fn is_reserved(&self, state: &State) -> bool {
         self.reserved && state.nodes.iter().any(Node::is_there)
+    }
+
+    /// Takes note of a chunk that cannot go to a node.
+    pub(in crate::pool) fn note_bound(&self, state: &mut State, chunk: &Chunk) {
+        if !state.bound && !state.nodes.is_empty() && !self.travels(chunk) {
+            state.bound = true;
+        }
+    }
+
+    /// How many workers of this machine work at once, at most: as many as all together once there is something
+    /// that cannot go elsewhere, since its items may wait for each other.
+    pub(in crate::pool) fn limit(&self, state: &State) -> usize {
+        if state.bound {
+            self.workers().max(self.all_workers(state))
+        } else {
+            self.workers()
+        }
     }
 
     /// How many workers work at once, at most, here and on the nodes.
