@@ -532,12 +532,7 @@ impl Pool {
         let mut threads = self.threads.lock().unwrap_or_else(PoisonError::into_inner);
         let ending = std::mem::take(&mut *threads);
         drop(threads);
-        #[cfg(feature = "mpi")]
-        let _nodes = Leaving(&self.shared);
-        if ending.is_empty() {
-            self.shared.end_stream();
-            return;
-        }
+        let started = !ending.is_empty();
         // The workers are not gone yet if this is the thread that ends them.
         let gone = !ending.iter().any(is_own);
         join_others(ending);
@@ -546,7 +541,12 @@ impl Pool {
         if let Thread::Runs(courier) = courier {
             join_others([courier]);
         }
-        self.shared.relay.close(gone);
+        // They have something to tell of their end.
+        #[cfg(feature = "mpi")]
+        self.shared.wait_for_nodes();
+        if started {
+            self.shared.relay.close(gone);
+        }
         self.shared.end_stream();
     }
 
@@ -597,17 +597,6 @@ impl Pool {
         pool.shared.lock().events.begin_forward(timed);
         pool.start_threads()?;
         Ok(pool)
-    }
-}
-
-/// Waits for the nodes when everything here has ended.
-#[cfg(feature = "mpi")]
-struct Leaving<'a>(&'a Shared);
-
-#[cfg(feature = "mpi")]
-impl Drop for Leaving<'_> {
-    fn drop(&mut self) {
-        self.0.wait_for_nodes();
     }
 }
 

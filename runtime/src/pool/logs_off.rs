@@ -5,6 +5,9 @@ use std::os::fd::OwnedFd;
 use std::sync::Arc;
 use std::time::Duration;
 
+#[cfg(feature = "mpi")]
+use serde::{Deserialize, Serialize};
+
 use super::chunk::Chunk;
 use super::state::Litter;
 use crate::shm::Lane;
@@ -27,6 +30,15 @@ impl Context {
         Self(())
     }
 
+    pub(super) fn of_levels(_: Levels) -> Self {
+        Self(())
+    }
+
+    #[cfg(feature = "mpi")]
+    pub(super) fn of_chunk(_: Levels, _: u64) -> Self {
+        Self(())
+    }
+
     pub(super) fn is_on(&self) -> bool {
         false
     }
@@ -44,7 +56,7 @@ impl Context {
 pub(super) struct Hub;
 
 impl Hub {
-    pub(super) fn new(_: &Arc<Notify>) -> Arc<Self> {
+    pub(super) fn new(_: &Arc<Notify>, _: bool) -> Arc<Self> {
         Arc::new(Self)
     }
 
@@ -57,6 +69,58 @@ impl Hub {
     pub(super) fn flush(&self) {}
 
     pub(super) fn close(&self, _: bool) {}
+
+    #[cfg(feature = "mpi")]
+    pub(super) fn played(&self, _: u64, _: usize) {}
+}
+
+/// Nothing comes from nodes.
+#[cfg(feature = "mpi")]
+#[derive(Debug, Serialize, Deserialize)]
+pub(super) enum Batch {}
+
+#[cfg(feature = "mpi")]
+impl Batch {
+    pub(super) fn take(_: &Hub) -> Option<Self> {
+        None
+    }
+
+    pub(super) fn amount(&self) -> (u64, usize) {
+        match *self {}
+    }
+
+    pub(super) fn chunks(&self) -> std::iter::Empty<u64> {
+        match *self {}
+    }
+
+    pub(super) fn put(
+        self,
+        _: &Arc<Hub>,
+        _: &mut Away,
+        _: &Site,
+        _: impl Fn(u64) -> Option<(Context, &'static str)>,
+        _: impl FnOnce() + Send + 'static,
+    ) -> u64 {
+        match self {}
+    }
+}
+
+#[cfg(feature = "mpi")]
+#[derive(Debug, Default)]
+pub(super) struct Away(());
+
+#[cfg(feature = "mpi")]
+impl Away {
+    pub(super) fn end(&mut self) {}
+}
+
+#[cfg(feature = "mpi")]
+#[derive(Debug)]
+pub(super) struct Site {
+    #[expect(dead_code, reason = "nobody reads it")]
+    pub(super) host: Arc<str>,
+    #[expect(dead_code, reason = "nobody reads it")]
+    pub(super) rank: usize,
 }
 
 /// There is none.

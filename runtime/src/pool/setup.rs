@@ -14,6 +14,7 @@ use super::output::Output;
 use super::rules::Rules;
 use super::seen::Seen;
 use crate::error::{Error, Result};
+use crate::wire::Levels;
 use crate::worker::Orders;
 
 /// The settings of a pool that hold for its whole life.
@@ -40,6 +41,8 @@ pub(super) struct Setup {
     pub(super) spares: usize,
     /// Workers are started for one call each, and not by the number of chunks.
     pub(super) one_each: bool,
+    /// In a node's part of a pool, what rank 0 wants to hear of that hooks log.
+    pub(super) levels: Option<Levels>,
     /// The variables and the folder that workers start with.
     pub(super) environment: Environment,
     pub(super) directory: Option<PathBuf>,
@@ -97,6 +100,7 @@ impl Default for Setup {
             lifespan: Lifespan::default(),
             spares: 0,
             one_each: false,
+            levels: None,
             environment: Environment::default(),
             directory: None,
             orders: Orders::default(),

@@ -449,7 +449,6 @@ impl State {
     pub(super) fn context_of(&self, chunk: &Chunk) -> Context {
         match self.calls.get(chunk.call) {
             Some(call) => call.context.clone(),
-            None if chunk.is_hook() => Context::ambient(),
             None => Context::default(),
         }
     }

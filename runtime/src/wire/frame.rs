@@ -1,5 +1,7 @@
 //! The one fixed message: the header of a chunk.
 
+use serde::{Deserialize, Serialize};
+
 /// What stands before the items of a chunk.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct FrameHeader {
@@ -69,7 +71,7 @@ impl Numbering {
 
 /// Up to which level the caller of a chunk wants to hear of `tracing` and of `log`: 0 for nothing, 1 for
 /// errors, to 5 for everything.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Levels {
     pub(crate) tracing: u8,
     pub(crate) log: u8,

@@ -342,7 +342,11 @@ impl Shared {
         let divisible = self.is_divisible(state, link, &chunk);
         state.tell_given(link.slot, &chunk);
         let timed = state.events.timed && !chunk.is_hook();
-        let context = state.context_of(&chunk);
+        let context = if chunk.is_hook() {
+            self.context_of_hooks()
+        } else {
+            state.context_of(&chunk)
+        };
         let levels = context.levels();
         link.listen(&chunk, self.table.name(chunk.function), &context);
         match link.give(chunk, watched, divisible, timed, levels) {

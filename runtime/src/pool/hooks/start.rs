@@ -47,11 +47,19 @@ impl Shared {
         self.give(state, link, init);
     }
 
+    /// Who wants to hear of what hooks log.
+    pub(in crate::pool) fn context_of_hooks(&self) -> Context {
+        match self.setup.levels {
+            Some(levels) => Context::of_levels(levels),
+            None => Context::ambient(),
+        }
+    }
+
     /// Gives an idle worker that is about to end its last chunk, if there is an exit function.
     pub(in crate::pool) fn give_exit(&self, link: &mut Link) {
         if let Some(chunk) = self.hooks.exit_chunk() {
             // A worker whose memory is broken ends without it.
-            let context = Context::ambient();
+            let context = self.context_of_hooks();
             link.listen(&chunk, self.table.name(chunk.function), &context);
             let _ = link.give(chunk, false, false, false, context.levels());
         }

@@ -17,8 +17,10 @@ use crate::wire::log::{LogSite, MOST_FIELDS};
 const MOST_WORDS: usize = 16 << 20;
 const MOST_SITES: usize = 1 << 16;
 
-/// The fields of the span of a task, in this order.
-pub(super) const TASK_FIELDS: [&str; 4] = ["function", "item", "worker", "attempt"];
+/// The fields of the span of a task, in this order; the last two are for workers of nodes.
+const TASK_FIELDS: [&str; 6] = ["function", "item", "worker", "attempt", "host", "rank"];
+/// Without those.
+const OWN_FIELDS: usize = 4;
 
 static SITES: LazyLock<Mutex<Sites>> = LazyLock::new(Mutex::default);
 
@@ -74,11 +76,16 @@ pub(super) fn metadata(site: &LogSite<'_>) -> Option<&'static Metadata<'static>>
     made.0.get()
 }
 
-/// The description of the span of tasks that call `function`.
+/// The description of the span of tasks that call `function`, here or on nodes.
 ///
 /// It counts as being in the module of the function, for filters, and as important as anything.
-pub(super) fn of_task(function: &'static str) -> Option<&'static Metadata<'static>> {
+pub(super) fn of_task(function: &'static str, away: bool) -> Option<&'static Metadata<'static>> {
     let path = function.split('<').next().unwrap_or_default();
+    let fields = if away {
+        &TASK_FIELDS[..]
+    } else {
+        &TASK_FIELDS[..OWN_FIELDS]
+    };
     let module = path.rsplit_once("::").map_or(path, |(module, _)| module);
     metadata(&LogSite {
         span: true,
@@ -88,7 +95,7 @@ pub(super) fn of_task(function: &'static str) -> Option<&'static Metadata<'stati
         module: Some(module.into()),
         file: None,
         line: None,
-        fields: TASK_FIELDS.map(Cow::Borrowed).into(),
+        fields: fields.iter().copied().map(Cow::Borrowed).collect(),
     })
 }
 
@@ -168,7 +175,7 @@ mod tests {
             ("program::name<std::string::String>", "program"),
             ("name", "name"),
         ] {
-            assert_eq!(of_task(function).unwrap().target(), module);
+            assert_eq!(of_task(function, false).unwrap().target(), module);
         }
     }
 }

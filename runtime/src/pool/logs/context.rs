@@ -22,6 +22,9 @@ struct Wanted {
     /// None if it is the program's own subscriber, whichever that will be.
     #[cfg(feature = "tracing")]
     caller: Option<Caller>,
+    /// In a node's part of a pool, the chunk of rank 0 that it is of.
+    #[cfg(feature = "mpi")]
+    away: Option<u64>,
 }
 
 /// A subscriber, and a span of it that stays open as long as this lives.
@@ -54,16 +57,42 @@ impl Context {
             levels,
             #[cfg(feature = "tracing")]
             caller,
+            #[cfg(feature = "mpi")]
+            away: None,
         })
     }
 
     /// That of what the pool itself calls in a worker.
     pub(in crate::pool) fn ambient() -> Self {
+        Self::of_levels(levels())
+    }
+
+    /// That of nobody in particular, who wants to hear of so much.
+    pub(in crate::pool) fn of_levels(levels: Levels) -> Self {
         Self::new(Wanted {
-            levels: levels(),
+            levels,
             #[cfg(feature = "tracing")]
             caller: None,
+            #[cfg(feature = "mpi")]
+            away: None,
         })
+    }
+
+    /// On a node, that of a chunk with this number, of which rank 0 wants to hear so much.
+    #[cfg(feature = "mpi")]
+    pub(in crate::pool) fn of_chunk(levels: Levels, number: u64) -> Self {
+        Self::new(Wanted {
+            levels,
+            #[cfg(feature = "tracing")]
+            caller: None,
+            away: Some(number),
+        })
+    }
+
+    /// The chunk of rank 0 that it is of.
+    #[cfg(feature = "mpi")]
+    pub(super) fn chunk(&self) -> Option<u64> {
+        self.0.as_ref()?.away
     }
 
     fn new(wanted: Wanted) -> Self {

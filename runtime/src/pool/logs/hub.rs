@@ -54,13 +54,27 @@ pub(super) enum What {
     /// Chunks up to this one are over.
     Over(
         #[cfg_attr(
-            not(feature = "tracing"),
+            not(any(feature = "tracing", feature = "mpi")),
             expect(dead_code, reason = "spans alone need it")
         )]
         u64,
     ),
     /// The worker has ended.
     End,
+    /// What was before it was played, and its node is told.
+    #[cfg(feature = "mpi")]
+    Then(Then),
+}
+
+/// To be done when what is before it was played.
+#[cfg(feature = "mpi")]
+pub(super) struct Then(pub(super) Box<dyn FnOnce() + Send>);
+
+#[cfg(feature = "mpi")]
+impl std::fmt::Debug for Then {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Then")
+    }
 }
 
 /// What is played by one thread, in the order in which it was read.
@@ -79,6 +93,8 @@ pub(in crate::pool) struct Hub {
     nested: AtomicBool,
     /// Wakes who reads: there is room again.
     room: Arc<Notify>,
+    /// In a node's part of a pool: rank 0 plays it. What it has and has not played counts as waiting.
+    away: bool,
 }
 
 #[derive(Debug, Default)]
@@ -99,8 +115,10 @@ struct Queue {
 }
 
 impl Hub {
-    pub(in crate::pool) fn new(room: &Arc<Notify>) -> Arc<Self> {
+    /// One that plays here, or is [asked](Self::take) for what rank 0 plays, if it is `away`.
+    pub(in crate::pool) fn new(room: &Arc<Notify>, away: bool) -> Arc<Self> {
         Arc::new(Self {
+            away,
             queue: Mutex::default(),
             work: Condvar::new(),
             played: Condvar::new(),
@@ -139,7 +157,7 @@ impl Hub {
 
     /// Starts the thread if it is needed; without one to be had, the next frame tries again.
     fn start(self: &Arc<Self>, queue: &mut Queue) {
-        if queue.started || queue.jobs.is_empty() {
+        if queue.started || self.away || queue.jobs.is_empty() {
             return;
         }
         let hub = Arc::clone(self);
@@ -260,11 +278,57 @@ impl Hub {
     }
 }
 
+/// For what nodes pass on.
+#[cfg(feature = "mpi")]
+impl Hub {
+    /// What waits, in its order, with at most so many bytes if that is possible; how many bytes that is, and how
+    /// many frames were dropped before.
+    pub(super) fn take(&self, most: usize) -> (Vec<Job>, usize, u64) {
+        let mut queue = self.queue();
+        let (mut jobs, mut bytes) = (Vec::new(), 0);
+        while let Some(next) = queue.jobs.front()
+            && (jobs.is_empty() || bytes + next.size() <= most)
+            && let Some(job) = queue.jobs.pop_front()
+        {
+            bytes += job.size();
+            jobs.push(job);
+        }
+        let dropped = match jobs.is_empty() {
+            true => 0,
+            false => std::mem::take(&mut queue.dropped),
+        };
+        (jobs, bytes, dropped)
+    }
+
+    /// So much was dropped on a node.
+    pub(super) fn add_dropped(&self, dropped: u64) {
+        if dropped > 0 {
+            self.queue().dropped += dropped;
+        }
+    }
+
+    /// Rank 0 has played so much of what was taken.
+    pub(in crate::pool) fn played(&self, jobs: u64, bytes: usize) {
+        let mut queue = self.queue();
+        queue.bytes = queue.bytes.saturating_sub(bytes);
+        let room = queue.full && queue.bytes < FULL / 2;
+        queue.full &= !room;
+        self.done.fetch_add(jobs, Ordering::Release);
+        self.played.notify_all();
+        drop(queue);
+        if room {
+            self.room.notify();
+        }
+    }
+}
+
 impl Job {
     fn size(&self) -> usize {
         match &self.what {
             What::Frame(_, body) => size_of::<Self>() + body.len(),
             What::Over(_) | What::End => size_of::<Self>(),
+            #[cfg(feature = "mpi")]
+            What::Then(_) => size_of::<Self>(),
         }
     }
 
@@ -277,11 +341,18 @@ impl Job {
             }
             What::Over(_) => waiting > MOST,
             What::End => false,
+            #[cfg(feature = "mpi")]
+            What::Then(_) => false,
         }
     }
 
     fn play(self, dropped: u64) {
         let Self { source, what } = self;
+        #[cfg(feature = "mpi")]
+        let what = match what {
+            What::Then(then) => return then.0(),
+            what => what,
+        };
         if dropped > 0
             && let What::Frame(item, _) = &what
         {

@@ -5,8 +5,12 @@
 //! worker's ring, or its end. What was read waits in the pool's [hub] for a thread of its own, which
 //! [plays](player) it: code of the user's, which may be slow, or may use the pool.
 //!
+//! What workers of other ranks log [comes](away) from these, and is played as the rest.
+//!
 //! A call does not end before what its items had logged was played, unless nothing of it goes on for a while.
 
+#[cfg(feature = "mpi")]
+mod away;
 #[cfg(feature = "tracing")]
 mod callsites;
 mod context;
@@ -23,6 +27,8 @@ mod values;
 use std::io;
 use std::os::fd::OwnedFd;
 
+#[cfg(feature = "mpi")]
+pub(super) use away::{Away, Batch, Site};
 pub(super) use context::Context;
 pub(super) use hub::Hub;
 pub(super) use source::Source;

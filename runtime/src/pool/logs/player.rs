@@ -26,10 +26,44 @@ const MOST_SPANS: usize = 1 << 16;
 #[cfg(feature = "tracing")]
 const MOST_SITES: u32 = 1 << 16;
 
+/// Who a worker is.
+#[derive(Debug, Clone)]
+pub(super) struct Worker {
+    pub(super) pid: u32,
+    /// None if it is of this process.
+    #[cfg(feature = "mpi")]
+    pub(super) site: Option<super::Site>,
+}
+
+impl Worker {
+    /// This process, which runs items itself.
+    #[cfg(feature = "tracing")]
+    pub(super) fn own() -> Self {
+        Self::here(std::process::id())
+    }
+
+    /// One of this process.
+    fn here(pid: u32) -> Self {
+        Self {
+            pid,
+            #[cfg(feature = "mpi")]
+            site: None,
+        }
+    }
+
+    /// The name of its machine and its rank, if it is on a node.
+    pub(super) fn place(&self) -> Option<(&str, usize)> {
+        #[cfg(feature = "mpi")]
+        return self.site.as_ref().map(|site| (&*site.host, site.rank));
+        #[cfg(not(feature = "mpi"))]
+        None
+    }
+}
+
 /// What is known of a worker. Dropping it closes its spans.
 #[derive(Debug)]
 pub(super) struct Player {
-    pid: u32,
+    worker: Worker,
     #[cfg(feature = "tracing")]
     sites: HashMap<u32, &'static Metadata<'static>>,
     #[cfg(feature = "tracing")]
@@ -55,8 +89,21 @@ struct Span {
 
 impl Player {
     pub(super) fn new(pid: u32) -> Self {
-        Self {
+        Self::of(Worker::here(pid))
+    }
+
+    /// Of a worker of a node.
+    #[cfg(feature = "mpi")]
+    pub(super) fn of_node(pid: u32, site: super::Site) -> Self {
+        Self::of(Worker {
             pid,
+            site: Some(site),
+        })
+    }
+
+    fn of(worker: Worker) -> Self {
+        Self {
+            worker,
             #[cfg(feature = "tracing")]
             sites: HashMap::new(),
             #[cfg(feature = "tracing")]
@@ -86,6 +133,8 @@ impl Player {
             What::End => self.end(),
             #[cfg(not(feature = "tracing"))]
             What::Over(_) | What::End => {}
+            #[cfg(feature = "mpi")]
+            What::Then(_) => {}
         }
     }
 
@@ -136,19 +185,19 @@ impl Player {
 
     #[cfg(feature = "log")]
     fn record(&mut self, item: &Item, record: &crate::wire::log::LogRecord<'_>) {
-        let (task, pid) = (item.task.as_ref(), self.pid);
+        let (task, worker) = (item.task.as_ref(), self.worker.clone());
         #[cfg(feature = "tracing")]
         if item.context.levels().tracing > 0 {
             // The logger may pass it on to a subscriber, for which it happens where that is now.
             let open = self.scope(item, record.span);
             tracing_core::dispatcher::with_default(&open.dispatch, || {
                 open.enter();
-                super::records::tell(record, task, pid);
+                super::records::tell(record, task, &worker);
                 open.exit();
             });
             return;
         }
-        super::records::tell(record, task, pid);
+        super::records::tell(record, task, &worker);
     }
 }
 
@@ -159,13 +208,13 @@ impl Player {
         if let Some(span) = parent.and_then(|parent| self.spans.get(&parent)) {
             return &span.open;
         }
-        let (task, pid) = (item.task, self.pid);
+        let task = item.task;
         let same = |(last, _): &(Option<Task>, Open)| *last == task && task.is_some();
         if !self.task.as_ref().is_some_and(same) {
             let (dispatch, caller) = item.context.listener();
             // The span before is closed first.
             self.task = None;
-            let open = Open::of_task(&dispatch, caller, task.as_ref(), pid);
+            let open = Open::of_task(&dispatch, caller, task.as_ref(), &self.worker);
             self.task = Some((task, open));
         }
         let task = self.task.as_ref().map(|(_, open)| open);

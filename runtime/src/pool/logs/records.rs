@@ -3,11 +3,12 @@
 use log::kv::{Error, Key, Source, Value, VisitSource};
 use log::{Level, Record};
 
+use super::player::Worker;
 use super::source::Task;
 use crate::wire::log::{LogRecord, LogValue, MOST_FIELDS};
 
 /// Tells the logger.
-pub(super) fn tell(record: &LogRecord<'_>, task: Option<&Task>, pid: u32) {
+pub(super) fn tell(record: &LogRecord<'_>, task: Option<&Task>, worker: &Worker) {
     let level = match record.level {
         1 => Level::Error,
         2 => Level::Warn,
@@ -16,7 +17,11 @@ pub(super) fn tell(record: &LogRecord<'_>, task: Option<&Task>, pid: u32) {
         5 => Level::Trace,
         _ => return,
     };
-    let pairs = Pairs { record, task, pid };
+    let pairs = Pairs {
+        record,
+        task,
+        worker,
+    };
     // What is less important than the most that anybody wants is not for the logger, as in `log`'s macros.
     if level <= log::max_level() {
         log::logger().log(
@@ -37,7 +42,7 @@ pub(super) fn tell(record: &LogRecord<'_>, task: Option<&Task>, pid: u32) {
 struct Pairs<'a> {
     record: &'a LogRecord<'a>,
     task: Option<&'a Task>,
-    pid: u32,
+    worker: &'a Worker,
 }
 
 impl Source for Pairs<'_> {
@@ -54,7 +59,11 @@ impl Source for Pairs<'_> {
                 visitor.visit_pair(Key::from_str("attempt"), task.attempt.into())?;
             }
         }
-        visitor.visit_pair(Key::from_str("worker"), self.pid.into())
+        if let Some((host, rank)) = self.worker.place() {
+            visitor.visit_pair(Key::from_str("host"), host.into())?;
+            visitor.visit_pair(Key::from_str("rank"), rank.into())?;
+        }
+        visitor.visit_pair(Key::from_str("worker"), self.worker.pid.into())
     }
 }
 

@@ -40,6 +40,8 @@ pub(super) struct Task {
 
 #[derive(Debug)]
 pub(in crate::pool) struct Source {
+    #[cfg(feature = "mpi")]
+    pid: u32,
     hub: Arc<Hub>,
     held: Mutex<Held>,
     /// For the thread that plays.
@@ -78,6 +80,8 @@ struct Given {
 impl Source {
     pub(in crate::pool) fn new(hub: &Arc<Hub>, pid: u32, lane: &Lane, pipe: OwnedFd) -> Arc<Self> {
         Arc::new(Self {
+            #[cfg(feature = "mpi")]
+            pid,
             hub: Arc::clone(hub),
             held: Mutex::new(Held {
                 pipe: Some(Arc::new(pipe)),
@@ -91,6 +95,38 @@ impl Source {
             }),
             player: Mutex::new(Player::new(pid)),
         })
+    }
+
+    /// That of a worker of a node, which reads its pipe.
+    #[cfg(feature = "mpi")]
+    pub(super) fn of_node(hub: &Arc<Hub>, pid: u32, site: super::Site) -> Arc<Self> {
+        Arc::new(Self {
+            pid,
+            hub: Arc::clone(hub),
+            held: Mutex::new(Held {
+                pipe: None,
+                worker: None,
+                at_end: true,
+                position: 0,
+                partial: Vec::new(),
+                broken: false,
+                given: VecDeque::new(),
+                number: 0,
+            }),
+            player: Mutex::new(Player::of_node(pid, site)),
+        })
+    }
+
+    /// The worker's process.
+    #[cfg(feature = "mpi")]
+    pub(super) fn pid(&self) -> u32 {
+        self.pid
+    }
+
+    /// The node of such a worker is gone.
+    #[cfg(feature = "mpi")]
+    pub(super) fn end_away(self: &Arc<Self>) {
+        self.put(&mut self.lock(), [What::End]);
     }
 
     /// Nobody waits for anything while he has the lock.

@@ -7,6 +7,8 @@ use tracing_core::span::{Attributes, Id};
 
 #[cfg(feature = "tracing")]
 use super::callsites::of_task;
+#[cfg(feature = "tracing")]
+use super::player::Worker;
 use super::source::Task;
 #[cfg(feature = "tracing")]
 use super::values::with_values;
@@ -42,21 +44,25 @@ impl Open {
         }
     }
 
-    /// The span of a task in this process or the worker `pid`, or of whatever else happens there.
+    /// The span of a task in this process or a worker, or of whatever else happens there.
     pub(super) fn of_task(
         dispatch: &Dispatch,
         caller: Option<Id>,
         task: Option<&Task>,
-        pid: u32,
+        worker: &Worker,
     ) -> Self {
         let function = task.map(|task| task.function);
-        let metadata = of_task(function.unwrap_or("parproc::worker"));
+        let place = worker.place();
+        let metadata = of_task(function.unwrap_or("parproc::worker"), place.is_some());
         let id = metadata.and_then(|metadata| {
             let text = function.map(|function| LogValue::Text(function.into()));
             let index = task.and_then(|task| task.index).map(LogValue::U64);
             let again = task.map(|task| task.attempt).filter(|attempt| *attempt > 1);
             let attempt = again.map(|attempt| LogValue::U64(attempt.into()));
-            let values = [text, index, Some(LogValue::U64(pid.into())), attempt];
+            let pid = Some(LogValue::U64(worker.pid.into()));
+            let host = place.map(|(host, _)| LogValue::Text(host.into()));
+            let rank = place.map(|(_, rank)| LogValue::U64(rank as u64));
+            let values = [text, index, pid, attempt, host, rank];
             let values = (0..).zip(values);
             let values = values.filter_map(|(field, value)| Some((field, value?)));
             let values = LogValues(values.collect());
@@ -128,7 +134,7 @@ impl InlineSpan {
                 index: index.map(|first| first + u64::from(place)),
                 attempt: chunk.history.attempt,
             };
-            let open = Open::of_task(&dispatch, caller, Some(&task), std::process::id());
+            let open = Open::of_task(&dispatch, caller, Some(&task), &Worker::own());
             open.enter();
             Some(Self { open })
         }

@@ -4,6 +4,8 @@ use std::io;
 use std::os::fd::{AsFd, AsRawFd, OwnedFd, RawFd};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::ptr;
+#[cfg(feature = "mpi")]
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, Once, PoisonError, Weak};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
@@ -32,6 +34,9 @@ const MOST_LEFT: usize = 32 << 20;
 #[derive(Debug, Default)]
 pub(in crate::pool) struct Relay {
     running: Mutex<Option<Arc<Inner>>>,
+    /// Nothing comes any more.
+    #[cfg(feature = "mpi")]
+    over: AtomicBool,
 }
 
 impl Relay {
@@ -40,9 +45,23 @@ impl Relay {
         let ends = Ends::open(setup, lane)?;
         let mut running = self.running();
         if running.is_none() && !ends.is_deaf() {
-            *running = Some(Inner::new()?);
+            *running = Some(Inner::new(false)?);
         }
         Ok(ends)
+    }
+
+    /// Where what tasks log is passed on; on a node, with `away`, to rank 0. None if there is no way to do so, or the
+    /// pool is over.
+    #[cfg(feature = "mpi")]
+    pub(in crate::pool) fn hub(&self, away: bool) -> Option<Arc<logs::Hub>> {
+        let mut running = self.running();
+        if self.over.load(Ordering::Relaxed) {
+            return None;
+        }
+        if running.is_none() {
+            *running = Some(Inner::new(away).ok()?);
+        }
+        running.as_ref().map(|inner| Arc::clone(&inner.logs))
     }
 
     /// The worker was started; none if nothing that it writes comes here.
@@ -89,7 +108,13 @@ impl Relay {
     ///
     /// If it cannot go on because nobody reads this program's stream, the rest is dropped.
     pub(in crate::pool) fn close(&self, gone: bool) {
-        let Some(inner) = self.running().take() else {
+        let taken = {
+            let mut running = self.running();
+            #[cfg(feature = "mpi")]
+            self.over.store(true, Ordering::Relaxed);
+            running.take()
+        };
+        let Some(inner) = taken else {
             return;
         };
         let (started, idle) = {
@@ -172,10 +197,10 @@ struct Control {
 }
 
 impl Inner {
-    fn new() -> io::Result<Arc<Self>> {
+    fn new(away: bool) -> io::Result<Arc<Self>> {
         let notify = Arc::new(Notify::new()?);
         let inner = Arc::new(Self {
-            logs: logs::Hub::new(&notify),
+            logs: logs::Hub::new(&notify, away),
             notify,
             control: Mutex::default(),
             told: Condvar::new(),

@@ -209,16 +209,6 @@ pub(in crate::pool) struct Written {
     pub(in crate::pool) tail: String,
 }
 
-#[cfg(feature = "mpi")]
-impl From<[Vec<u8>; 2]> for Written {
-    fn from(all: [Vec<u8>; 2]) -> Self {
-        Self {
-            all,
-            ..Self::default()
-        }
-    }
-}
-
 impl Written {
     /// With later output of the same item.
     pub(in crate::pool) fn followed_by(mut self, other: Self) -> Self {
@@ -230,6 +220,16 @@ impl Written {
         self.cut |= other.cut;
         self.tail.push_str(&other.tail);
         self
+    }
+
+    /// What was captured elsewhere, and whether that was cut.
+    #[cfg(feature = "mpi")]
+    pub(in crate::pool) fn from_parts(all: [Vec<u8>; 2], cut: bool) -> Self {
+        Self {
+            all,
+            cut,
+            ..Self::default()
+        }
     }
 
     /// What was captured, and whether that was cut.

@@ -40,7 +40,8 @@ struct Agent {
     dispensable: bool,
     /// Pools that end, which takes its time.
     ending: usize,
-    ended: (Sender<PoolId>, Receiver<PoolId>),
+    /// What they have to tell at their end.
+    ended: (Sender<Vec<Post>>, Receiver<Vec<Post>>),
 }
 
 /// How it went.
@@ -187,6 +188,9 @@ impl Agent {
                 self.with(pool, |hosted| hosted.take_back(number, all));
             }
             Order::Resize(id, workers) => self.with(id, |hosted| hosted.resize(workers)),
+            Order::Heard { pool, jobs, bytes } => {
+                self.with(pool, |hosted| hosted.heard(jobs, bytes));
+            }
             Order::Time(id, timed) => self.with(id, |hosted| hosted.time(timed)),
             Order::Close(id) => self.close(id),
             Order::Retire => {
@@ -234,8 +238,7 @@ impl Agent {
         self.ending += 1;
         let ended = self.ended.0.clone();
         let end = move || {
-            drop(hosted);
-            let _ = ended.send(id);
+            let _ = ended.send(hosted.close());
         };
         // Where there is no thread to be had, the signs of life pause.
         let thread = std::thread::Builder::new().name("parproc-close".to_owned());
@@ -254,10 +257,12 @@ impl Agent {
                 self.line.post(0, message);
             }
         }
-        while let Ok(id) = self.ended.1.try_recv() {
+        while let Ok(last) = self.ended.1.try_recv() {
             self.ending -= 1;
             told = true;
-            self.line.post(0, Hosted::closed(id));
+            for message in last {
+                self.line.post(0, message);
+            }
         }
         told
     }

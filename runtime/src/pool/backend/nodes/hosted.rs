@@ -6,13 +6,13 @@ use std::time::{Duration, Instant};
 
 use super::agent::Post;
 use super::line::{Body, Outgoing, SMALL};
-use super::message::{Breach, News, Number, PoolId, Run, Told};
+use super::message::{Breach, News, Number, PoolId, Run};
 use super::stay::held_back;
+use super::telling::Telling;
 use crate::error::{Error, ErrorKind, TaskError};
 use crate::object::Object;
 use crate::pool::Pool;
 use crate::pool::chunk::{Chunk, Delivery, Ending};
-use crate::pool::events::Forward;
 use crate::pool::logs::Context;
 use crate::pool::rules::History;
 use crate::pool::state::{CallSpec, State};
@@ -23,6 +23,7 @@ use crate::wire::{Numbering, Payload, landing};
 #[derive(Debug)]
 pub(super) struct Hosted {
     id: PoolId,
+    telling: Telling,
     pool: Arc<Pool>,
     /// What came and is not begun, with its arguments, in that order.
     waiting: VecDeque<Waiting>,
@@ -58,6 +59,7 @@ impl Hosted {
     pub(super) fn new(id: PoolId, pool: Arc<Pool>) -> Self {
         Self {
             id,
+            telling: Telling::new(id, &pool),
             pool,
             waiting: VecDeque::new(),
             running: Vec::new(),
@@ -68,6 +70,18 @@ impl Hosted {
     /// Nothing of it is left.
     pub(super) fn closed(id: PoolId) -> Post {
         Outgoing::new(&News::Closed(id), Body::Inline(0))
+    }
+
+    /// Ends the pool; gives what there is to tell then.
+    pub(super) fn close(self) -> Vec<Post> {
+        let shared = Arc::clone(self.pool.shared());
+        drop(self.pool);
+        self.telling.tell_rest(&shared)
+    }
+
+    /// Rank 0 has heard so much of what tasks logged.
+    pub(super) fn heard(&self, jobs: u64, bytes: usize) {
+        self.telling.heard(jobs, bytes);
     }
 
     /// There could be no such pool.
@@ -119,7 +133,7 @@ impl Hosted {
             eager: run.eager,
             rules: run.rules.map(Arc::new),
             reported: run.reported,
-            context: Context::default(),
+            context: Context::of_chunk(run.levels, run.number),
             // What comes is passed on as it is.
             ..CallSpec::of(function, landing::<Vec<u8>>)
         };
@@ -312,26 +326,9 @@ impl Hosted {
             shared.pump(&mut state);
         }
         let mut out = std::mem::take(&mut self.told);
-        let Forward {
-            events,
-            crashes,
-            said,
-            ..
-        } = state.events.take_forward();
-        if !events.is_empty() {
-            let events = events.into_iter();
-            let events = events.map(|(at, kind)| Told { at, kind }).collect();
-            out.push(Outgoing::new(
-                &News::Events(self.id, events),
-                Body::Inline(0),
-            ));
-        }
-        for error in crashes {
-            out.push(Outgoing::new(
-                &News::Crashed(self.id, error.to_bytes()),
-                Body::Inline(0),
-            ));
-        }
+        // What results belong to was read with them, or before.
+        self.telling.tell_logs(&mut out);
+        let said = self.telling.tell_events(&mut state, &mut out);
         let mut index = 0;
         while index < self.running.len() {
             let running = &mut self.running[index];
@@ -387,8 +384,8 @@ impl Running {
         let mut mail = Vec::new();
         if let Some(call) = state.calls.get_mut(self.call) {
             for (index, written) in call.written.drain(..) {
-                let (all, _) = written.into_parts();
-                let wrote = News::Wrote(pool, self.number, index, all);
+                let (all, cut) = written.into_parts();
+                let wrote = News::Wrote(pool, self.number, index, all, cut);
                 out.push(Outgoing::new(&wrote, Body::Inline(0)));
             }
             mail.append(&mut call.mail);

@@ -13,6 +13,7 @@ use crate::object::Twin;
 use crate::pool::environment::Environment;
 use crate::pool::rules::Rules;
 use crate::pool::setup::Lifespan;
+use crate::wire::Levels;
 use crate::worker::Orders;
 
 /// Names a pool of rank 0.
@@ -49,6 +50,12 @@ pub(in crate::pool) enum Order {
     },
     /// So many workers, from now on.
     Resize(PoolId, usize),
+    /// So many things that tasks had logged were heard, which were so many bytes.
+    Heard {
+        pool: PoolId,
+        jobs: u64,
+        bytes: usize,
+    },
     /// Somebody wants to know when each item ran, or nobody does any more.
     Time(PoolId, bool),
     /// The pool is over.
@@ -90,16 +97,18 @@ pub(in crate::pool) enum News {
     Failed(PoolId, Number, usize, Vec<u8>),
     /// So many items from this one on were not run to their end, since they were ended from outside.
     Ended(PoolId, Number, usize, usize),
-    /// What an item wrote to standard output and error.
-    Wrote(PoolId, Number, usize, [Vec<u8>; 2]),
+    /// What an item wrote to standard output and error, and whether that is not all of it.
+    Wrote(PoolId, Number, usize, [Vec<u8>; 2], bool),
     /// The chunk is given back.
     Back(PoolId, Number),
     /// So many items of the chunk from this one on are given back.
     Rest(PoolId, Number, usize, usize),
     /// The chunk is done with; what an item of its function took lately, in nanoseconds.
     Done(PoolId, Number, Option<f64>),
-    /// What happened in the node's part of the pool.
-    Events(PoolId, Vec<Told>),
+    /// What happened in the node's part of the pool: the body is a list of what is [told](Told).
+    Events(PoolId),
+    /// What tasks logged: the body is a [batch](crate::pool::logs::Batch).
+    Logs(PoolId),
     /// An item ended a worker, and may be tried again.
     Crashed(PoolId, Vec<u8>),
     /// The node cannot go on with the call of this chunk.
@@ -146,6 +155,8 @@ pub(in crate::pool) struct Plan {
     pub(in crate::pool) init_timeout: Option<Duration>,
     pub(in crate::pool) exit: Option<u32>,
     pub(in crate::pool) timed: bool,
+    /// Of what hooks log.
+    pub(in crate::pool) levels: Levels,
 }
 
 /// An init function, its arguments and the objects that they name.
@@ -180,6 +191,8 @@ pub(in crate::pool) struct Run {
     pub(in crate::pool) reported: bool,
     /// What its arguments name.
     pub(in crate::pool) objects: Vec<u64>,
+    /// Of what its items log.
+    pub(in crate::pool) levels: Levels,
 }
 
 /// Why a node cannot go on with a call.

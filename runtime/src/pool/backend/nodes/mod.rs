@@ -25,6 +25,7 @@ mod plan;
 mod room;
 mod stay;
 mod steal;
+mod telling;
 
 pub(in crate::pool) use backend::Nodes;
 pub(in crate::pool) use message::Init as InitPlan;

@@ -3,14 +3,18 @@
 use std::ops::Range;
 use std::sync::Arc;
 
+use serde::de::DeserializeOwned;
+
 use super::line::Room;
-use super::message::{Breach, News, Number, Told};
+use super::message::{Breach, News, Number, Order, Told};
 use super::node::Sent;
 use crate::error::{Error, ErrorKind, TaskError, TaskErrorKind};
 use crate::event::EventKind;
 use crate::object::Object;
 use crate::pool::backend::nodes::Node;
 use crate::pool::chunk::{Delivery, Ending, Origin};
+use crate::pool::logs::{Batch, Site};
+use crate::pool::output::Written;
 use crate::pool::shared::Shared;
 use crate::pool::state::{Phase, State};
 use crate::pool::tasks::TaskKey;
@@ -36,7 +40,8 @@ impl News {
             | News::Back(pool, _)
             | News::Rest(pool, ..)
             | News::Done(pool, ..)
-            | News::Events(pool, _)
+            | News::Events(pool)
+            | News::Logs(pool)
             | News::Crashed(pool, _)
             | News::Broken(pool, ..)
             | News::Refused(pool, _)
@@ -87,7 +92,8 @@ impl Shared {
         };
         let mut state = self.lock();
         // The program ends: nobody waits for anything but that.
-        if state.silent && !matches!(news, News::Closed(_)) {
+        let of_end = matches!(news, News::Closed(_) | News::Events(_) | News::Logs(_));
+        if state.silent && !of_end {
             return;
         }
         match news {
@@ -232,9 +238,9 @@ impl Shared {
                     deliver(state, node, number, index..index + 1, delivery);
                 }
             }
-            News::Wrote(_, number, index, all) => {
+            News::Wrote(_, number, index, all, cut) => {
                 if let Some(sent) = node.find(number) {
-                    state.keep_written(sent.chunk.call, index, all.into());
+                    state.keep_written(sent.chunk.call, index, Written::from_parts(all, cut));
                 }
             }
             News::Back(_, number) => {
@@ -256,7 +262,9 @@ impl Shared {
                     self.put_back_left(state, sent, None);
                 }
             }
-            News::Events(_, events) => {
+            News::Logs(_) => self.hear_logs(state, node, body),
+            News::Events(_) => {
+                let events: Vec<Told> = read(body).unwrap_or_default();
                 if let Some(last) = events.last() {
                     node.hear_clock(last.at);
                 }
@@ -268,6 +276,38 @@ impl Shared {
                 node.closed = true;
                 node.center.note_change();
             }
+        }
+    }
+
+    /// Has played what tasks logged on a node, in front of the results that come behind it.
+    fn hear_logs(&self, state: &mut State, node: &mut Node, body: Room) {
+        let Some(batch) = read::<Batch>(body) else {
+            return;
+        };
+        let (jobs, bytes) = batch.amount();
+        let (center, rank, pool) = (node.center, node.rank, node.pool);
+        let heard = move || center.tell(rank, &Order::Heard { pool, jobs, bytes });
+        let Some(hub) = self.relay.hub(false) else {
+            heard();
+            return;
+        };
+        let mut calls: Vec<usize> = batch.chunks().filter_map(|one| node.call_of(one)).collect();
+        calls.dedup();
+        let site = Site {
+            host: Arc::clone(&node.host),
+            rank,
+        };
+        let Node {
+            sent, heard: away, ..
+        } = node;
+        let find = |number: u64| {
+            let sent = sent.iter().find(|sent| sent.number == number)?;
+            let function = self.table.name(sent.chunk.function);
+            Some((state.context_of(&sent.chunk), function))
+        };
+        let number = batch.put(&hub, away, &site, find, heard);
+        for call in calls {
+            state.heard(call, number);
         }
     }
 
@@ -368,6 +408,7 @@ impl Shared {
         let mut state = self.lock();
         let lost = with_node(&mut state, rank, |_, node| {
             node.lost = true;
+            node.heard.end();
             (
                 node.take_all(),
                 node.host.clone(),
@@ -426,6 +467,14 @@ impl Shared {
             state.deliver(chunk.call, Delivery::Failed { index, error });
         }
         state.finish(chunk);
+    }
+}
+
+/// What a node wrote into a body; none if it is something else.
+fn read<T: DeserializeOwned>(body: Room) -> Option<T> {
+    match body {
+        Room::Bytes(bytes, _) => postcard::from_bytes(&bytes).ok(),
+        Room::Landing(..) | Room::Object(..) => None,
     }
 }
 

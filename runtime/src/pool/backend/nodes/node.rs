@@ -9,6 +9,7 @@ use super::message::{Number, Order, PoolId, Run};
 use crate::event::EventKind;
 use crate::object::Object;
 use crate::pool::chunk::Chunk;
+use crate::pool::logs::Away;
 use crate::pool::shared::Shared;
 use crate::pool::state::State;
 use crate::sys::now_nanos;
@@ -48,6 +49,8 @@ pub(in crate::pool) struct Node {
     pub(super) closed: bool,
     /// In the order of their numbers; one that was divided is there in parts.
     pub(super) sent: Vec<Sent>,
+    /// Workers there of which was heard what their tasks logged.
+    pub(super) heard: Away,
     pub(super) next: Number,
     /// When something came of what it has, or it was given something after it had nothing.
     pub(super) moved: u64,
@@ -203,6 +206,7 @@ impl Node {
                 eager: call.is_some_and(|call| call.is_eager()),
                 reported: call.is_some_and(|call| call.is_reported()),
                 objects: chunk.payload.objects().iter().map(|one| one.id()).collect(),
+                levels: state.context_of(&chunk).levels(),
             },
         );
         let casts = self.center.cast(chunk.payload.objects());
@@ -256,6 +260,12 @@ impl Node {
             }
         }
         false
+    }
+
+    /// The call of one of its chunks.
+    pub(super) fn call_of(&self, number: Number) -> Option<usize> {
+        let sent = self.sent.iter().find(|sent| sent.number == number)?;
+        Some(sent.chunk.call)
     }
 
     pub(super) fn find(&mut self, number: Number) -> Option<&mut Sent> {

@@ -89,6 +89,14 @@ impl<B> Outgoing<B> {
         message
     }
 
+    /// With a body of any length.
+    pub(super) fn with_body(head: &impl Serialize, bytes: Vec<u8>) -> Self {
+        match bytes.len() {
+            ..=SMALL => Self::with_small_body(head, [bytes]),
+            _ => Self::new(head, Body::Bytes(bytes)),
+        }
+    }
+
     /// With the bytes of frozen memory.
     pub(super) fn with_object(head: &impl Serialize, object: &Arc<Object>) -> Self {
         let bytes = object.twin().map_or(&[][..], |(_, bytes)| bytes);

@@ -12,6 +12,7 @@ use crate::error::Result;
 use crate::object::Object;
 use crate::pool::chunk::Chunk;
 use crate::pool::hooks::{ExitHook, InitHook};
+use crate::pool::logs::{Away, Context};
 use crate::pool::output::Output;
 use crate::pool::setup::Setup;
 use crate::pool::shared::Shared;
@@ -73,6 +74,7 @@ impl Division {
                 lost: false,
                 closed: false,
                 sent: Vec::new(),
+                heard: Away::default(),
                 next: 1,
                 moved: 0,
                 // Machines count time from when they were started.
@@ -127,6 +129,7 @@ impl Shared {
             init_timeout: setup.init_timeout,
             exit,
             timed,
+            levels: Context::ambient().levels(),
         };
         let order = Order::Open(node.pool, Box::new(plan));
         let message = Outgoing::new(&order, Body::Inline(0));
@@ -258,6 +261,7 @@ impl Plan {
             init_timeout,
             exit,
             timed: _,
+            levels,
         } = self;
         Setup {
             rules,
@@ -273,6 +277,7 @@ impl Plan {
             init: init.map(|init| InitHook::of_node(init.function, init.arguments, named)),
             init_timeout,
             exit: exit.map(ExitHook::of_node),
+            levels: Some(levels),
             ..Setup::default()
         }
     }
