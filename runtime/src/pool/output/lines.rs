@@ -12,7 +12,8 @@ pub(super) struct Lines {
 }
 
 impl Lines {
-    pub(super) fn new(program: &[u8], pid: u32) -> Self {
+    /// Of a process of this program, which names its machine too if there are others.
+    pub(super) fn new(program: &[u8], pid: u32, host: Option<&str>) -> Self {
         // What the kernel shows as the name of a process is cut there, too.
         let name = program.iter().take(15);
         let name: String = name
@@ -24,8 +25,9 @@ impl Lines {
                 }
             })
             .collect();
+        let host = host.map_or_else(String::new, |host| format!("@{host}"));
         Self {
-            prefix: format!("[{name} {pid}] ").into_bytes(),
+            prefix: format!("[{name} {pid}{host}] ").into_bytes(),
             line: Vec::new(),
         }
     }

@@ -56,7 +56,8 @@ pub enum Output {
     /// [progress bars](crate::Job::progress) it comes above them, with a newline behind what has none.
     Tail,
     /// As `Tail`, but whole lines only, each one behind the name of the program and the worker's process
-    /// id: `[name 4242] line`.
+    /// id: `[name 4242] line`. Those of other ranks of a launch (feature `mpi`) have the name of the machine, too:
+    /// `[name 4242@host] line`.
     ///
     /// A line of more than 64 KiB becomes several, and the last one ends with a newline when the worker
     /// ends, if it had none.

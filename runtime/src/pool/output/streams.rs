@@ -13,7 +13,7 @@ use super::source::{Keeping, Passing, Source};
 use crate::pool::logs;
 use crate::pool::setup::Setup;
 use crate::shm::Lane;
-use crate::sys::{Standard, null, pipe, program_name};
+use crate::sys::{Standard, host_name, null, pipe, program_name};
 use crate::wire::Spans;
 
 /// The ends of the streams of a worker that is about to be started.
@@ -21,6 +21,8 @@ use crate::wire::Spans;
 pub(in crate::pool) struct Ends {
     modes: [Option<Output>; 2],
     lines: usize,
+    /// The name of this machine, where `main` runs on another rank.
+    host: Option<String>,
     /// What the worker writes to, and what this process reads from.
     writers: [Option<OwnedFd>; 2],
     readers: [Option<OwnedFd>; 2],
@@ -33,6 +35,7 @@ impl Ends {
     pub(super) fn open(setup: &Setup, lane: &Lane) -> io::Result<Self> {
         let mut ends = Self {
             lines: setup.stderr_lines,
+            host: setup.levels.map(|_| host_name()),
             logs: logs::pipe()?,
             ..Self::default()
         };
@@ -77,6 +80,7 @@ impl Ends {
         let Self {
             modes,
             lines,
+            host,
             readers,
             logs,
             ..
@@ -96,7 +100,9 @@ impl Ends {
                 items: captured,
             };
             let passing = match modes[one as usize] {
-                Some(Output::Prefixed) => Passing::Lines(Lines::new(&program_name(), pid)),
+                Some(Output::Prefixed) => {
+                    Passing::Lines(Lines::new(&program_name(), pid, host.as_deref()))
+                }
                 _ if captured => Passing::Not,
                 _ => Passing::Unchanged,
             };

@@ -74,7 +74,7 @@ proptest! {
 
     #[test]
     fn lines_are_whole_however_they_come(parts in parts()) {
-        let mut lines = Lines::new("prögram".as_bytes(), 7);
+        let mut lines = Lines::new("prögram".as_bytes(), 7, None);
         let mut out = Vec::new();
         for part in &parts {
             lines.push(part, &mut out);
