@@ -3,7 +3,7 @@
 use std::os::unix::process::ExitStatusExt;
 
 use parproc_tests::{Guest, Meeting};
-use rustix::process::Signal;
+use rustix::process::{Pid, Signal, kill_process_group};
 
 use super::launch::{End, Launch, Launched, Mpi, with_each};
 
@@ -90,7 +90,14 @@ fn the_launcher_is_interrupted() {
     with_each(|mpi| {
         for signal in [Signal::INT, Signal::TERM] {
             let end = ends(mpi, "wait", |launched, _main| {
-                launched.launcher().signal(signal);
+                let launcher = launched.launcher();
+                if signal == Signal::INT {
+                    // As a terminal does it.
+                    let group = i32::try_from(launcher.id).ok().and_then(Pid::from_raw);
+                    kill_process_group(group.unwrap(), signal).unwrap();
+                } else {
+                    launcher.signal(signal);
+                }
             });
             assert_ne!(code(&end), Some(0));
         }

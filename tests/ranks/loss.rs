@@ -173,3 +173,48 @@ fn nothing_is_left_without_main() {
         drop(guests);
     });
 }
+
+#[test]
+fn large_values_are_on_their_way_to_a_lost_rank() {
+    with_open(|| {
+        let meeting = Meeting::new();
+        let launched = Launch::recovering(3, &format!("large {}", meeting.name())).start();
+        let guest = meeting.wait();
+        Process::watch(u32::try_from(guest.word).unwrap()).kill();
+        std::thread::scope(|scope| {
+            scope.spawn(|| drop(meeting.wait()));
+            let end = launched.end();
+            assert!(
+                end.said.contains("16 large values, right: true"),
+                "{}",
+                end.said
+            );
+        });
+    });
+}
+
+#[test]
+fn one_rank_after_the_other_is_lost() {
+    with_open(|| {
+        let tally = Tally::new();
+        let launched = Launch::recovering(5, &format!("storm {}", tally.path())).start();
+        for (rank, items) in [(3, 300), (1, 7000), (4, 12_000)] {
+            while tally.total() < items {
+                std::thread::sleep(std::time::Duration::from_millis(1));
+            }
+            launched.rank(rank).kill();
+        }
+        let end = launched.end();
+        assert!(
+            end.said.contains("16000 of 16000 have an outcome"),
+            "{}",
+            end.said
+        );
+        let failed = end.said.matches("nodes that had it were lost").count();
+        println!(
+            "  {failed} items were on two lost ranks; {} were run",
+            tally.total()
+        );
+        assert!(failed <= 4, "{}", end.said);
+    });
+}

@@ -15,8 +15,10 @@ use rustix::process::{Pid, Signal, getppid, kill_process};
 fn hold(meeting: &str, word: u64, endless: bool) -> u64 {
     let sleep = Command::new("sleep").arg("1000").spawn();
     meet(meeting, word);
-    while endless {
-        thread::sleep(Duration::from_millis(1));
+    if endless {
+        loop {
+            thread::sleep(Duration::from_secs(1));
+        }
     }
     drop(sleep);
     word
@@ -52,6 +54,15 @@ fn poison(tally: &str, main: u32, x: u64, bad: u64) -> u64 {
         }
     }
     x * x
+}
+
+/// As much again; the item of that word comes to the meeting.
+#[parallel]
+fn echo(meeting: &str, x: u64, guest: u64, bytes: &[u8]) -> Vec<u8> {
+    if x == guest && task::attempt() == Some(1) {
+        meet(meeting, u64::from(parent()));
+    }
+    bytes.to_vec()
 }
 
 /// What a small program says.
@@ -95,6 +106,28 @@ fn program() {
             println!("{} squares, right: {right}", squares.len());
             end("exit 5");
         }
+        ["large", meeting] => {
+            let value = |x: u64| vec![x as u8; 24 << 20];
+            let values: Vec<Vec<u8>> = (0..16).map(value).collect();
+            let items = (0_u64..).zip(&values);
+            let items = items.map(|(x, value)| (meeting, x, 5, value.as_slice()));
+            let echoes = par_map(echo, items).unwrap();
+            println!("16 large values, right: {}", echoes == values);
+        }
+        ["storm", tally] => {
+            let items = (0..16_000).map(|x: u64| ("", tally, x, u64::MAX));
+            let pool = Pool::global().unwrap();
+            let results: Vec<Result<u64, TaskError>> = pool.job(square).outcomes(items).unwrap();
+            let right = |(x, result): (u64, &Result<u64, TaskError>)| match result {
+                Ok(square) => *square == x * x,
+                Err(error) => {
+                    println!("{x}: {error}");
+                    error.is_crash()
+                }
+            };
+            let right = (0_u64..).zip(&results).filter(|one| right(*one)).count();
+            println!("{right} of 16000 have an outcome");
+        }
         ["journal", meeting, tally, journal] => {
             let items = (0..400).map(|x: u64| (meeting, tally, x, 200));
             let pool = Pool::global().unwrap();
@@ -106,13 +139,8 @@ fn program() {
             let bad: u64 = bad.parse().unwrap();
             let items = (0..200).map(|x: u64| (tally, process::id(), x, bad));
             let pool = Pool::global().unwrap();
-            let results: Vec<Result<u64, TaskError>> = pool
-                .job(poison)
-                .outcomes(items)
-                .unwrap()
-                .into_iter()
-                .map(Into::into)
-                .collect();
+            let job = pool.job(poison);
+            let results: Vec<Result<u64, TaskError>> = job.outcomes(items).unwrap();
             for (x, result) in results.iter().enumerate() {
                 match result {
                     Ok(y) => assert_eq!(*y, (x * x) as u64),

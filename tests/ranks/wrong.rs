@@ -26,16 +26,21 @@ fn another_program_on_another_rank() {
 #[test]
 fn a_rank_that_is_no_program_of_ours() {
     with_each(|mpi| {
-        let mut launch = Launch::of(mpi, 1, "fork");
-        launch.command.args([":", "-n", "1", "sleep", "1000"]);
-        launch.env("PARPROC_MPI_TIMEOUT", "2");
-        let end = launch.run();
-        fails(&end);
-        assert!(
-            end.said.contains("waited 2 s for the other ranks"),
-            "{}",
-            end.said
-        );
+        let mut launches = [Launch::of(mpi, 1, "fork"), Launch::new(mpi)];
+        let sleep = ["-n", "1", "sleep", "1000"];
+        launches[0].command.arg(":").args(sleep);
+        launches[1].command.args(sleep).arg(":");
+        launches[1].ranks(1, "fork");
+        for mut launch in launches {
+            launch.env("PARPROC_MPI_TIMEOUT", "2");
+            let end = launch.run();
+            fails(&end);
+            assert!(
+                end.said.contains("waited 2 s for the other ranks"),
+                "{}",
+                end.said
+            );
+        }
     });
 }
 
