@@ -142,21 +142,21 @@ fn a_task_that_two_ranks_are_lost_with_fails() {
 }
 
 #[test]
-fn a_rank_that_is_lost_before_there_is_a_pool() {
+fn ranks_that_are_lost_before_there_is_a_pool() {
     with_open(|| {
-        let meeting = Meeting::new();
-        let launched = Launch::recovering(3, &format!("late {}", meeting.name())).start();
-        let main = meeting.wait();
-        let agent = launched.rank(2);
-        assert_ne!(agent.id, main.process.id);
-        agent.kill();
-        drop(main);
-        let end = launched.end();
-        assert!(
-            end.said.contains("40 were run, 40 of them by nodes"),
-            "{}",
-            end.said
-        );
+        for (ranks, away) in [(3, 40), (2, 0)] {
+            let meeting = Meeting::new();
+            let role = format!("late {}", meeting.name());
+            let launched = Launch::recovering(ranks, &role).start();
+            let main = meeting.wait();
+            let agent = launched.rank(ranks - 1);
+            assert_ne!(agent.id, main.process.id);
+            agent.kill();
+            drop(main);
+            let end = launched.end();
+            let run = format!("40 were run, {away} of them by nodes");
+            assert_eq!(end.said.matches(&run).count(), 3, "{}", end.said);
+        }
     });
 }
 

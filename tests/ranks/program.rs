@@ -171,9 +171,13 @@ fn program() {
         ["late", meeting] => {
             meet(meeting, 0);
             let main = process::id();
-            let ids = par_map(parent, [(); 40]).unwrap();
-            let away = ids.iter().filter(|id| **id != main).count();
-            println!("{} were run, {away} of them by nodes", ids.len());
+            let pools = [1, 2].map(|workers| Pool::builder().workers(workers).build());
+            let later = || Pool::builder().workers(2).build();
+            for pool in pools.into_iter().chain(std::iter::once_with(later)) {
+                let ids = pool.unwrap().map(parent, [(); 40]).unwrap();
+                let away = ids.iter().filter(|id| **id != main).count();
+                println!("{} were run, {away} of them by nodes", ids.len());
+            }
         }
         ["fork"] => {
             let nodes = |()| par_map(parent, [(); 20]).unwrap();

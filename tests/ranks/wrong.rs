@@ -77,6 +77,18 @@ fn a_library_that_is_not_there() {
 }
 
 #[test]
+fn ranks_that_are_told_to_ignore_the_launcher() {
+    with_each(|mpi| {
+        let mut launch = Launch::of(mpi, 2, "child");
+        launch.env("PARPROC_MPI", "off");
+        let end = launch.run();
+        assert!(end.output.status.success(), "{}", end.said);
+        let local = end.said.matches("local in a child: true").count();
+        assert_eq!(local, 2, "{}", end.said);
+    });
+}
+
+#[test]
 fn a_rank_alone_is_as_without_a_launcher() {
     with_each(|mpi| {
         let mut launch = Launch::of(mpi, 1, "child");

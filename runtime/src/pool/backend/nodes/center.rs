@@ -74,6 +74,15 @@ struct Ranks {
     over: bool,
 }
 
+/// A rank that said who it is.
+#[derive(Debug)]
+pub(super) struct Place {
+    pub(super) rank: usize,
+    pub(super) hello: Hello,
+    /// How many workers it has.
+    pub(super) slots: usize,
+}
+
 /// Where the arguments of a chunk are until they are sent.
 #[derive(Debug)]
 pub(super) struct Source {
@@ -184,7 +193,7 @@ impl Center {
     /// All ranks, with how many workers each of them has; rank 0 is the first.
     ///
     /// Fails when one of them is another program, or does not say who it is.
-    pub(super) fn nodes(&self, own: Hello) -> Result<Vec<(Hello, usize)>> {
+    pub(super) fn nodes(&self, own: Hello) -> Result<Vec<Place>> {
         let limit = Instant::now() + HELLO_LIMIT;
         let mut ranks = self.ranks();
         loop {
@@ -229,16 +238,14 @@ impl Center {
             }
         }
         let slots = slots(&known);
-        let mut slots = known.into_iter().zip(slots);
-        let mut all = Vec::new();
-        for (rank, hello) in ranks.hellos.iter().enumerate() {
-            // One that was lost before it said anything has no place.
-            let known = hello.as_ref().and_then(|_| slots.next());
-            if let Some((hello, slots)) = known {
-                all.push((hello, if ranks.lost[rank] { 0 } else { slots }));
-            }
-        }
-        Ok(all)
+        // One that was lost before it said anything has no place.
+        let hellos = ranks.hellos.iter().enumerate();
+        let said = hellos.filter_map(|(rank, hello)| hello.as_ref().map(|_| rank));
+        let places = said.zip(known).zip(slots).map(|((rank, hello), slots)| {
+            let slots = if ranks.lost[rank] { 0 } else { slots };
+            Place { rank, hello, slots }
+        });
+        Ok(places.collect())
     }
 
     /// By how many nanoseconds that rank's clock is behind ours; as much too many as its first words took.

@@ -53,11 +53,13 @@ pub(super) fn slots(ranks: &[Hello]) -> Vec<usize> {
     ranks.iter().enumerate().map(share).collect()
 }
 
-/// Divides so many workers among ranks that have so many slots, in proportion.
+/// Divides so many workers among ranks that have so many slots, in proportion. Where there are none, rank 0 has
+/// them.
 pub(super) fn divide(workers: usize, slots: &[usize]) -> Vec<usize> {
     let all: usize = slots.iter().sum();
     if all == 0 {
-        return vec![0; slots.len()];
+        let rest = slots.iter().skip(1).map(|_| 0);
+        return std::iter::once(workers).chain(rest).collect();
     }
     let mut before = 0;
     let mut given = 0;
@@ -111,6 +113,6 @@ mod tests {
         assert_eq!(divide(6, &[3, 4, 8]).iter().sum::<usize>(), 6);
         assert_eq!(divide(30, &[3, 4, 8]), [6, 8, 16]);
         assert_eq!(divide(1, &[0, 1, 1]), [0, 1, 0]);
-        assert_eq!(divide(5, &[0, 0]), [0, 0]);
+        assert_eq!(divide(5, &[0, 0]), [5, 0]);
     }
 }

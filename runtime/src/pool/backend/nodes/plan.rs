@@ -3,7 +3,7 @@
 use std::sync::{Arc, Weak};
 use std::time::{Duration, Instant};
 
-use super::center::{Center, HELLO_LIMIT, center};
+use super::center::{Center, HELLO_LIMIT, Place, center};
 use super::hello::divide;
 use super::line::{Body, Outgoing};
 use super::message::{Hello, Order, Plan};
@@ -26,7 +26,7 @@ const CLOSE_LIMIT: Duration = Duration::from_secs(5);
 #[derive(Debug)]
 pub(in crate::pool) struct Division {
     center: &'static Center,
-    ranks: Vec<(Hello, usize)>,
+    ranks: Vec<Place>,
 }
 
 impl Division {
@@ -44,22 +44,18 @@ impl Division {
 
     /// How many workers all ranks have together.
     pub(in crate::pool) fn workers(&self) -> usize {
-        self.ranks.iter().map(|(_, slots)| slots).sum()
+        self.ranks.iter().map(|place| place.slots).sum()
     }
 
     /// Divides so many workers: how many this rank has, and the nodes with the others.
     pub(in crate::pool) fn divide(&self, workers: usize) -> (usize, Vec<Node>) {
-        let slots: Vec<usize> = self.ranks.iter().map(|(_, slots)| *slots).collect();
+        let slots: Vec<usize> = self.ranks.iter().map(|place| place.slots).collect();
         let parts = divide(workers, &slots);
-        let own_host = self.ranks.first().map(|(hello, _)| &hello.host);
+        let own_host = self.ranks.first().map(|place| &place.hello.host);
         let mut nodes = Vec::new();
-        for (rank, ((hello, _), slots)) in self
-            .ranks
-            .iter()
-            .zip(parts.iter().copied())
-            .enumerate()
-            .skip(1)
-        {
+        for (place, slots) in self.ranks.iter().zip(parts.iter().copied()).skip(1) {
+            let Place { rank, hello, .. } = place;
+            let rank = *rank;
             if slots == 0 || !self.center.is_there(rank) {
                 continue;
             }
@@ -98,6 +94,8 @@ impl Division {
         for node in &mut nodes {
             node.pool = pool;
             node.number_up_to(state, node.slots);
+            // Who is lost from now on is so for this pool, too.
+            node.lost = !self.center.is_there(node.rank);
         }
         state.nodes = nodes;
     }
