@@ -13,6 +13,10 @@ impl fmt::Display for Failure {
             Step::EncodeResult => "its result could not be encoded in the worker",
             Step::DecodeResult => "its result could not be decoded",
         };
+        if self.type_name.is_empty() {
+            // Told by a node, which knows no types.
+            return write!(f, "{what}: {}", self.reason);
+        }
         write!(f, "{what}: `{}`: {}", self.type_name, self.reason)
     }
 }

@@ -167,8 +167,14 @@ impl Agent {
             },
             Order::Run(id, run) => {
                 let objects = self.named(&run.objects);
-                if let (Some(hosted), Room::Bytes(bytes, _)) = (self.pools.get_mut(&id), body) {
-                    hosted.run(run, bytes, objects);
+                match (self.pools.get_mut(&id), body) {
+                    (Some(hosted), Room::Bytes(bytes, _)) => hosted.run(run, bytes, objects),
+                    (Some(hosted), _) => {
+                        for message in hosted.refuse(&run) {
+                            self.line.post(0, message);
+                        }
+                    }
+                    (None, _) => {}
                 }
             }
             Order::Object(twin) => {

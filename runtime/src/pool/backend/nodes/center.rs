@@ -414,7 +414,7 @@ impl Center {
             News::Large { pool, number, .. } => self
                 .pool(*pool)
                 .and_then(|shared| shared.landing_of(from, *number, len))
-                .map_or_else(|| Room::bytes(len), |landing| Room::Landing(landing, len)),
+                .map_or(Room::Nothing(len), |landing| Room::landing(landing, len)),
             News::Object(_, _, twin) => Room::object(*twin, len),
             _ => Room::bytes(len),
         }

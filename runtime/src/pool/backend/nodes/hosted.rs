@@ -9,7 +9,7 @@ use super::line::{Body, Outgoing, SMALL};
 use super::message::{Breach, News, Number, PoolId, Run};
 use super::stay::held_back;
 use super::telling::Telling;
-use crate::error::{Error, ErrorKind, TaskError};
+use crate::error::{Error, ErrorKind, Failure, Step, TaskError};
 use crate::object::Object;
 use crate::pool::Pool;
 use crate::pool::chunk::{Chunk, Delivery, Ending};
@@ -101,6 +101,23 @@ impl Hosted {
             objects,
             end: usize::MAX,
         });
+    }
+
+    /// There is no memory for the arguments of a chunk.
+    pub(super) fn refuse(&self, run: &Run) -> Vec<Post> {
+        let name = self.pool.shared().table.name(FunctionId(run.function));
+        let failed = |index| {
+            let reason = "there is no memory for them on the node".to_owned();
+            let failure = Failure::new(Step::DecodeArgument, String::new(), reason);
+            let known = if run.tasks { 0 } else { index };
+            let error = TaskError::failed(name, known, None, failure).in_attempt(run.history[0]);
+            let news = News::Failed(self.id, run.number, index, error.to_bytes());
+            Outgoing::new(&news, Body::Inline(0))
+        };
+        let items = run.first..run.first + run.count as usize;
+        let done = News::Done(self.id, run.number, None);
+        let done = Outgoing::new(&done, Body::Inline(0));
+        items.map(failed).chain([done]).collect()
     }
 
     /// Begins those chunks whose turn it is, when rank 0 is told of all that were done: it knows then which ones

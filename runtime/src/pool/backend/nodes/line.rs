@@ -201,9 +201,7 @@ impl<I: DeserializeOwned, B> Line<I, B> {
                     let (head, mut body, filled) = begun.body.take().ok_or_else(meaningless)?;
                     let part = &frame[1..];
                     if !body.take(filled, part) {
-                        return Err(io::Error::other(
-                            "there is no memory for what another rank sends",
-                        ));
+                        return Err(meaningless());
                     }
                     let filled = filled + part.len();
                     self.unread.1.clear();

@@ -8,7 +8,7 @@ use serde::de::DeserializeOwned;
 use super::line::Room;
 use super::message::{Breach, News, Number, Order, Told};
 use super::node::Sent;
-use crate::error::{Error, ErrorKind, TaskError, TaskErrorKind};
+use crate::error::{Error, ErrorKind, Failure, Step, TaskError, TaskErrorKind};
 use crate::event::EventKind;
 use crate::object::Object;
 use crate::pool::backend::nodes::Node;
@@ -183,13 +183,15 @@ impl Shared {
                 objects,
                 ..
             } => {
+                let origin = Origin { pid, attempt };
                 let Room::Bytes(bytes, _) = body else {
+                    self.refuse(state, node, number, first..first + count, origin);
                     return;
                 };
                 let delivery = Delivery::Records {
                     first,
                     count,
-                    origin: Origin { pid, attempt },
+                    origin,
                     bytes,
                     row,
                     objects: named(node, number, &objects),
@@ -204,12 +206,14 @@ impl Shared {
                 objects,
                 ..
             } => {
+                let origin = Origin { pid, attempt };
                 let Room::Landing(landing, _) = body else {
+                    self.refuse(state, node, number, index..index + 1, origin);
                     return;
                 };
                 let delivery = Delivery::Large {
                     index,
-                    origin: Origin { pid, attempt },
+                    origin,
                     landing,
                     objects: named(node, number, &objects),
                 };
@@ -308,6 +312,30 @@ impl Shared {
         let number = batch.put(&hub, away, &site, find, heard);
         for call in calls {
             state.heard(call, number);
+        }
+    }
+
+    /// There is no memory for the results of these items.
+    fn refuse(
+        &self,
+        state: &mut State,
+        node: &mut Node,
+        number: Number,
+        items: Range<usize>,
+        origin: Origin,
+    ) {
+        for index in items {
+            let Some(chunk) = node.find(number).map(|sent| &sent.chunk) else {
+                return;
+            };
+            let known = if chunk.tasks { 0 } else { index };
+            let name = self.table.name(chunk.function);
+            let reason = "there is no memory for it".to_owned();
+            let failure = Failure::new(Step::DecodeResult, String::new(), reason);
+            let error = TaskError::failed(name, known, origin.pid, failure);
+            let error = error.in_attempt(origin.attempt);
+            let delivery = Delivery::Failed { index, error };
+            deliver(state, node, number, index..index + 1, delivery);
         }
     }
 
@@ -474,7 +502,7 @@ impl Shared {
 fn read<T: DeserializeOwned>(body: Room) -> Option<T> {
     match body {
         Room::Bytes(bytes, _) => postcard::from_bytes(&bytes).ok(),
-        Room::Landing(..) | Room::Object(..) => None,
+        Room::Landing(..) | Room::Object(..) | Room::Nothing(_) => None,
     }
 }
 

@@ -2,8 +2,8 @@
 
 use std::sync::Arc;
 
-use super::outgoing::PIECE;
 use crate::object::{Object, Twin, TwinDraft};
+use crate::sys::{advise_huge, advise_huge_room};
 use crate::wire::Landing;
 
 /// Room for a body, and how long that is.
@@ -13,12 +13,26 @@ pub(super) enum Room {
     Landing(Box<dyn Landing>, usize),
     /// None when there is no memory for it: who misses it will say so.
     Object(Option<TwinDraft>, usize),
+    /// It is taken in and forgotten: nobody wants it, or there is no memory for it.
+    Nothing(usize),
 }
 
 impl Room {
-    /// For a body of so many bytes, which need not be believed.
+    /// For a body of so many bytes, if there is memory for it.
     pub(super) fn bytes(len: usize) -> Self {
-        Room::Bytes(Vec::with_capacity(len.min(PIECE)), len)
+        let mut bytes = Vec::new();
+        if bytes.try_reserve_exact(len).is_err() {
+            return Room::Nothing(len);
+        }
+        // A fault on each fresh page would cost more than the copying.
+        advise_huge_room(&mut bytes);
+        Room::Bytes(bytes, len)
+    }
+
+    /// For a body in its final place.
+    pub(super) fn landing(mut landing: Box<dyn Landing>, len: usize) -> Self {
+        advise_huge(landing.bytes_mut());
+        Room::Landing(landing, len)
     }
 
     /// For the bytes of an object.
@@ -35,23 +49,25 @@ impl Room {
                 draft.write(&bytes).ok()?;
                 draft
             }
-            Room::Landing(..) => return None,
+            Room::Landing(..) | Room::Nothing(_) => return None,
         };
         draft.finish().ok()
     }
 
     pub(super) fn len(&self) -> usize {
         match self {
-            Room::Bytes(_, len) | Room::Landing(_, len) | Room::Object(_, len) => *len,
+            Room::Bytes(_, len)
+            | Room::Landing(_, len)
+            | Room::Object(_, len)
+            | Room::Nothing(len) => *len,
         }
     }
 
-    /// Takes in the next bytes; false if there is no room for them.
+    /// Takes in the next bytes; false if they are more than was said.
     pub(super) fn take(&mut self, filled: usize, part: &[u8]) -> bool {
         match self {
             Room::Bytes(bytes, len) => {
-                let fits =
-                    part.len() <= *len - bytes.len() && bytes.try_reserve(part.len()).is_ok();
+                let fits = part.len() <= *len - bytes.len();
                 if fits {
                     bytes.extend_from_slice(part);
                 }
@@ -69,6 +85,7 @@ impl Room {
                 }
                 fits
             }
+            Room::Nothing(len) => part.len() <= *len - filled,
         }
     }
 }

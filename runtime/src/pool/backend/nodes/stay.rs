@@ -70,7 +70,7 @@ fn failed(name: &'static str, index: usize, origin: Origin, object: &Arc<Object>
         "it names {what}, which processes of one machine share, and this item ran on another node than the program: \
          return the values themselves. An item runs beside the program if its arguments name such a thing"
     );
-    let failure = Failure::new(Step::EncodeResult, "the result".to_owned(), reason);
+    let failure = Failure::new(Step::EncodeResult, String::new(), reason);
     let error = TaskError::failed(name, index, origin.pid, failure).in_attempt(origin.attempt);
     Delivery::Failed { index, error }
 }
