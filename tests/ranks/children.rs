@@ -35,7 +35,7 @@ fn a_task_starts_a_launch_of_its_own() {
         for (other, launcher) in installed() {
             let end = Launch::of(mpi, 3, &format!("starts {}", launcher.display())).run();
             assert!(end.output.status.success(), "{}", end.said);
-            let started = end.said.matches("started: 2").count();
+            let started = end.said.matches("nested: true").count();
             assert_eq!(started, 4, "{other:?}: {}", end.said);
         }
     });

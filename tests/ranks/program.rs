@@ -65,10 +65,21 @@ fn echo(meeting: &str, x: u64, guest: u64, bytes: &[u8]) -> Vec<u8> {
     bytes.to_vec()
 }
 
-/// What a small program says.
+/// What a launch of this program with two ranks says.
 #[parallel]
-fn output_of(program: &str, arguments: Vec<String>) -> String {
-    let output = Command::new(program).args(arguments).output();
+fn nested(launcher: &str) -> String {
+    let program = parproc_tests::program(super::launch::PROGRAM, "nested");
+    let mut command = Command::new(launcher);
+    for (name, value) in program.get_envs() {
+        if let Some(value) = value {
+            command.env(name, value);
+        }
+    }
+    if !launcher.contains("mpich") {
+        command.arg("--oversubscribe");
+    }
+    command.args(["-n", "2"]).arg(program.get_program());
+    let output = command.args(program.get_args()).output();
     match output {
         Ok(output) if output.status.success() => {
             String::from_utf8_lossy(&output.stdout).into_owned()
@@ -214,19 +225,14 @@ fn program() {
             println!("local in a child: {local}");
         }
         ["starts", launcher] => {
-            let arguments = ["-n", "2", "--oversubscribe", "hostname"];
-            let skip = usize::from(launcher.contains("mpich"));
-            let arguments = arguments.iter().enumerate();
-            let arguments = arguments.filter(|(index, _)| skip == 0 || *index != 2);
-            let arguments: Vec<String> = arguments.map(|(_, one)| (*one).to_owned()).collect();
-            let items = vec![(launcher, arguments); 4];
-            let said = par_map(output_of, items).unwrap();
-            for said in said {
-                println!("started: {:?}", said.lines().count());
-                if said.lines().count() != 2 {
-                    println!("{said}");
-                }
+            for said in par_map(nested, [launcher; 4]).unwrap() {
+                println!("{said}");
             }
+        }
+        ["nested"] => {
+            let main = process::id();
+            let ids = par_map(parent, [(); 20]).unwrap();
+            println!("nested: {}", ids.iter().all(|id| *id != main));
         }
         _ => panic!("no role: {role}"),
     }
