@@ -55,7 +55,7 @@
 //! | is another program | [`std::process::Command`] | that is all it takes; parproc runs functions of this program |
 //! | waits for thousands of connections | an async runtime: tokio, smol | waiting costs no thread; what computes or may crash is a [`Task`] to `.await` there |
 //! | runs code of strangers | a container, a virtual machine, WebAssembly | it has no rights; a task of parproc has those of the program |
-//! | needs more than one machine, or another system than Linux | MPI, a queue of jobs; threads | parproc knows one machine, and Linux on x86_64 and aarch64 |
+//! | goes on while machines come and go, or runs on another system than Linux | a queue of jobs; threads | parproc has the machines that [`mpirun` or `srun`](guide::cluster) start it on, and knows Linux on x86_64 and aarch64 |
 //!
 //! # What it costs
 //!

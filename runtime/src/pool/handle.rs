@@ -104,6 +104,8 @@ impl Pool {
             #[cfg(feature = "mpi")]
             reserved,
             #[cfg(feature = "mpi")]
+            share: division.as_ref().map_or(0, Division::share),
+            #[cfg(feature = "mpi")]
             this: Weak::clone(_this),
             state: Mutex::new(state),
             table,

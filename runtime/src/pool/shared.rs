@@ -33,6 +33,9 @@ pub(super) struct Shared {
     /// The workers of this machine are for what cannot go to other machines.
     #[cfg(feature = "mpi")]
     pub(super) reserved: bool,
+    /// How many workers this machine has of all that a launch has.
+    #[cfg(feature = "mpi")]
+    pub(super) share: usize,
     #[cfg(feature = "mpi")]
     pub(super) this: Weak<Self>,
     /// How often the process was forked when the pool was made.

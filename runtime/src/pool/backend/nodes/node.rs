@@ -37,6 +37,8 @@ pub(in crate::pool) struct Node {
     pub(super) host: Arc<str>,
     /// Workers that it has for this pool.
     pub(super) slots: usize,
+    /// And how many it has of all that there are.
+    pub(super) share: usize,
     /// The numbers of its workers among those of the pool, in its own order; those of surplus ones stay theirs.
     pub(super) numbers: Vec<usize>,
     pub(super) center: &'static Center,

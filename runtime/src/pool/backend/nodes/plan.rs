@@ -47,6 +47,11 @@ impl Division {
         self.ranks.iter().map(|place| place.slots).sum()
     }
 
+    /// How many workers this rank has of all that there are.
+    pub(in crate::pool) fn share(&self) -> usize {
+        self.ranks.first().map_or(0, |place| place.slots)
+    }
+
     /// Divides so many workers: how many this rank has, and the nodes with the others.
     pub(in crate::pool) fn divide(&self, workers: usize) -> (usize, Vec<Node>) {
         let slots: Vec<usize> = self.ranks.iter().map(|place| place.slots).collect();
@@ -62,6 +67,7 @@ impl Division {
             nodes.push(Node {
                 rank,
                 host: Arc::from(hello.host.as_str()),
+                share: place.slots,
                 slots,
                 numbers: Vec::new(),
                 center: self.center,
@@ -140,8 +146,9 @@ impl Shared {
     /// Divides so many workers anew among the ranks that are there; gives how many this one has.
     pub(in crate::pool) fn divide_again(&self, state: &mut State, workers: usize) -> usize {
         let there = state.nodes.iter().filter(|node| node.is_there());
-        let slots: Vec<usize> = std::iter::once(usize::from(!self.is_reserved(state)))
-            .chain(there.map(|_| 1))
+        let own = if self.reserved { 0 } else { self.share };
+        let slots: Vec<usize> = std::iter::once(own)
+            .chain(there.map(|node| node.share))
             .collect();
         let parts = divide(workers, &slots);
         // Behind those of this machine too, whose workers do not get the numbers of others later.
@@ -207,7 +214,7 @@ impl Shared {
 
     /// True while this machine's workers are for what cannot travel only.
     pub(in crate::pool) fn is_reserved(&self, state: &State) -> bool {
-        self.reserved && state.nodes.iter().any(Node::is_there)
+        self.reserved && state.has_nodes()
     }
 
     /// Takes note of a chunk that cannot go to a node.
