@@ -178,6 +178,8 @@ impl<I: DeserializeOwned, B> Line<I, B> {
                     return Ok(None);
                 }
                 self.turn -= 1;
+                // On a busy machine a turn can last.
+                self.pulse(now_nanos());
                 let Some((from, frames)) = self.transport.poll()? else {
                     return Ok(None);
                 };
