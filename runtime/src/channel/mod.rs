@@ -25,7 +25,9 @@
 //!
 //! Senders and receivers are values like others: they can be arguments or parts of arguments, results, and
 //! messages of other channels. Messages are whatever serde can write; plain numbers and vectors of them
-//! are copied as they are. Each message goes to one receiver, messages of one sender in order.
+//! are copied as they are. Each message goes to one receiver, messages of one sender in order. The processes of one
+//! machine share a channel: in a launch on [several](crate::guide::cluster), items whose arguments name one run on that
+//! of the program.
 //!
 //! # When processes die
 //!

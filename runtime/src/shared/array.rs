@@ -18,6 +18,9 @@ use crate::object::{Flags, Object, Tag};
 /// that is called with one, alone or inside of other values. The memory goes with the last handle, in
 /// whatever way the processes that have one end.
 ///
+/// The processes of one machine share it: in a launch on [several](crate::guide::cluster), items whose arguments name it
+/// run on that of the program.
+///
 /// There are three ways to use it, from the most shared to the fastest:
 ///
 /// | | who | how |

@@ -24,7 +24,9 @@ const LINE: usize = 64;
 /// A value in memory that several processes read and write.
 ///
 /// It is made once; [clones](Clone) are handles of the same value, and so is what a `#[parallel]` function
-/// gets that is called with one. The memory goes with the last handle, in whatever way processes end.
+/// gets that is called with one. The memory goes with the last handle, in whatever way processes end. The
+/// processes of one machine share it: in a launch on [several](crate::guide::cluster), items whose arguments name it
+/// run on that of the program.
 ///
 /// Values of 1, 2, 4 and 8 bytes are atomics of the processor, with the ordering that
 /// [`SeqCst`](std::sync::atomic::Ordering::SeqCst) names. Larger ones are kept twice: readers never wait, writers

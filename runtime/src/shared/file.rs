@@ -56,7 +56,8 @@ impl Shared<[u8]> {
     /// Maps a file: nothing is read before somebody looks at it, and nothing is copied.
     ///
     /// Pages of the file are shared with the system's cache, so a file that is larger than the memory can be looked
-    /// at as well. [`read_file`](Self::read_file) is the safe way to the same type.
+    /// at as well. In a launch on [several machines](crate::guide::cluster) items that name it run on that of the
+    /// program: others may not have the file. What `read_file` reads goes to all. [`read_file`](Self::read_file) is the safe way to the same type.
     ///
     /// ```
     /// # use std::fs;

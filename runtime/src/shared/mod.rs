@@ -13,6 +13,10 @@
 //!
 //! What several processes write has a [`Plain`] type. Locks, barriers and the like are in [`sync`](crate::sync).
 //!
+//! On [several machines](crate::guide::cluster) a [`Shared`] value goes to all of them, once. What is written is shared
+//! by the processes of one machine: items whose arguments name it run on that of the program, and a result that names
+//! what another machine has is the error of its item.
+//!
 //! Nothing has a name in a file system. Memory goes with the last handle, in whatever way the processes
 //! that have one end; [`stats`] tells what this process has.
 

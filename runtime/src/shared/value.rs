@@ -36,6 +36,9 @@ use super::form::{Form, Memory, Source};
 /// # Ok::<(), parproc::Error>(())
 /// ```
 ///
+/// In a launch on [several machines](crate::guide::cluster) it is broadcast to all of them, once, when an item names it
+/// that one of them could run. Each has one copy, until the program has dropped its last handle.
+///
 /// The memory is sealed: the kernel refuses all writes to it, also those of who made it and of
 /// processes that misbehave.
 #[must_use = "the memory goes with the last handle"]

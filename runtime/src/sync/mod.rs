@@ -2,7 +2,8 @@
 //!
 //! They are made in any process, and travel as arguments, results or parts of these, in structs and
 //! vectors, and through channels. What arrives is a handle of the same thing; so is a clone. Nothing has
-//! a name in a file system, and the memory goes with the last handle.
+//! a name in a file system, and the memory goes with the last handle. The processes of one machine share them: in a
+//! launch on [several](crate::guide::cluster), items whose arguments name one run on that of the program.
 //!
 //! | type | for |
 //! | --- | --- |
