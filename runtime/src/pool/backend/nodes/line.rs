@@ -193,8 +193,8 @@ impl<I: DeserializeOwned, B> Line<I, B> {
             };
             peer.heard = now_nanos();
             let (frame, kind) = match &self.unread.1[self.read..] {
-                [] => return Err(meaningless()),
-                frame => (frame, frame[0]),
+                frame if frame.first().is_some_and(|kind| *kind < 2 * TO_ALL) => (frame, frame[0]),
+                _ => return Err(meaningless()),
             };
             let begun = &mut peer.incoming[usize::from(kind >= TO_ALL)];
             match kind % TO_ALL {
