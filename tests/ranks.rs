@@ -15,5 +15,7 @@ mod loss;
 mod program;
 #[path = "ranks/rerun.rs"]
 mod rerun;
+#[path = "ranks/seen.rs"]
+mod seen;
 #[path = "ranks/wrong.rs"]
 mod wrong;

@@ -234,6 +234,8 @@ fn program() {
             let ids = par_map(parent, [(); 20]).unwrap();
             println!("nested: {}", ids.iter().all(|id| *id != main));
         }
+        ["seen"] => super::seen::show(),
+        ["seen-lost", meeting] => super::seen::lose(meeting),
         _ => panic!("no role: {role}"),
     }
 }
