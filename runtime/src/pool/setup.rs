@@ -48,6 +48,8 @@ pub(super) struct Setup {
     pub(super) directory: Option<PathBuf>,
     /// What all workers do to themselves at their start.
     pub(super) orders: Orders,
+    /// The numbers of workers, on a node; else they are as they are.
+    pub(super) numbers: Vec<usize>,
     /// Each worker stays on one CPU.
     pub(super) pin_cpus: bool,
     /// The only worker is an actor.
@@ -104,6 +106,7 @@ impl Default for Setup {
             environment: Environment::default(),
             directory: None,
             orders: Orders::default(),
+            numbers: Vec::new(),
             pin_cpus: false,
             actor: None,
             init: None,

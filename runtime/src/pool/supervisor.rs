@@ -177,6 +177,8 @@ impl Shared {
         taken.sort_unstable();
         let free = (0..).zip(&taken).find(|(slot, taken)| slot != *taken);
         let slot = Some(free.map_or(taken.len(), |(slot, _)| slot));
+        #[cfg(feature = "mpi")]
+        self.lock().keep_number(slot);
         let begin = now_nanos();
         let started = self.start(id, slot, None);
         let took = now_nanos().saturating_sub(begin);
@@ -275,12 +277,14 @@ impl Shared {
             .relay
             .open(&self.setup, &lane)
             .map_err(|error| said("there is no way for its output", error))?;
+        let known = |slot: usize| self.setup.numbers.get(slot).copied();
+        let number = slot.map(|slot| known(slot).unwrap_or(slot));
         let orders = Orders {
             logs: ends.logs().map(|pipe| pipe.as_raw_fd()),
-            id: slot,
+            id: number,
             init: self.hooks.has_init(),
             quiet: process.is_some_and(|start| start.unlimited),
-            cpu: slot.filter(|_| self.setup.pin_cpus),
+            cpu: number.filter(|_| self.setup.pin_cpus),
             ..self.setup.orders
         };
         lane.orders().put(&orders.to_bytes());
@@ -292,7 +296,7 @@ impl Shared {
         let named = process.and_then(|start| start.teller.life.name.clone());
         let naming = match process {
             Some(_) => Naming::of_process(named),
-            None => Naming::of_worker(slot, self.setup.actor.as_ref().map(|actor| actor.name)),
+            None => Naming::of_worker(number, self.setup.actor.as_ref().map(|actor| actor.name)),
         };
         let arguments = naming.arguments();
         attach.title = naming.title();

@@ -9,7 +9,7 @@ use crate::pool::backend::InitPlan;
 use crate::pool::chunk::{Delivery, Origin};
 use crate::pool::results::open_record;
 use crate::registry::FunctionId;
-use crate::wire::{Records, Status, landing};
+use crate::wire::{LONGEST_HEADER, Records, Status, landing, write_header};
 
 /// An init function that returned an error says so here; rank 0 reads which one.
 const RETURNED: &str = "it returned an error";
@@ -54,7 +54,12 @@ fn open(name: &'static str, delivery: Delivery) -> Result<(), Failed> {
             }
         },
         // No success is large.
-        Delivery::Large { .. } => Vec::new(),
+        Delivery::Large { mut landing, .. } => {
+            let value = landing.bytes_mut();
+            let mut header = [0; LONGEST_HEADER];
+            let len = write_header(Status::Value, value.len(), &mut header);
+            [&header[..len], value].concat()
+        }
         _ => return Ok(()),
     };
     Err(Failed {

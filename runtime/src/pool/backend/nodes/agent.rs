@@ -198,7 +198,7 @@ impl Agent {
                 self.with(pool, |hosted| hosted.heard(jobs, bytes));
             }
             Order::Time(id, timed) => self.with(id, |hosted| hosted.time(timed)),
-            Order::Close(id) => self.close(id),
+            Order::Close(id, killed) => self.close(id, killed),
             Order::Retire => {
                 if self.dispensable {
                     return Some(false);
@@ -206,7 +206,7 @@ impl Agent {
                 // Many launchers end all ranks with the first one that does not leave with the others.
                 self.retired = true;
                 for id in self.pools.keys().copied().collect::<Vec<_>>() {
-                    self.close(id);
+                    self.close(id, true);
                 }
             }
             Order::Leave { orderly } => return Some(orderly && !self.retired),
@@ -235,7 +235,7 @@ impl Agent {
     }
 
     /// Ends a pool; rank 0 is told when nothing is left of it.
-    fn close(&mut self, id: PoolId) {
+    fn close(&mut self, id: PoolId, killed: bool) {
         let Some(hosted) = self.pools.remove(&id) else {
             // It could not be opened.
             self.line.post(0, Hosted::closed(id));
@@ -244,6 +244,9 @@ impl Agent {
         self.ending += 1;
         let ended = self.ended.0.clone();
         let end = move || {
+            if killed {
+                hosted.kill();
+            }
             let _ = ended.send(hosted.close());
         };
         // Where there is no thread to be had, the signs of life pause.
@@ -298,7 +301,7 @@ impl Agent {
     /// Ends all pools, for a limited time, and says what there is to say.
     fn close_all(&mut self) {
         for id in self.pools.keys().copied().collect::<Vec<_>>() {
-            self.close(id);
+            self.close(id, false);
         }
         let begin = now_nanos();
         while now_nanos() - begin < END_NANOS && (self.ending > 0 || !self.line.is_drained()) {

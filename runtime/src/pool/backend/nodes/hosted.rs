@@ -53,6 +53,8 @@ struct Running {
     is_tasks: bool,
     /// What rank 0 has at least until the chunk is done.
     known: Vec<u64>,
+    /// What became of its items before they came here.
+    history: History,
 }
 
 impl Hosted {
@@ -164,6 +166,12 @@ impl Hosted {
         if end < usize::MAX {
             state.cancel_after(call, end.checked_sub(1));
         }
+        let history = History {
+            attempt,
+            kills,
+            exceeded,
+            ..History::FIRST
+        };
         let chunk = Chunk {
             call,
             function,
@@ -172,12 +180,7 @@ impl Hosted {
             payload: Payload::received(arguments, run.width, objects),
             row: run.row,
             tasks: run.tasks,
-            history: History {
-                attempt,
-                kills,
-                exceeded,
-                ..History::FIRST
-            },
+            history,
             numbering: Numbering::from_bits(run.numbering),
             seed: run.seed,
         };
@@ -192,6 +195,7 @@ impl Hosted {
             },
             is_tasks: run.tasks,
             known: run.objects,
+            history,
         });
         if state.check_alive().is_ok() {
             shared.enqueue(&mut state, chunk);
@@ -287,7 +291,8 @@ impl Hosted {
         shared.take_back(&mut state, |link| link.holds(|key| key == call).is_some());
         let (own, others): (VecDeque<_>, VecDeque<_>) = std::mem::take(&mut state.queue)
             .into_iter()
-            .partition(|chunk| chunk.call == call);
+            // What was tried here is tried again here: rank 0 does not know of that.
+            .partition(|chunk| chunk.call == call && chunk.history == running.history);
         state.queue = others;
         let waiting: usize = own.iter().map(|chunk| chunk.count as usize).sum();
         let mut kept = if all { 0 } else { waiting / 2 };
@@ -313,6 +318,11 @@ impl Hosted {
             state.finish(chunk);
         }
         shared.feed(&mut state);
+    }
+
+    /// Ends its workers without their exit function.
+    pub(super) fn kill(&self) {
+        self.pool.kill();
     }
 
     pub(super) fn resize(&mut self, workers: usize) {

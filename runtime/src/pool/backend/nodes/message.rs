@@ -58,8 +58,8 @@ pub(in crate::pool) enum Order {
     },
     /// Somebody wants to know when each item ran, or nobody does any more.
     Time(PoolId, bool),
-    /// The pool is over.
-    Close(PoolId),
+    /// The pool is over, or is killed.
+    Close(PoolId, bool),
     /// The node was not heard for so long that others do its work.
     Retire,
     /// The program is over.
@@ -140,6 +140,8 @@ pub(in crate::pool) struct Hello {
 #[derive(Debug, Serialize, Deserialize)]
 pub(in crate::pool) struct Plan {
     pub(in crate::pool) workers: usize,
+    /// The numbers that they have among all workers of the pool.
+    pub(in crate::pool) numbers: Vec<usize>,
     pub(in crate::pool) rules: Rules,
     pub(in crate::pool) stderr_lines: usize,
     pub(in crate::pool) crash_dir: Option<PathBuf>,

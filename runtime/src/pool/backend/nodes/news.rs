@@ -128,7 +128,14 @@ impl Shared {
 
     /// A node cannot go on with a call.
     fn end_broken(&self, rank: usize, number: Number, breach: Breach) {
-        let at = place(&self.lock(), rank);
+        let mut state = self.lock();
+        if matches!(breach, Breach::Init { .. }) && self.goes_on_without(&mut state, rank, number) {
+            self.feed(&mut state);
+            state.ringer.ring();
+            return;
+        }
+        let at = place(&state, rank);
+        drop(state);
         // Not under the lock: what an init function said is read by the user's code.
         let error = match breach {
             Breach::Init {
@@ -168,6 +175,26 @@ impl Shared {
             }
         }
         state.ringer.ring();
+    }
+
+    /// Gives a node nothing more, none of whose workers can be made ready, if others have some; says whether so.
+    fn goes_on_without(&self, state: &mut State, rank: usize, number: Number) -> bool {
+        let proved = |node: &Node| node.rank != rank && node.proved && node.is_there();
+        let own = state
+            .links
+            .iter()
+            .any(|link| link.greeted && link.init.is_done());
+        if !own && !state.nodes.iter().any(proved) {
+            return false;
+        }
+        with_node(state, rank, |state, node| {
+            node.slots = 0;
+            for sent in node.remove(number) {
+                state.away -= 1;
+                self.put_back_left(state, sent, None);
+            }
+        });
+        true
     }
 
     fn hear(&self, state: &mut State, node: &mut Node, news: News, body: Room) {
@@ -537,6 +564,7 @@ fn deliver(
     {
         let call = sent.chunk.call;
         node.moved = now;
+        node.proved = true;
         state.deliver(call, delivery);
     }
 }

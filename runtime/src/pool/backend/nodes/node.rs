@@ -47,6 +47,8 @@ pub(in crate::pool) struct Node {
     pub(super) opened: bool,
     /// Nothing more is given to it.
     pub(super) lost: bool,
+    /// Something came of what it was given: it has workers that are ready.
+    pub(super) proved: bool,
     /// Nothing of the pool is left there.
     pub(super) closed: bool,
     /// In the order of their numbers; one that was divided is there in parts.
@@ -333,6 +335,12 @@ impl State {
     pub(in crate::pool) fn nodes_that_joined(&self) -> Vec<EventKind> {
         let nodes = self.nodes.iter().filter(|node| node.opened && !node.lost);
         nodes.flat_map(|node| node.joined(0)).collect()
+    }
+
+    /// A worker of this machine has the number; no node is given it later.
+    pub(in crate::pool) fn keep_number(&mut self, number: Option<usize>) {
+        let next = number.map_or(0, |number| number + 1);
+        self.next_number = self.next_number.max(next);
     }
 
     /// The numbers of workers that nodes have.

@@ -74,6 +74,7 @@ impl Division {
                 pool: 0,
                 opened: false,
                 lost: false,
+                proved: false,
                 closed: false,
                 sent: Vec::new(),
                 heard: Away::default(),
@@ -96,7 +97,7 @@ impl Division {
     ) {
         let pool = self.center.enter(shared);
         // Those of this machine have the first ones; it has a worker for what cannot go elsewhere, at least.
-        state.next_number = own.max(1);
+        state.next_number = own;
         for node in &mut nodes {
             node.pool = pool;
             node.number_up_to(state, node.slots);
@@ -119,6 +120,7 @@ impl Shared {
         let (init, exit) = self.hooks.to_plan();
         let plan = Plan {
             workers: node.slots,
+            numbers: node.numbers.clone(),
             rules: setup.rules,
             stderr_lines: setup.stderr_lines,
             crash_dir: setup.crash_dir.clone(),
@@ -183,7 +185,7 @@ impl Shared {
             .iter()
             .filter(|node| node.opened && node.is_there())
         {
-            node.post(&Order::Close(node.pool));
+            node.post(&Order::Close(node.pool, state.killed));
         }
     }
 
@@ -252,6 +254,7 @@ impl Plan {
     pub(super) fn into_setup(self, named: Vec<Arc<Object>>) -> Setup {
         let Self {
             workers: _,
+            numbers,
             rules,
             stderr_lines,
             crash_dir,
@@ -269,6 +272,7 @@ impl Plan {
             levels,
         } = self;
         Setup {
+            numbers,
             rules,
             stderr_lines,
             crash_dir,
