@@ -343,6 +343,15 @@ pub fn is_launched() -> bool {
     of_rank == Some(&std::process::id().to_string())
 }
 
+/// True for a variable that a launcher sets in its ranks, which workers do not have.
+#[must_use]
+pub fn is_of_launcher(name: &str) -> bool {
+    const PREFIXES: [&str; 8] = [
+        "OMPI_", "ORTE_", "PRTE_", "PMIX_", "PMI_", "HYDI_", "HYDRA_", "MPI",
+    ];
+    name == "PARPROC_RANK" || PREFIXES.iter().any(|prefix| name.starts_with(prefix))
+}
+
 /// What the test is to play in the program that [`program`] started; none in an ordinary run.
 #[must_use]
 pub fn role() -> Option<String> {

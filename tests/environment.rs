@@ -6,7 +6,9 @@ use std::process::{self, Command};
 use std::thread::available_parallelism;
 
 use parproc::{Pool, par_map, parallel};
-use parproc_tests::{Meeting, children, in_time, meet, pool, program, role, succeeds};
+use parproc_tests::{
+    Meeting, children, in_time, is_of_launcher, meet, pool, program, role, succeeds,
+};
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
 #[parallel]
@@ -24,7 +26,8 @@ fn odd_panics(x: u32) -> u32 {
 #[parallel]
 fn surroundings() -> (Vec<String>, Vec<String>, String) {
     let names = env::vars().map(|(name, _)| name);
-    let ours = names.filter(|name| name.starts_with("PARPROC_")).collect();
+    let ours = names.filter(|name| name.starts_with("PARPROC_"));
+    let ours = ours.filter(|name| !is_of_launcher(name)).collect();
     let input = fs::read_link("/proc/self/fd/0").unwrap();
     (ours, env::args().collect(), input.display().to_string())
 }

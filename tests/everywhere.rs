@@ -9,14 +9,7 @@ use std::process::id;
 use std::sync::OnceLock;
 
 use parproc::{Pool, Shared, SharedArray, SharedCell, parallel};
-use parproc_tests::{LIMIT, Tally, note, pool, settled, within};
-
-/// True if a launcher started this.
-fn is_launched() -> bool {
-    ["OMPI_COMM_WORLD_RANK", "PMIX_RANK", "PMI_RANK"]
-        .iter()
-        .any(|name| std::env::var_os(name).is_some())
-}
+use parproc_tests::{LIMIT, Tally, is_launched, note, pool, settled, within};
 
 /// Bytes of different values, which are no whole number of pieces.
 fn pattern(len: usize, seed: u64) -> Vec<u8> {

@@ -9,7 +9,7 @@ use std::io::Write;
 use std::path::Path;
 
 use parproc::{Error, Pool, PoolBuilder, Resource, TaskError, parallel};
-use parproc_tests::{Meeting, in_time, meet, program, role, succeeds};
+use parproc_tests::{Meeting, in_time, is_of_launcher, meet, program, role, succeeds};
 use rustix::process::{
     Signal, getpriority_process, getrlimit, getuid, parent_process_death_signal,
 };
@@ -208,7 +208,10 @@ fn workers_run_as_another_user_if_the_program_may_do_that() {
 
 #[parallel]
 fn variables() -> BTreeSet<(String, String)> {
-    env::vars().collect()
+    let variables = env::vars();
+    variables
+        .filter(|(name, _)| !is_of_launcher(name))
+        .collect()
 }
 
 #[test]

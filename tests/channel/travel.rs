@@ -2,7 +2,7 @@
 
 use parproc::channel::{Receiver, Sender, TryRecvError, channel};
 use parproc::{Process, par_map, parallel};
-use parproc_tests::in_time;
+use parproc_tests::{in_time, is_launched};
 use serde::{Deserialize, Serialize};
 
 /// A question, and where the answer goes.
@@ -46,6 +46,10 @@ fn a_channel_is_sent_over_a_channel() {
 
 #[test]
 fn a_channel_comes_back_as_a_result() {
+    if is_launched() {
+        println!("skipped: a channel that a task of a node makes cannot leave that");
+        return;
+    }
     in_time(|| {
         let receivers = par_map(makes_a_channel, 0..20).unwrap();
         for (number, receiver) in (0..).zip(receivers) {

@@ -7,7 +7,7 @@ use std::process::{self, Stdio};
 
 use parproc::replay::SavedInput;
 use parproc::{Pool, TaskError, par_map, parallel, worker};
-use parproc_tests::{children, in_time};
+use parproc_tests::{children, in_time, is_of_launcher};
 use tempfile::TempDir;
 
 use super::{End, checks, digests, ends, files, keeping, replay_here, run, said, tells_of_itself};
@@ -169,7 +169,9 @@ fn looks_around(worker: bool) {
         process::abort();
     }
     let variables = std::env::vars().filter(|(name, _)| name.starts_with("PARPROC_"));
-    let variables: Vec<_> = variables.collect();
+    let variables: Vec<_> = variables
+        .filter(|(name, _)| !is_of_launcher(name))
+        .collect();
     let status = fs::read_to_string("/proc/self/status").unwrap();
     let line = |name: &str| status.lines().find(|line| line.starts_with(name)).unwrap();
     // The call's own calls run in this process, as in a worker.
