@@ -20,11 +20,13 @@ use super::pace::Pace;
 use super::room::Room;
 use crate::error::{Error, ErrorKind, Result};
 use crate::pool::shared::Shared;
-use crate::sys::{at_exit, end_sibling, host_name, now_nanos, spawn_quiet};
+use crate::sys::{at_exit, end_sibling, host_name, is_running, now_nanos, spawn_quiet, started};
 use crate::transport::Transport;
 
 /// A rank that says nothing for so long is lost, unless it is said otherwise.
 const SILENCE_NANOS: u64 = 1_800_000_000;
+/// One whose process can be seen on this machine is so only when it says nothing for so long.
+const PATIENCE_NANOS: u64 = 10_000_000_000;
 /// When this rank itself stood still for so long, silence of others means nothing.
 const STALL_NANOS: u64 = 500_000_000;
 /// What the first words of all ranks may take.
@@ -48,6 +50,8 @@ pub(in crate::pool) struct Center {
     /// Of this process; a copy that `fork` made has no thread.
     pid: u32,
     silence: u64,
+    /// As long as its process can be seen on this machine: it only has no CPU then, or is stopped.
+    patience: u64,
     pub(super) keeper: Keeper,
     /// The launcher waits for all ranks, also for those that were lost.
     outlives_ranks: bool,
@@ -162,6 +166,7 @@ impl Center {
             pid: std::process::id(),
             keeper: Keeper::default(),
             silence: silence().unwrap_or(SILENCE_NANOS),
+            patience: silence().unwrap_or(PATIENCE_NANOS),
             outlives_ranks,
         }))
     }
@@ -251,6 +256,16 @@ impl Center {
     /// By how many nanoseconds that rank's clock is behind ours; as much too many as its first words took.
     pub(super) fn clock_of(&self, rank: usize) -> i64 {
         self.ranks().behind.get(rank).copied().unwrap_or(0)
+    }
+
+    /// True while the rank's process can be seen on this machine.
+    fn is_here(&self, rank: usize) -> bool {
+        let ranks = self.ranks();
+        let Some(Some(hello)) = ranks.hellos.get(rank) else {
+            return false;
+        };
+        let same = hello.started.is_some() && started(hello.pid) == hello.started;
+        same && hello.host == host_name() && is_running(hello.pid)
     }
 
     /// True while the rank is there.
@@ -382,7 +397,8 @@ impl Center {
                 self.look();
             }
             for rank in 1..size {
-                if now.saturating_sub(line.heard(rank)) > self.silence {
+                let silent = now.saturating_sub(line.heard(rank));
+                if silent > self.silence && (silent > self.patience || !self.is_here(rank)) {
                     self.lose(line, rank);
                 }
             }

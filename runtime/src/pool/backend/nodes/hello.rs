@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use super::message::Hello;
 use crate::error::{Error, ErrorKind, Result};
 use crate::registry::table;
-use crate::sys::{allowed_cpus, cpus, host_name, now_nanos};
+use crate::sys::{allowed_cpus, cpus, host_name, now_nanos, started};
 
 /// How many workers a rank has; without it, its share of its machine's CPUs.
 pub(super) const SLOTS: &str = "PARPROC_SLOTS";
@@ -16,6 +16,7 @@ impl Hello {
         Ok(Self {
             host: host_name(),
             pid: std::process::id(),
+            started: started(std::process::id()),
             now: now_nanos(),
             cpus: cpus(),
             which: allowed_cpus(),
@@ -81,6 +82,7 @@ mod tests {
         Hello {
             host: host.to_owned(),
             pid: 1,
+            started: None,
             now: 0,
             cpus,
             which,

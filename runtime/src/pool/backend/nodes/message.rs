@@ -124,6 +124,8 @@ pub(in crate::pool) enum News {
 pub(in crate::pool) struct Hello {
     pub(in crate::pool) host: String,
     pub(in crate::pool) pid: u32,
+    /// When it was started, as its kernel counts.
+    pub(in crate::pool) started: Option<u64>,
     /// By its clock, in nanoseconds.
     pub(in crate::pool) now: u64,
     /// How many CPUs it may use, and which ones, as a number that ranks with the same ones agree on.
