@@ -312,3 +312,51 @@ fn a_worker_is_at_work_until_it_is_done() {
     other.feed(1, &[at(70, end)]);
     assert_eq!(at_work(&other), 0);
 }
+
+#[test]
+fn lanes_know_their_nodes_whichever_was_told_first() {
+    let chunk = |worker| EventKind::ChunkGiven {
+        call: 1,
+        worker: Some(worker),
+        first: 0,
+        count: 1,
+        bytes: 1,
+    };
+    let joined = |rank: usize, first| EventKind::NodeJoined {
+        rank,
+        host: format!("host{rank}"),
+        first,
+        workers: 2,
+    };
+    let lost = EventKind::NodeLost {
+        rank: 2,
+        host: "host2".to_owned(),
+    };
+    let mut timeline = told(&[
+        at(0, chunk(0)),
+        at(1, chunk(3)),
+        at(2, joined(1, 1)),
+        at(3, joined(2, 3)),
+        at(4, chunk(2)),
+        at(9, lost),
+    ]);
+    let nodes =
+        |timeline: &Timeline| -> Vec<_> { timeline.lanes.iter().map(|lane| lane.node).collect() };
+    assert_eq!(nodes(&timeline), [None, Some(2), Some(1)]);
+    let other = timeline.add_pool();
+    timeline.feed(other, &[at(10, chunk(3))]);
+    assert_eq!(
+        nodes(&timeline)[3],
+        None,
+        "in another pool it is another worker"
+    );
+    let json = crate::observe::json::text(&timeline.snapshot(false, SPANS)).unwrap();
+    assert!(
+        json.contains(r#""rank":2,"host":"host2","lost":9"#),
+        "{json}"
+    );
+    assert!(
+        json.contains(r#""rank":1,"host":"host1","lost":null"#),
+        "{json}"
+    );
+}

@@ -200,3 +200,64 @@ fn workers_whose_chunks_were_taken_back_are_not_busy() {
     let busy: Vec<_> = busy.map(|line| line.contains(r#""busy":1"#)).collect();
     assert_eq!(busy, [true, false, true, false]);
 }
+
+#[test]
+fn nodes_are_groups_of_their_own() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("trace.json");
+    let mut trace = Trace::create(&path).unwrap().item_times(false);
+    let joined = |rank: usize, host: &str, first| EventKind::NodeJoined {
+        rank,
+        host: host.to_owned(),
+        first,
+        workers: 2,
+    };
+    let done = |worker| EventKind::ChunkDone {
+        call: 1,
+        worker: Some(worker),
+        first: 0,
+        count: 1,
+        took: Duration::from_nanos(1),
+    };
+    let lost = EventKind::NodeLost {
+        rank: 2,
+        host: "far".to_owned(),
+    };
+    let kinds = [
+        joined(1, "near", 1),
+        joined(2, "far", 3),
+        // It has more of them.
+        joined(2, "far", 7),
+        done(0),
+        done(2),
+        done(8),
+        lost,
+    ];
+    let events: Vec<_> = kinds.map(|kind| Event::new(5_000, kind)).into();
+    trace.observe(&events);
+    drop(trace);
+    let text = std::fs::read_to_string(&path).unwrap();
+    let line = |words: &[&str]| {
+        let has = |line: &&str| words.iter().all(|word| line.contains(word));
+        text.lines().filter(has).count()
+    };
+    assert_eq!(line(&["process_name", "(rank 0)", "\"pid\":1,"]), 1);
+    assert_eq!(
+        line(&["process_name", "near (rank 1)", "\"pid\":1000001,"]),
+        1
+    );
+    assert_eq!(
+        line(&["process_name", "far (rank 2)", "\"pid\":2000001,"]),
+        1
+    );
+    assert_eq!(line(&["\"cat\":\"chunk\"", "\"pid\":1,\"tid\":1,"]), 1);
+    assert_eq!(
+        line(&["\"cat\":\"chunk\"", "\"pid\":1000001,\"tid\":3,"]),
+        1
+    );
+    assert_eq!(
+        line(&["\"cat\":\"chunk\"", "\"pid\":2000001,\"tid\":9,"]),
+        1
+    );
+    assert_eq!(line(&["node lost", "\"pid\":2000001,", "\"s\":\"p\""]), 1);
+}

@@ -24,6 +24,8 @@ pub(super) struct Tracks {
     pool: usize,
     detailed: bool,
     named: HashSet<Track>,
+    /// So is the group of this process.
+    own_named: bool,
     /// The ranks of nodes.
     nodes: HashSet<usize>,
     /// On which of them workers are; the others are of this process.
@@ -59,6 +61,7 @@ impl Tracks {
             pool,
             detailed,
             named: HashSet::new(),
+            own_named: false,
             nodes: HashSet::new(),
             places: HashMap::new(),
             calls: HashMap::new(),
@@ -455,7 +458,7 @@ impl Tracks {
 
     /// Names a track when it is there for the first time, and the pool with the first of all.
     fn name(&mut self, track: Track, write: &mut dyn FnMut(&Record<'_>)) {
-        if self.named.is_empty() {
+        if !self.own_named {
             self.name_own(write);
         }
         if !self.named.insert(track) {
@@ -473,13 +476,14 @@ impl Tracks {
     }
 
     /// Names the group of what is in this process, or below it.
-    fn name_own(&self, write: &mut dyn FnMut(&Record<'_>)) {
+    fn name_own(&mut self, write: &mut dyn FnMut(&Record<'_>)) {
         let program = sys::program_name();
         let program = String::from_utf8_lossy(&program);
         let mut name = format!("{program} ({}), pool {}", std::process::id(), self.pool);
         if !self.nodes.is_empty() {
             name.push_str(&format!(" on {} (rank 0)", sys::host_name()));
         }
+        self.own_named = true;
         let own = self.calls_track();
         self.meta("process_name", own, Args::Name { name: &name }, write);
     }
