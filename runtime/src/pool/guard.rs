@@ -14,6 +14,9 @@ pub(super) struct StateGuard<'a> {
     /// None only while a condition is waited for.
     state: Option<MutexGuard<'a, State>>,
     mutex: &'a Mutex<State>,
+    /// What was put out is left to the next one.
+    #[cfg(feature = "mpi")]
+    leaves: bool,
 }
 
 impl<'a> StateGuard<'a> {
@@ -23,7 +26,17 @@ impl<'a> StateGuard<'a> {
         Self {
             state: Some(state),
             mutex,
+            #[cfg(feature = "mpi")]
+            leaves: false,
         }
+    }
+
+    /// As `lock`, for a thread that others wait for: it leaves to the supervisor what is put out.
+    #[cfg(feature = "mpi")]
+    pub(super) fn lock_and_leave(mutex: &'a Mutex<State>) -> Self {
+        let mut guard = Self::lock(mutex);
+        guard.leaves = true;
+        guard
     }
 
     /// Lets go of the lock until `condvar` is notified; may end early.
@@ -83,6 +96,13 @@ impl Drop for StateGuard<'_> {
         let Some(mut state) = self.state.take() else {
             return;
         };
+        #[cfg(feature = "mpi")]
+        if self.leaves {
+            if !state.litter.is_empty() {
+                state.supervisor.notify();
+            }
+            return;
+        }
         if !state.litter.is_empty() {
             let litter = std::mem::take(&mut state.litter);
             drop(state);

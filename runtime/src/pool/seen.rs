@@ -17,6 +17,8 @@ const DASHBOARD: &str = "PARPROC_DASHBOARD";
 /// What the builder names.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Seen {
+    /// Nobody looks at it here: it is a part of another pool.
+    pub(super) elsewhere: bool,
     pub(super) trace: Option<PathBuf>,
     pub(super) report: Option<PathBuf>,
     /// Where a live page is to be.
@@ -54,7 +56,7 @@ impl Seen {
             observers.push(Observing::new(dashboard));
         }
         // The pools of workers are no business of the program's.
-        if !is_worker() {
+        if !is_worker() && !self.elsewhere {
             self.add_named(named()?, &mut observers);
         }
         Ok(observers)

@@ -65,6 +65,12 @@ impl Shared {
         StateGuard::lock(&self.state)
     }
 
+    /// As `lock`, for the thread that speaks to nodes: nothing of the user's is dropped in it.
+    #[cfg(feature = "mpi")]
+    pub(super) fn lock_and_leave(&self) -> StateGuard<'_> {
+        StateGuard::lock_and_leave(&self.state)
+    }
+
     /// Fails in a copy of the process that `fork` made: the workers belong to the original.
     pub(super) fn check_fork(&self) -> Result<()> {
         if self.is_inline() || forks() == self.generation {

@@ -15,6 +15,7 @@ use super::gate;
 use super::hello::slots;
 use super::line::{Incoming, Line, silence};
 use super::message::{Hello, News, Number, Order, PoolId};
+use super::news::run_apart;
 use super::outgoing::{Body, Outgoing};
 use super::pace::Pace;
 use super::room::Room;
@@ -351,6 +352,7 @@ impl Center {
         drop(ranks);
         for shared in pools {
             shared.look_at_nodes();
+            let_go(shared);
         }
     }
 
@@ -385,6 +387,7 @@ impl Center {
             }
             for shared in told_to.drain(..) {
                 shared.after_news();
+                let_go(shared);
             }
             let now = now_nanos();
             if now - last > STALL_NANOS {
@@ -477,6 +480,7 @@ impl Center {
         line.forget(rank, Outgoing::new(&Order::Retire, Body::Inline(0)));
         for shared in pools {
             shared.lose_node(rank);
+            let_go(shared);
         }
         self.changed.notify_all();
     }
@@ -496,7 +500,7 @@ impl Source {
         let Some(shared) = self.shared.upgrade() else {
             return false;
         };
-        let state = shared.lock();
+        let state = shared.lock_and_leave();
         let node = state.nodes.iter().find(|node| node.rank == self.rank);
         node.is_some_and(|node| node.read(self.number, offset, count, out))
     }
@@ -504,4 +508,11 @@ impl Source {
 
 fn refused(reason: String) -> Error {
     Error::new(ErrorKind::Launch { reason })
+}
+
+/// Lets go of a pool that may be over: what was the user's is not dropped in the thread for which others wait.
+fn let_go(shared: Arc<Shared>) {
+    if let Some(last) = Arc::into_inner(shared) {
+        run_apart(move || drop(last));
+    }
 }

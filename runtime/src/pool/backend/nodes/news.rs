@@ -1,7 +1,7 @@
 //! What nodes tell, put into the state of a pool of rank 0.
 
 use std::ops::Range;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use serde::de::DeserializeOwned;
 
@@ -18,7 +18,7 @@ use crate::pool::output::Written;
 use crate::pool::shared::Shared;
 use crate::pool::state::{Phase, State};
 use crate::pool::tasks::TaskKey;
-use crate::sys::now_nanos;
+use crate::sys::{now_nanos, spawn_quiet};
 use crate::wire::Landing;
 
 /// An item that may have been running on so many nodes when they were lost is not tried again.
@@ -50,6 +50,22 @@ impl News {
     }
 }
 
+/// Runs what is not for the thread that speaks to nodes, for which others wait.
+pub(super) fn run_apart<F: FnOnce() + Send + 'static>(body: F) {
+    let body = Arc::new(Mutex::new(Some(body)));
+    fn run<F: FnOnce()>(body: &Mutex<Option<F>>) {
+        let body = body.lock().unwrap_or_else(PoisonError::into_inner).take();
+        if let Some(body) = body {
+            body();
+        }
+    }
+    let there = Arc::clone(&body);
+    // Where there is no thread to be had, the others have to wait.
+    if spawn_quiet("parproc-apart", move || run(&there)).is_err() {
+        run(&body);
+    }
+}
+
 /// The node with this rank, out of the state.
 fn with_node<T>(
     state: &mut State,
@@ -71,7 +87,7 @@ impl Shared {
         number: Number,
         len: usize,
     ) -> Option<Box<dyn Landing>> {
-        let mut state = self.lock();
+        let mut state = self.lock_and_leave();
         let call = with_node(&mut state, rank, |_, node| {
             Some(node.find(number)?.chunk.call)
         })??;
@@ -90,7 +106,7 @@ impl Shared {
             }
             news => news,
         };
-        let mut state = self.lock();
+        let mut state = self.lock_and_leave();
         // The program ends: nobody waits for anything but that.
         let of_end = matches!(news, News::Closed(_) | News::Events(_) | News::Logs(_));
         if state.silent && !of_end {
@@ -102,13 +118,7 @@ impl Shared {
                     self.count_crash(&mut state, &error);
                 }
             }
-            News::Refused(_, reason) => {
-                let reason = format!("{}: {reason}", place(&state, rank));
-                if state.broken.is_none() && state.phase != Phase::Closed {
-                    let error = Error::new(ErrorKind::Start { reason });
-                    self.break_down(&mut state, error);
-                }
-            }
+            News::Refused(..) => self.leave_node(&mut state, rank),
             news => {
                 with_node(&mut state, rank, |state, node| {
                     if !node.lost {
@@ -121,37 +131,20 @@ impl Shared {
 
     /// News were taken in: gives out more, and wakes who waits for them.
     pub(super) fn after_news(&self) {
-        let mut state = self.lock();
+        let mut state = self.lock_and_leave();
         self.feed(&mut state);
         state.ringer.ring();
     }
 
     /// A node cannot go on with a call.
     fn end_broken(&self, rank: usize, number: Number, breach: Breach) {
-        let mut state = self.lock();
+        let mut state = self.lock_and_leave();
         if matches!(breach, Breach::Init { .. }) && self.goes_on_without(&mut state, rank, number) {
             self.feed(&mut state);
             state.ringer.ring();
             return;
         }
         let at = place(&state, rank);
-        drop(state);
-        // Not under the lock: what an init function said is read by the user's code.
-        let error = match breach {
-            Breach::Init {
-                reason,
-                said,
-                source,
-            } => {
-                let source = source.and_then(|bytes| TaskError::from_bytes(&bytes));
-                self.hooks.error_of_node(&at, reason, said, source)
-            }
-            Breach::Start { reason } | Breach::Other { reason } => {
-                let reason = format!("{at}: {reason}");
-                Error::new(ErrorKind::Start { reason })
-            }
-        };
-        let mut state = self.lock();
         let chunk = with_node(&mut state, rank, |_, node| {
             let mut of_chunk = None;
             for sent in node.sent.iter_mut().filter(|sent| sent.number == number) {
@@ -167,14 +160,66 @@ impl Shared {
             }
             of_chunk
         });
-        if let Some(Some((call, tasks, items))) = chunk {
+        let Some(Some((call, tasks, items))) = chunk else {
+            return;
+        };
+        // The call is not over before it was told.
+        state.count_out(call);
+        drop(state);
+        let Some(shared) = self.this.upgrade() else {
+            return;
+        };
+        let tell = move || {
+            let error = shared.error_of(&at, breach);
+            let mut state = shared.lock();
             if tasks {
                 state.deliver_to_tasks(call, Delivery::Aborted(error), items);
             } else {
                 state.deliver(call, Delivery::Aborted(error));
             }
+            state.count_in(call);
+            state.ringer.ring();
+        };
+        // What an init function said is read by the user's code, which may take its time, or use pools.
+        run_apart(tell);
+    }
+
+    /// Why a node cannot go on.
+    fn error_of(&self, at: &str, breach: Breach) -> Error {
+        match breach {
+            Breach::Init {
+                reason,
+                said,
+                source,
+            } => {
+                let source = source.and_then(|bytes| TaskError::from_bytes(&bytes));
+                self.hooks.error_of_node(at, reason, said, source)
+            }
+            Breach::Start { reason } | Breach::Other { reason } => {
+                let reason = format!("{at}: {reason}");
+                Error::new(ErrorKind::Start { reason })
+            }
         }
-        state.ringer.ring();
+    }
+
+    /// A node has no part of the pool: what it was given is run elsewhere.
+    fn leave_node(&self, state: &mut State, rank: usize) {
+        let refused = with_node(state, rank, |_, node| {
+            node.lost = true;
+            node.heard.end();
+            let workers = node.opened.then(|| node.numbers.clone());
+            (node.take_all(), node.host.clone(), workers)
+        });
+        let Some((sent, host, workers)) = refused else {
+            return;
+        };
+        for (sent, _) in sent.into_iter().rev() {
+            state.away -= 1;
+            self.put_back_left(state, sent, None);
+        }
+        if let Some(workers) = workers {
+            state.tell_node_lost(rank, &host, &workers);
+        }
     }
 
     /// Gives a node nothing more, none of whose workers can be made ready, if others have some; says whether so.
@@ -460,7 +505,7 @@ impl Shared {
 
     /// A node is lost: what it had is run elsewhere, unless that may be what ends nodes.
     pub(super) fn lose_node(&self, rank: usize) {
-        let mut state = self.lock();
+        let mut state = self.lock_and_leave();
         let lost = with_node(&mut state, rank, |_, node| {
             node.lost = true;
             node.heard.end();

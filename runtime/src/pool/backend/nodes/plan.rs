@@ -14,6 +14,7 @@ use crate::pool::chunk::Chunk;
 use crate::pool::hooks::{ExitHook, InitHook};
 use crate::pool::logs::{Away, Context};
 use crate::pool::output::Output;
+use crate::pool::seen::Seen;
 use crate::pool::setup::Setup;
 use crate::pool::shared::Shared;
 use crate::pool::state::State;
@@ -287,6 +288,10 @@ impl Plan {
             init_timeout,
             exit: exit.map(ExitHook::of_node),
             levels: Some(levels),
+            seen: Seen {
+                elsewhere: true,
+                ..Seen::default()
+            },
             ..Setup::default()
         }
     }

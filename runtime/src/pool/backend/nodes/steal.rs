@@ -62,7 +62,7 @@ impl Shared {
 
     /// Looks after nodes that stand still; said again and again, since nothing comes from these.
     pub(super) fn look_at_nodes(&self) {
-        let mut state = self.lock();
+        let mut state = self.lock_and_leave();
         if state.away > 0 && state.queue.is_empty() {
             self.ask_back(&mut state);
         }
