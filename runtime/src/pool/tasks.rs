@@ -122,7 +122,8 @@ impl Tasks {
         let mut tasks = Self::new(function, true);
         tasks.slots.resize(places.start, Slot::Over);
         tasks.slots.resize(places.end, Slot::Waiting);
-        tasks.held = places.len();
+        // And by who tells of them, or the call would make room for another one before its end was told.
+        tasks.held = places.len() + 1;
         tasks
     }
 

@@ -64,6 +64,15 @@ impl State {
         key
     }
 
+    /// Nothing more is told of the tasks of such a call.
+    #[cfg(feature = "mpi")]
+    pub(in crate::pool) fn close_tasks(&mut self, call: usize) {
+        if let Some(tasks) = self.tasks_mut(TaskKey::alone_in(call)) {
+            tasks.held -= 1;
+        }
+        self.tidy_tasks(call);
+    }
+
     fn tasks(&self, key: TaskKey) -> Option<&Tasks> {
         self.calls.get(key.call())?.tasks.as_deref()
     }

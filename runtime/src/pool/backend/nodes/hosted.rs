@@ -382,6 +382,7 @@ fn forget(state: &mut State, running: &Running) {
         for item in &running.tasks {
             drop(state.detach_task(TaskKey::of(running.call, *item)));
         }
+        state.close_tasks(running.call);
     } else {
         state.detach_call(running.call, false);
     }

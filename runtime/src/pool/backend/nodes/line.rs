@@ -9,7 +9,8 @@ use serde::de::DeserializeOwned;
 
 pub(super) use super::outgoing::{Body, Outgoing, SMALL};
 use super::outgoing::{
-    HEAD, LAST_PART, PART, PIECE_OF_BODY, PULSE, Stream, TO_ALL, WHOLE, meaningless, open_head,
+    HEAD, LAST_PART, PART, PIECE_OF_BODY, PULSE, Stream, TO_ALL, VOID, WHOLE, meaningless,
+    open_head,
 };
 pub(super) use super::room::Room;
 use crate::sys::now_nanos;
@@ -211,6 +212,12 @@ impl<I: DeserializeOwned, B> Line<I, B> {
                         return Ok(Some(Incoming { from, head, body }));
                     }
                     begun.body = Some((head, body, filled));
+                }
+                VOID => {
+                    let (head, body, _) = begun.body.take().ok_or_else(meaningless)?;
+                    self.unread.1.clear();
+                    let body = Room::Nothing(body.len());
+                    return Ok(Some(Incoming { from, head, body }));
                 }
                 PART => {
                     begun.parts.extend_from_slice(&frame[1..]);

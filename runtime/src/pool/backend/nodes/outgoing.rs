@@ -34,6 +34,8 @@ pub(super) const PULSE: u8 = 3;
 /// A part of a frame that is too long for one.
 pub(super) const PART: u8 = 4;
 pub(super) const LAST_PART: u8 = 5;
+/// The rest of a body that is not there any more.
+pub(super) const VOID: u8 = 6;
 /// Added to the others in what all ranks are sent.
 pub(super) const TO_ALL: u8 = 8;
 
@@ -249,9 +251,10 @@ impl<B> Stream<B> {
             Body::Object(object) => object.twin().map(|(_, bytes)| add(bytes)).is_some(),
             Body::Later(source, _) => later(source, offset, count, &mut frame),
         };
-        // Nobody wants it any more; the receiver waits for its end all the same.
         if !there {
-            frame.resize(1 + count, 0);
+            self.sent = None;
+            self.pop();
+            return Some(vec![self.mark + VOID]);
         }
         self.sent = Some(offset + count);
         if offset + count == len {
