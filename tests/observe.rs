@@ -123,7 +123,9 @@ fn every_item_is_told_once_before_the_call_returns() {
         assert_eq!(job.map(0..items).unwrap().len(), items as usize);
         assert_eq!(log.done(), items as usize);
         assert_eq!(log.finished(), 1);
-        let kinds = log.kinds();
+        let mut kinds = log.kinds();
+        // Nodes are there whatever is called.
+        kinds.retain(|kind| !matches!(kind, EventKind::NodeJoined { .. }));
         assert!(
             matches!(kinds[0], EventKind::CallStarted { items: Some(told), function, .. }
                 if told == items as usize && function.ends_with("square")),

@@ -146,7 +146,6 @@ pub(in crate::pool) struct Plan {
     pub(in crate::pool) numbers: Vec<usize>,
     pub(in crate::pool) rules: Rules,
     pub(in crate::pool) stderr_lines: usize,
-    pub(in crate::pool) crash_dir: Option<PathBuf>,
     /// Positions among the kinds of [`Output`](crate::Output).
     pub(in crate::pool) outputs: [u8; 2],
     pub(in crate::pool) lifespan: Lifespan,

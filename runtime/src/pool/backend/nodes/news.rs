@@ -13,13 +13,14 @@ use crate::event::EventKind;
 use crate::object::Object;
 use crate::pool::backend::nodes::Node;
 use crate::pool::chunk::{Delivery, Ending, Origin};
+use crate::pool::keep::{Failed, How};
 use crate::pool::logs::{Batch, Site};
 use crate::pool::output::Written;
 use crate::pool::shared::Shared;
 use crate::pool::state::{Phase, State};
 use crate::pool::tasks::TaskKey;
 use crate::sys::{now_nanos, spawn_quiet};
-use crate::wire::Landing;
+use crate::wire::{Landing, Place, Records, Status};
 
 /// An item that may have been running on so many nodes when they were lost is not tried again.
 const MOST_LOST: u32 = 2;
@@ -268,7 +269,11 @@ impl Shared {
                     row,
                     objects: named(node, number, &objects),
                 };
-                deliver(state, node, number, first..first + count, delivery);
+                if self.keeps() && !row {
+                    self.deliver_one_by_one(state, node, number, delivery);
+                } else {
+                    deliver(state, node, number, first..first + count, delivery);
+                }
             }
             News::Large {
                 number,
@@ -298,8 +303,14 @@ impl Shared {
             }
             News::Failed(_, number, index, error) => {
                 let error = self.error_from(node, number, index, &error);
-                let delivery = Delivery::Failed { index, error };
-                deliver(state, node, number, index..index + 1, delivery);
+                if self.keeps() {
+                    let attempt = error.attempt();
+                    let how = How::Died(error);
+                    self.fail_here(state, node, number, index, attempt, how);
+                } else {
+                    let delivery = Delivery::Failed { index, error };
+                    deliver(state, node, number, index..index + 1, delivery);
+                }
             }
             News::Ended(_, number, first, count) => {
                 for index in first..first + count {
@@ -385,6 +396,79 @@ impl Shared {
         for call in calls {
             state.heard(call, number);
         }
+    }
+
+    /// Delivers records, of which those of failed items may have their input saved first.
+    fn deliver_one_by_one(
+        &self,
+        state: &mut State,
+        node: &mut Node,
+        number: Number,
+        delivery: Delivery,
+    ) {
+        let Delivery::Records {
+            first,
+            count,
+            origin,
+            bytes,
+            objects,
+            ..
+        } = delivery
+        else {
+            return;
+        };
+        let mut rest = Records(&bytes);
+        for index in first..first + count {
+            let before = rest.0;
+            let Some((status, _)) = rest.next() else {
+                return;
+            };
+            let record = before[..before.len() - rest.0.len()].to_vec();
+            if status == Status::Failed {
+                let how = How::Said { origin, record };
+                self.fail_here(state, node, number, index, origin.attempt, how);
+                continue;
+            }
+            let delivery = Delivery::Records {
+                first: index,
+                count: 1,
+                origin,
+                bytes: record,
+                row: false,
+                objects: objects.clone(),
+            };
+            deliver(state, node, number, index..index + 1, delivery);
+        }
+    }
+
+    /// An item failed on a node: its input is saved here, where the program looks for it.
+    fn fail_here(
+        &self,
+        state: &mut State,
+        node: &mut Node,
+        number: Number,
+        index: usize,
+        attempt: u32,
+        how: How,
+    ) {
+        node.moved = now_nanos();
+        node.proved = true;
+        let Some(sent) = node.find_item(number, index) else {
+            return;
+        };
+        if !sent.take(index..index + 1) {
+            return;
+        }
+        let chunk = &sent.chunk;
+        let arguments = self.table.arguments(chunk.function);
+        let mut place = Place::default();
+        chunk
+            .payload
+            .pass(&mut place, index - chunk.first, arguments);
+        let mut item = chunk.copy_item(index, &mut place, arguments);
+        item.history.attempt = attempt;
+        let wanted = state.wants(item.call, index);
+        self.fail(state, Failed { item, how }, wanted);
     }
 
     /// There is no memory for the results of these items.
