@@ -273,7 +273,7 @@ struct Telling;
 
 impl Telling {
     fn begin() -> Option<Self> {
-        (!TELLS.replace(true)).then_some(Self)
+        (!TELLS.replace(true)).then(|| Self)
     }
 }
 
