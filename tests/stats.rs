@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use parproc::observe::{FailureKind, Stats, WorkerStats};
 use parproc::{Backoff, CancelToken, Pool, parallel};
-use parproc_tests::{Meeting, meet};
+use parproc_tests::{Meeting, is_launched, meet};
 
 #[parallel]
 fn square(x: u64) -> u64 {
@@ -102,7 +102,8 @@ fn items_and_times_are_counted_with_and_without_insights() {
         assert_eq!((worker.items(), worker.processes()), (1005, 1));
         assert!(worker.working() >= Duration::from_millis(200), "{stats}");
         assert!(worker.start_up().count() == 1 && worker.start_up().mean() > Duration::ZERO);
-        assert!(worker.peak_memory() > 100_000, "{stats}");
+        // That of a living worker is not known from a node.
+        assert!(is_launched() || worker.peak_memory() > 100_000, "{stats}");
         assert!(worker.pid().is_some_and(|pid| pid != std::process::id()));
         assert!(stats.mean_item().unwrap() >= Duration::from_millis(200) / 1005);
         assert_eq!(stats.has_insights(), insights);
@@ -231,11 +232,13 @@ fn what_is_not_run_is_counted() {
         let before = pool.stats();
         assert_eq!(before.done(), 0);
         let until = |working: Duration| {
-            while pool.stats().workers()[0].working() <= working {
+            // What a node tells of its worker may come a little later than the worker's guest.
+            let worked = |stats: &Stats| stats.workers().first().map(WorkerStats::working);
+            while worked(&pool.stats()).is_none_or(|worked| worked <= working) {
                 std::thread::yield_now();
             }
         };
-        until(before.workers()[0].working());
+        until(before.workers().first().map_or(Duration::ZERO, WorkerStats::working));
         check_times(&pool.stats());
         token.cancel();
         assert!(call.join().unwrap().iter().all(Result::is_err));
