@@ -238,7 +238,12 @@ fn what_is_not_run_is_counted() {
                 std::thread::yield_now();
             }
         };
-        until(before.workers().first().map_or(Duration::ZERO, WorkerStats::working));
+        until(
+            before
+                .workers()
+                .first()
+                .map_or(Duration::ZERO, WorkerStats::working),
+        );
         check_times(&pool.stats());
         token.cancel();
         assert!(call.join().unwrap().iter().all(Result::is_err));
