@@ -81,11 +81,9 @@ impl Shared {
     /// is of use.
     pub(super) fn window(&self, cost: Option<f64>) -> usize {
         #[cfg(feature = "mpi")]
-        {
+        if self.launched {
             let state = self.lock();
-            if !state.nodes.is_empty() {
-                return 2 * self.all_workers(&state) + state.most_ahead(cost) + 1;
-            }
+            return 2 * self.all_workers(&state) + state.most_ahead(cost) + 1;
         }
         2 * self.workers().min(useful(self.cpus, cost)) + 1
     }
@@ -93,12 +91,9 @@ impl Shared {
     /// What cuts a call into chunks.
     pub(super) fn chunker(&self, fixed: Option<usize>) -> Chunker {
         #[cfg(feature = "mpi")]
-        {
-            let state = self.lock();
-            if !state.nodes.is_empty() {
-                let workers = self.all_workers(&state);
-                return Chunker::new(fixed, workers, workers.max(self.cpus));
-            }
+        if self.launched {
+            let workers = self.all_workers(&self.lock());
+            return Chunker::new(fixed, workers, workers.max(self.cpus));
         }
         Chunker::new(fixed, self.workers(), self.cpus)
     }

@@ -66,7 +66,9 @@ impl Environment {
     /// The program's environment with the changes made; none if there are no changes.
     pub(super) fn apply(&self) -> Option<Vec<(OsString, OsString)>> {
         let ours = |name: &OsStr| !is_of_launcher(name);
-        if self.0.is_empty() && std::env::vars_os().all(|(name, _)| ours(&name)) {
+        let launched =
+            || cfg!(feature = "mpi") && std::env::vars_os().any(|(name, _)| !ours(&name));
+        if self.0.is_empty() && !launched() {
             return None;
         }
         let variables = std::env::vars_os();

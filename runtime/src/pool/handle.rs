@@ -102,6 +102,8 @@ impl Pool {
         state.init_rules = hooks.rules();
         let make = |_this: &Weak<Shared>| Shared {
             #[cfg(feature = "mpi")]
+            launched: !nodes.is_empty(),
+            #[cfg(feature = "mpi")]
             reserved,
             #[cfg(feature = "mpi")]
             share: division.as_ref().map_or(0, Division::share),

@@ -7,6 +7,8 @@
 //! needed: one looks at the memory of workers while that is limited (the [gauge]), one calls the
 //! [callbacks] of tasks, one passes on what workers write (the [relay](output)), one has others hear of what tasks [log](logs), one writes the inputs of
 //! failed items to files, in a pool that [keeps](keep) them.
+//!
+//! Who runs chunks is a [backend]: the workers of this machine, or those of others.
 
 mod actor;
 mod backend;

@@ -30,6 +30,9 @@ pub(super) struct Shared {
     pub(super) usual_rules: Option<Arc<Rules>>,
     /// How many workers of this machine work at once, at most; 0 when everything runs in this process.
     pub(super) size: AtomicUsize,
+    /// The pool has, or had, nodes.
+    #[cfg(feature = "mpi")]
+    pub(super) launched: bool,
     /// The workers of this machine are for what cannot go to other machines.
     #[cfg(feature = "mpi")]
     pub(super) reserved: bool,
