@@ -231,19 +231,14 @@ fn what_is_not_run_is_counted() {
         // It works, though nothing of it is done.
         let before = pool.stats();
         assert_eq!(before.done(), 0);
-        let until = |working: Duration| {
-            // What a node tells of its worker may come a little later than the worker's guest.
-            let worked = |stats: &Stats| stats.workers().first().map(WorkerStats::working);
-            while worked(&pool.stats()).is_none_or(|worked| worked <= working) {
+        let working = |stats: &Stats| stats.workers()[0].working();
+        if is_launched() {
+            println!("not looked at: the time of a chunk is known from a node when it is done");
+        } else {
+            while working(&pool.stats()) <= working(&before) {
                 std::thread::yield_now();
             }
-        };
-        until(
-            before
-                .workers()
-                .first()
-                .map_or(Duration::ZERO, WorkerStats::working),
-        );
+        }
         check_times(&pool.stats());
         token.cancel();
         assert!(call.join().unwrap().iter().all(Result::is_err));

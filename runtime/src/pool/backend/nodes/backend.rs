@@ -37,7 +37,10 @@ impl Backend for Nodes {
         let now = now_nanos();
         let idle = able()
             .filter(|(_, node)| node.count() < node.slots)
-            .max_by_key(|(_, node)| (!node.stands_still(now), node.slots - node.count()));
+            .max_by_key(|(_, node)| {
+                let able = !node.unready && !node.stands_still(now);
+                (able, node.slots - node.count())
+            });
         if let Some((place, _)) = idle {
             return Some(bid(Soon::Idle, place));
         }

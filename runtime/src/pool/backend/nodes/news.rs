@@ -230,6 +230,7 @@ impl Shared {
             .links
             .iter()
             .any(|link| link.greeted && link.init.is_done());
+        with_node(state, rank, |_, node| node.unready = true);
         if !own && !state.nodes.iter().any(proved) {
             return false;
         }
@@ -453,6 +454,7 @@ impl Shared {
     ) {
         node.moved = now_nanos();
         node.proved = true;
+        node.unready = false;
         let Some(sent) = node.find_item(number, index) else {
             return;
         };
@@ -694,6 +696,7 @@ fn deliver(
         let call = sent.chunk.call;
         node.moved = now;
         node.proved = true;
+        node.unready = false;
         state.deliver(call, delivery);
     }
 }

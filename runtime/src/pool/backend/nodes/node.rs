@@ -49,6 +49,8 @@ pub(in crate::pool) struct Node {
     pub(super) lost: bool,
     /// Something came of what it was given: it has workers that are ready.
     pub(super) proved: bool,
+    /// None of its workers could be made ready when that was tried last.
+    pub(super) unready: bool,
     /// Nothing of the pool is left there.
     pub(super) closed: bool,
     /// In the order of their numbers; one that was divided is there in parts.

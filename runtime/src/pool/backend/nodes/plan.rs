@@ -76,6 +76,7 @@ impl Division {
                 opened: false,
                 lost: false,
                 proved: false,
+                unready: false,
                 closed: false,
                 sent: Vec::new(),
                 heard: Away::default(),
