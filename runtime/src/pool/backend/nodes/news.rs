@@ -119,7 +119,7 @@ impl Shared {
                     self.count_crash(&mut state, &error);
                 }
             }
-            News::Refused(..) => self.leave_node(&mut state, rank),
+            News::Refused(..) => self.part_from(&mut state, rank, false),
             news => {
                 with_node(&mut state, rank, |state, node| {
                     if !node.lost {
@@ -200,26 +200,6 @@ impl Shared {
                 let reason = format!("{at}: {reason}");
                 Error::new(ErrorKind::Start { reason })
             }
-        }
-    }
-
-    /// A node has no part of the pool: what it was given is run elsewhere.
-    fn leave_node(&self, state: &mut State, rank: usize) {
-        let refused = with_node(state, rank, |_, node| {
-            node.lost = true;
-            node.heard.end();
-            let workers = node.opened.then(|| node.numbers.clone());
-            (node.take_all(), node.host.clone(), workers)
-        });
-        let Some((sent, host, workers)) = refused else {
-            return;
-        };
-        for (sent, _) in sent.into_iter().rev() {
-            state.away -= 1;
-            self.put_back_left(state, sent, None);
-        }
-        if let Some(workers) = workers {
-            state.tell_node_lost(rank, &host, &workers);
         }
     }
 
@@ -592,7 +572,14 @@ impl Shared {
     /// A node is lost: what it had is run elsewhere, unless that may be what ends nodes.
     pub(super) fn lose_node(&self, rank: usize) {
         let mut state = self.lock_and_leave();
-        let lost = with_node(&mut state, rank, |_, node| {
+        self.part_from(&mut state, rank, true);
+        self.feed(&mut state);
+        state.ringer.ring();
+    }
+
+    /// Has what a node was given run elsewhere; if it `ran`, what it may have begun may be to blame.
+    fn part_from(&self, state: &mut State, rank: usize, ran: bool) {
+        let parted = with_node(state, rank, |_, node| {
             node.lost = true;
             node.heard.end();
             (
@@ -601,27 +588,25 @@ impl Shared {
                 node.opened.then(|| node.numbers.clone()),
             )
         });
-        let Some((sent, host, workers)) = lost else {
+        let Some((sent, host, workers)) = parted else {
             return;
         };
-        let begun = sent.iter().filter(|(_, begun)| *begun);
+        let begun = sent.iter().filter(|(_, begun)| *begun && ran);
         let suspects: usize = begun.map(|(sent, _)| sent.count_left()).sum();
         let most = suspects.div_ceil(MOST_APART);
         // The first one is to stand before the others.
         for (sent, begun) in sent.into_iter().rev() {
             state.away -= 1;
-            if begun {
-                self.lose_chunk(&mut state, sent, most, rank, &host);
+            if begun && ran {
+                self.lose_chunk(state, sent, most, rank, &host);
             } else {
-                self.put_back_left(&mut state, sent, None);
+                self.put_back_left(state, sent, None);
             }
         }
         // Who was not told that it is there need not know.
         if let Some(workers) = workers {
             state.tell_node_lost(rank, &host, &workers);
         }
-        self.feed(&mut state);
-        state.ringer.ring();
     }
 
     fn lose_chunk(&self, state: &mut State, mut sent: Sent, most: usize, rank: usize, host: &str) {
