@@ -275,6 +275,19 @@ fn tasks_processes_and_lazy_calls_are_heard_before_their_results() {
                 (x - 100).to_string()
             );
         }
+        for x in 150..160 {
+            let (heard, (told, end)) = (heard.clone(), std::sync::mpsc::channel());
+            let done = move |result: parproc::Result<u64>| {
+                let first = heard
+                    .events()
+                    .iter()
+                    .any(|event| event.fields["x"] == x.to_string());
+                told.send((result, first)).unwrap();
+            };
+            pool.spawn(square, x).unwrap().on_done(done);
+            let (result, first) = end.recv().unwrap();
+            assert_eq!((result.unwrap(), first), (x * x, true));
+        }
         let process = parproc::Process::spawn(square, 200).unwrap();
         let pid = process.pid();
         assert_eq!(process.join().unwrap(), 40_000);

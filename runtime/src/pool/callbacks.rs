@@ -28,8 +28,8 @@ pub(super) struct Callback(Box<dyn FnOnce(Delivery) + Send>);
 pub(super) struct Callbacks {
     /// How many hang at calls that are not done.
     expected: usize,
-    /// What is to be called, in the order in which the tasks ended.
-    due: VecDeque<(Callback, Delivery)>,
+    /// What is to be called, in the order in which the tasks ended, and what has to be heard before.
+    due: VecDeque<(Callback, Delivery, u64)>,
     /// Wakes the thread while it neither leads nor calls.
     pub(super) waiter: Option<Arc<Condvar>>,
     running: bool,
@@ -61,12 +61,12 @@ impl State {
     /// The task is done: its result is for the callback, and the task is over.
     pub(super) fn call_back(&mut self, callback: Callback, key: TaskKey) {
         self.callbacks.expected -= 1;
-        let delivery = self.take_result(key);
-        self.callback_due(callback, delivery);
+        let (delivery, heard) = self.take_result(key);
+        self.callback_due(callback, delivery, heard);
     }
 
-    fn callback_due(&mut self, callback: Callback, delivery: Delivery) {
-        self.callbacks.due.push_back((callback, delivery));
+    fn callback_due(&mut self, callback: Callback, delivery: Delivery, heard: u64) {
+        self.callbacks.due.push_back((callback, delivery, heard));
         self.wake_callbacks();
     }
 
@@ -108,10 +108,10 @@ impl Shared {
                 }
             }
             Ok(key) => {
-                let delivery = state.take_result(key);
-                state.callback_due(callback, delivery);
+                let (delivery, heard) = state.take_result(key);
+                state.callback_due(callback, delivery, heard);
             }
-            Err(error) => state.callback_due(callback, Delivery::Aborted(error)),
+            Err(error) => state.callback_due(callback, Delivery::Aborted(error), 0),
         }
         Ok(())
     }
@@ -142,8 +142,9 @@ impl Shared {
             if state.silent {
                 break;
             }
-            if let Some((callback, delivery)) = state.callbacks.due.pop_front() {
+            if let Some((callback, delivery, heard)) = state.callbacks.due.pop_front() {
                 drop(state);
+                self.relay.wait_for_logs(heard);
                 callback.call(delivery);
                 state = self.lock();
             } else if state.phase == Phase::Closed {

@@ -89,6 +89,10 @@ impl Shared {
         for one in &link.in_flight {
             state.heard(one.chunk.call, heard);
         }
+        if let Some(process) = &link.process {
+            // Its result may have been read before.
+            state.heard(process.call, heard);
+        }
         let written = link.written_at_last();
         end.stderr.clone_from(&written.tail);
         let words = &link.lane.worker;

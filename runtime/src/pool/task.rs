@@ -313,12 +313,11 @@ impl<R: Output> Task<R> {
                 0,
             );
         }
-        let heard = state.calls.get(key.call()).map_or(0, |call| call.heard);
         let function = state.function_of(key).unwrap_or(NO_FUNCTION);
-        let delivery = state.take_result(key);
+        let taken = state.take_result(key);
         drop(state);
         self.ticket = Ticket::Joined(function);
-        (delivery, heard)
+        taken
     }
 }
 

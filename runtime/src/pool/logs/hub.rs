@@ -213,8 +213,10 @@ impl Hub {
         }
     }
 
-    /// Waits until all was played that was read, as far as that goes on.
+    /// Waits until all was played that was read, as far as that goes on: nobody waits for it later, so what did
+    /// not go on before may do so now.
     pub(in crate::pool) fn flush(&self) {
+        self.queue().stalled = None;
         self.wait(self.number());
     }
 

@@ -170,9 +170,11 @@ impl<R: Output> Process<R> {
             return Ok(None);
         }
         let call = state.calls.get_mut(self.key);
-        let mail = call.map(|call| std::mem::take(&mut call.mail));
+        let taken = call.map(|call| (std::mem::take(&mut call.mail), call.heard));
+        let (mail, heard) = taken.unzip();
         drop(state);
         self.joined = true;
+        self.shared.relay.wait_for_logs(heard.unwrap_or(0));
         let delivery = mail.and_then(|mail| mail.into_iter().next());
         let closed = || Delivery::Aborted(Error::new(ErrorKind::Closed));
         open(self.function(), delivery.unwrap_or_else(closed))

@@ -35,6 +35,8 @@ pub(in crate::pool) struct Start {
 pub(in crate::pool) struct OwnCall {
     pub(in crate::pool) life: Arc<Life>,
     pub(in crate::pool) function: FunctionId,
+    /// The key of its call.
+    pub(in crate::pool) call: usize,
     /// When it is killed, in nanoseconds.
     kill_at: u64,
     /// When the courier is to look after its result, in nanoseconds: until then its caller mostly does.
@@ -68,6 +70,7 @@ impl Shared {
                 link.process = Some(OwnCall {
                     life: Arc::clone(&teller.life),
                     function: chunk.function,
+                    call: chunk.call,
                     kill_at: u64::MAX,
                     carry_at: now_nanos().saturating_add(nanos_of(HOLD_BACK)),
                 });

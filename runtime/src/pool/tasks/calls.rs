@@ -92,13 +92,16 @@ impl State {
             .is_none_or(|tasks| matches!(tasks.slot(key.index()), Slot::Done { .. } | Slot::Over))
     }
 
-    /// Takes the task's result; nobody will ask for it again.
-    pub(in crate::pool) fn take_result(&mut self, key: TaskKey) -> Delivery {
+    /// Takes the task's result, for which nobody will ask again, with the number of what has to be heard before it is
+    /// the caller's.
+    pub(in crate::pool) fn take_result(&mut self, key: TaskKey) -> (Delivery, u64) {
+        let heard = self.calls.get(key.call()).map_or(0, |call| call.heard);
         let taken = self
             .tasks_mut(key)
             .and_then(|tasks| tasks.take(key.index()));
         self.tidy_tasks(key.call());
-        taken.unwrap_or_else(|| Delivery::Aborted(Error::new(ErrorKind::Closed)))
+        let closed = || Delivery::Aborted(Error::new(ErrorKind::Closed));
+        (taken.unwrap_or_else(closed), heard)
     }
 
     /// Nobody will ask for the task's result; it is run. Gives who waited for it.

@@ -423,7 +423,7 @@ impl Running {
             let done = |item: &mut usize| state.is_done(TaskKey::of(call, *item));
             let done: Vec<usize> = self.tasks.extract_if(.., done).collect();
             for item in done {
-                let result = of_task(item, state.take_result(TaskKey::of(call, item)));
+                let result = of_task(item, state.take_result(TaskKey::of(call, item)).0);
                 join(&mut mail, result);
             }
         }
