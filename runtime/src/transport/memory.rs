@@ -35,6 +35,12 @@ impl Transport for Memory {
         self.others.len()
     }
 
+    fn buffer(&mut self, bytes: usize) -> Vec<u8> {
+        Vec::with_capacity(bytes)
+    }
+
+    fn recycle(&mut self, _: Vec<u8>) {}
+
     fn send(&mut self, to: usize, message: Vec<u8>) {
         // One that has ended hears nothing.
         let _ = self.others[to].send((self.rank, message));
@@ -50,6 +56,10 @@ impl Transport for Memory {
 
     fn backlog(&self, _: usize) -> usize {
         0
+    }
+
+    fn is_moving(&self) -> bool {
+        false
     }
 
     fn poll(&mut self) -> io::Result<Option<(usize, Vec<u8>)>> {

@@ -23,6 +23,12 @@ pub(crate) trait Transport {
     /// How many ranks there were at the launch.
     fn size(&self) -> usize;
 
+    /// Memory for a message of so many bytes.
+    fn buffer(&mut self, bytes: usize) -> Vec<u8>;
+
+    /// Takes memory of a message that came, to be used again.
+    fn recycle(&mut self, message: Vec<u8>);
+
     /// Has a message sent, behind those that were sent to the same rank before. Nothing is waited for.
     fn send(&mut self, to: usize, message: Vec<u8>);
 
@@ -32,6 +38,9 @@ pub(crate) trait Transport {
 
     /// Bytes of messages to that rank that are still here.
     fn backlog(&self, to: usize) -> usize;
+
+    /// True while a message is on its way that only looking moves on.
+    fn is_moving(&self) -> bool;
 
     /// Moves what is on its way, and gives the next message that came, with the rank that sent it. From each
     /// rank they come in the order in which they were sent.

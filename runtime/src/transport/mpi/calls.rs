@@ -106,6 +106,17 @@ impl<A: Abi> Sending<A> {
     pub(super) fn is_over(&mut self, mpi: &Mpi<A>) -> Result<bool, Failure> {
         Ok(mpi.test(&mut self.0)?.is_some())
     }
+
+    /// Its memory, if it is over and nobody else has that.
+    pub(super) fn into_memory(mut self) -> Option<Vec<u8>> {
+        if self.0.request.is_some() {
+            return None;
+        }
+        match std::mem::replace(&mut *self.0.memory, Bytes::Own(Vec::new())) {
+            Bytes::Own(memory) => Some(memory),
+            Bytes::Shared(_) => None,
+        }
+    }
 }
 
 impl<A: Abi> Receiving<A> {
@@ -241,8 +252,14 @@ impl<A: Abi> Mpi<A> {
         }))
     }
 
-    pub(super) fn receive(&self, waiting: Waiting) -> Result<Receiving<A>, Failure> {
-        let mut memory = Vec::<u8>::with_capacity(waiting.bytes);
+    /// Receives it into `memory`, whatever that holds.
+    pub(super) fn receive(
+        &self,
+        waiting: Waiting,
+        mut memory: Vec<u8>,
+    ) -> Result<Receiving<A>, Failure> {
+        memory.clear();
+        memory.reserve(waiting.bytes);
         let start: *mut c_void = memory.as_mut_ptr().cast();
         let mut request = self.constants.none;
         // SAFETY: the memory has room for so many bytes, and neither moves nor is freed before the request is

@@ -8,6 +8,7 @@
 //! [`calls`] makes them safe, [`join`] enters the world, and [`world`] sends and receives in it.
 
 mod abi;
+mod buffers;
 mod calls;
 mod casts;
 mod join;

@@ -5,6 +5,7 @@ use std::ffi::c_int;
 use std::sync::Arc;
 
 use super::abi::Abi;
+use super::buffers::Buffers;
 use super::calls::{Bytes, Failure, Mpi, Receiving, Sending};
 
 /// So many messages to a rank are under way at a time, and the next one if they are shorter than this.
@@ -117,15 +118,23 @@ impl<A: Abi> Peer<A> {
         !self.arrivals.is_empty()
     }
 
-    /// Sends what may be sent now. Broadcasts below the number `begun` may be announced.
-    pub(super) fn push(&mut self, mpi: &Mpi<A>, to: usize, begun: u64) -> Result<(), Failure> {
-        while let Some(oldest) = self.flying.front_mut() {
+    /// Sends what may be sent now. Broadcasts below the number `begun` may be announced. What was sent leaves its
+    /// memory.
+    pub(super) fn push(
+        &mut self,
+        mpi: &Mpi<A>,
+        to: usize,
+        begun: u64,
+        buffers: &mut Buffers,
+    ) -> Result<(), Failure> {
+        while let Some(mut oldest) = self.flying.pop_front() {
             if !oldest.is_over(mpi)? {
+                self.flying.push_front(oldest);
                 break;
             }
             self.flying_bytes -= oldest.bytes();
             self.backlog -= oldest.bytes();
-            self.flying.pop_front();
+            buffers.put(oldest.into_memory().unwrap_or_default());
         }
         while self.flying.len() < WINDOW && self.flying_bytes < WINDOW_BYTES {
             let (tag, bytes) = match self.queue.pop_front() {
@@ -149,6 +158,7 @@ impl<A: Abi> Peer<A> {
             let mut sending = mpi.send(to, tag, bytes)?;
             if sending.is_over(mpi)? {
                 self.backlog -= sending.bytes();
+                buffers.put(sending.into_memory().unwrap_or_default());
             } else {
                 self.flying_bytes += sending.bytes();
                 self.flying.push_back(sending);

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use super::abi::Abi;
+use super::buffers::Buffers;
 use super::calls::{Bytes, Failure, Mpi, Receiving, Waiting};
 use super::casts::Casts;
 use super::peer::{ANNOUNCEMENT, Item, MESSAGE, Peer, RECEIPT, SUBSTITUTE, kind_of};
@@ -26,6 +27,7 @@ pub(super) struct World<A: Abi> {
     outgoing: VecDeque<usize>,
     incoming: VecDeque<usize>,
     casts: Casts<A>,
+    buffers: Buffers,
     /// Whether a rank was lost: then not all can take part in anything any more.
     incomplete: bool,
     /// What was received and is for nobody.
@@ -43,6 +45,7 @@ impl<A: Abi> World<A> {
             outgoing: VecDeque::new(),
             incoming: VecDeque::new(),
             casts: Casts::default(),
+            buffers: Buffers::default(),
             incomplete: false,
             strays: Vec::new(),
         }
@@ -71,7 +74,9 @@ impl<A: Abi> World<A> {
     /// that fails, nothing can be sent to it any more, so that it will be missed.
     fn push_to(&mut self, to: usize) {
         let peer = &mut self.peers[to];
-        if peer.push(&self.mpi, to, self.casts.begun()).is_err() {
+        let begun = self.casts.begun();
+        let pushed = peer.push(&self.mpi, to, begun, &mut self.buffers);
+        if pushed.is_err() {
             peer.lose();
         }
         if peer.has_outgoing() {
@@ -158,7 +163,8 @@ impl<A: Abi> World<A> {
                 reason: format!("{bytes} bytes with tag {tag} from rank {from} are no message"),
             });
         }
-        let receiving = self.mpi.receive(waiting)?;
+        let memory = self.buffers.take(bytes);
+        let receiving = self.mpi.receive(waiting, memory)?;
         let peer = &mut self.peers[from];
         if peer.lost {
             self.ignore(receiving);
@@ -218,6 +224,14 @@ impl<A: Abi> Transport for World<A> {
         self.mpi.size
     }
 
+    fn buffer(&mut self, bytes: usize) -> Vec<u8> {
+        self.buffers.take(bytes)
+    }
+
+    fn recycle(&mut self, message: Vec<u8>) {
+        self.buffers.put(message);
+    }
+
     fn send(&mut self, to: usize, message: Vec<u8>) {
         self.put(to, Item::Message(Bytes::Own(message)));
     }
@@ -247,6 +261,10 @@ impl<A: Abi> Transport for World<A> {
 
     fn backlog(&self, to: usize) -> usize {
         self.peers.get(to).map_or(0, |peer| peer.backlog)
+    }
+
+    fn is_moving(&self) -> bool {
+        !self.outgoing.is_empty() || !self.incoming.is_empty() || !self.casts.is_empty()
     }
 
     fn poll(&mut self) -> io::Result<Option<(usize, Vec<u8>)>> {

@@ -149,7 +149,7 @@ impl Agent {
             if gone {
                 return Err(io::Error::other("rank 0 is not heard any more"));
             }
-            if let Some(pause) = pace.next(busy, now) {
+            if let Some(pause) = pace.next(busy, self.line.is_moving(), now) {
                 self.wait(pause);
             }
         }

@@ -418,7 +418,7 @@ impl Center {
             } else if told.is_some() && line.is_drained() {
                 return Ok(());
             }
-            if let Some(pause) = pace.next(busy || ending, now) {
+            if let Some(pause) = pace.next(busy || ending, line.is_moving(), now) {
                 let outbox = self.outbox();
                 if outbox.messages.is_empty() && outbox.to_all.is_empty() && !outbox.ending {
                     drop(self.wake.wait_timeout(outbox, pause));

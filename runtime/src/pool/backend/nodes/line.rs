@@ -78,6 +78,8 @@ pub(super) struct Line<I, B> {
     read: usize,
     /// How many more are taken before the next [turn](Self::send).
     turn: usize,
+    /// More than a sign of life was taken since then.
+    advanced: bool,
 }
 
 /// A message that came.
@@ -103,6 +105,7 @@ impl<I: DeserializeOwned, B> Line<I, B> {
             unread: (0, Vec::new()),
             read: 0,
             turn: TURN,
+            advanced: false,
         }
     }
 
@@ -122,6 +125,11 @@ impl<I: DeserializeOwned, B> Line<I, B> {
         self.casts.push(message);
     }
 
+    /// True while something is on its way that only looking moves on.
+    pub(super) fn is_moving(&self) -> bool {
+        self.transport.is_moving()
+    }
+
     /// True when nothing waits here any more.
     pub(super) fn is_drained(&self) -> bool {
         let mut ranks = self.peers.iter().enumerate();
@@ -132,25 +140,28 @@ impl<I: DeserializeOwned, B> Line<I, B> {
     }
 
     /// Hands over what there is room for. `later` is as for [`Stream::next`]. Says whether anything was handed
-    /// over, or more may have come than was taken in.
+    /// over, or anything but signs of life was taken in before, or waits for its turn.
     pub(super) fn send(
         &mut self,
         mut later: impl FnMut(&B, usize, usize, &mut Vec<u8>) -> bool,
     ) -> bool {
-        let mut sent = self.turn == 0;
+        let mut sent = std::mem::take(&mut self.advanced) || self.turn == 0;
         self.turn = TURN;
         while self.has_room_for_all()
-            && let Some(frames) = self.casts.next(u64::MAX, &mut later)
+            && let Some(frames) = self.casts.next(u64::MAX, &mut *self.transport, &mut later)
         {
             sent = true;
-            self.transport.broadcast(frames.into());
+            self.transport.broadcast(frames.as_slice().into());
+            self.transport.recycle(frames);
             for peer in &mut self.peers {
                 peer.spoken = now_nanos();
             }
         }
         for (rank, peer) in self.peers.iter_mut().enumerate() {
             while self.transport.backlog(rank) < WINDOW
-                && let Some(frames) = peer.stream.next(self.casts.count, &mut later)
+                && let Some(frames) =
+                    peer.stream
+                        .next(self.casts.count, &mut *self.transport, &mut later)
             {
                 sent = true;
                 peer.spoken = now_nanos();
@@ -184,7 +195,8 @@ impl<I: DeserializeOwned, B> Line<I, B> {
                 let Some((from, frames)) = self.transport.poll()? else {
                     return Ok(None);
                 };
-                self.unread = (from, frames);
+                let read = std::mem::replace(&mut self.unread, (from, frames));
+                self.transport.recycle(read.1);
                 self.read = 0;
             }
             let from = self.unread.0;
@@ -197,6 +209,7 @@ impl<I: DeserializeOwned, B> Line<I, B> {
                 frame if frame.first().is_some_and(|kind| *kind < 2 * TO_ALL) => (frame, frame[0]),
                 _ => return Err(meaningless()),
             };
+            self.advanced |= kind % TO_ALL != PULSE;
             let begun = &mut peer.incoming[usize::from(kind >= TO_ALL)];
             match kind % TO_ALL {
                 PULSE => self.unread.1.clear(),

@@ -12,13 +12,13 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use crate::object::Object;
-use crate::transport::MOST_BYTES;
+use crate::transport::{MOST_BYTES, Transport};
 use crate::wire::Landing;
 
 /// A body up to this size goes with its head.
 pub(super) const SMALL: usize = 64 << 10;
-/// Of longer ones, so many bytes go at once.
-pub(super) const PIECE: usize = 1 << 20;
+/// Of longer ones, so many bytes go at once: 1 MiB with the first byte of the frame.
+pub(super) const PIECE: usize = (1 << 20) - 1;
 const _: () = assert!(PIECE + SMALL < MOST_BYTES);
 
 /// Short messages are put together up to this size.
@@ -172,18 +172,19 @@ impl<B> Stream<B> {
         self.queue.is_empty() && self.long.is_none()
     }
 
-    /// The next frames, if there are any now that so many messages to all have gone. `later` appends a part of a
+    /// The next frames, in memory of the transport, if there are any now that so many messages to all have gone. `later` appends a part of a
     /// body that was left to be asked for, from an offset on, and says whether it still has it.
     pub(super) fn next(
         &mut self,
         casts: u64,
+        transport: &mut dyn Transport,
         later: impl FnMut(&B, usize, usize, &mut Vec<u8>) -> bool,
     ) -> Option<Vec<u8>> {
         if self.long.is_some() {
-            return self.next_part();
+            return self.next_part(transport);
         }
         if self.sent.is_some() {
-            return self.next_piece(later);
+            return self.next_piece(transport, later);
         }
         let may_go = |message: &&mut Outgoing<B>| message.after <= casts;
         let first = self.queue.front_mut().filter(may_go)?;
@@ -204,7 +205,7 @@ impl<B> Stream<B> {
         }
         if frame.len() > PIECE + SMALL {
             self.long = Some((frame, 0));
-            return self.next_part();
+            return self.next_part(transport);
         }
         Some(frame)
     }
@@ -214,11 +215,11 @@ impl<B> Stream<B> {
         self.count += 1;
     }
 
-    fn next_part(&mut self) -> Option<Vec<u8>> {
+    fn next_part(&mut self, transport: &mut dyn Transport) -> Option<Vec<u8>> {
         let (frame, sent) = self.long.as_mut()?;
         let count = PIECE.min(frame.len() - *sent);
         let last = *sent + count == frame.len();
-        let mut part = Vec::with_capacity(1 + count);
+        let mut part = transport.buffer(1 + count);
         part.push(self.mark + if last { LAST_PART } else { PART });
         part.extend_from_slice(&frame[*sent..*sent + count]);
         *sent += count;
@@ -230,12 +231,13 @@ impl<B> Stream<B> {
 
     fn next_piece(
         &mut self,
+        transport: &mut dyn Transport,
         mut later: impl FnMut(&B, usize, usize, &mut Vec<u8>) -> bool,
     ) -> Option<Vec<u8>> {
         let (first, offset) = (self.queue.front_mut()?, self.sent?);
         let len = first.len();
         let count = PIECE.min(len - offset);
-        let mut frame = Vec::with_capacity(1 + count);
+        let mut frame = transport.buffer(1 + count);
         frame.push(self.mark + PIECE_OF_BODY);
         let mut add = |bytes: &[u8]| frame.extend_from_slice(&bytes[offset..offset + count]);
         let there = match &mut first.body {

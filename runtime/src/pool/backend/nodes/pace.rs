@@ -6,6 +6,9 @@ use crate::sys::{online_cpus, sleep_exactly};
 
 /// While something was heard this lately, and there are CPUs, it is looked without pause.
 const SPIN_NANOS: u64 = 100_000;
+/// A large message goes in steps, some of which find nothing: it is looked without pause for so long, and who
+/// else wants the CPU gets it.
+const MOVING_NANOS: u64 = 2_000_000;
 /// The pauses in between; a longer one costs an answer that much.
 const SHORTEST: u64 = 20_000;
 /// About one and a half per cent of a CPU, at 15 to 30 µs for each look.
@@ -30,15 +33,15 @@ impl Pace {
         }
     }
 
-    /// How long to wait until the next look, if `found` says whether this one found something; none if not at
-    /// all.
-    pub(super) fn next(&mut self, found: bool, now: u64) -> Option<Duration> {
+    /// How long to wait until the next look, if `found` says whether this one found something, and `moving` whether
+    /// something is on its way; none if not at all.
+    pub(super) fn next(&mut self, found: bool, moving: bool, now: u64) -> Option<Duration> {
         if found {
             self.found = now;
             return None;
         }
         let since = now.saturating_sub(self.found);
-        if self.spins && since < SPIN_NANOS {
+        if self.spins && since < SPIN_NANOS || moving && since < MOVING_NANOS {
             std::thread::yield_now();
             return None;
         }

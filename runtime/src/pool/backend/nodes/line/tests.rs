@@ -2,7 +2,7 @@
 
 use std::convert::Infallible;
 
-use super::super::outgoing::{Body, HEAD, Outgoing, PIECE, PIECE_OF_BODY, SMALL, WHOLE};
+use super::super::outgoing::{Body, HEAD, Outgoing, PIECE, PIECE_OF_BODY, PULSE, SMALL, WHOLE};
 use super::super::room::Room;
 use super::Line;
 use crate::transport::Transport;
@@ -113,6 +113,26 @@ fn a_body_that_is_asked_for_later_is_asked_for_in_pieces() {
     };
     assert!(matches!(next().body, Room::Bytes(bytes, _) if bytes == whole));
     assert!(matches!(next().body, Room::Nothing(len) if len == PIECE + 1));
+}
+
+#[test]
+fn a_part_of_a_body_is_something_that_came() {
+    let mut memory = ranks(2);
+    let there = memory.pop().unwrap();
+    let mut there: Line<Head, Infallible> = Line::new(Box::new(there));
+    let mut message: Outgoing<Infallible> =
+        Outgoing::new(&head(1), Body::Bytes(vec![7; 2 * SMALL]));
+    memory[0].send(1, message.take_frame(0));
+    let mut came = || {
+        assert!(all(&mut there).is_empty());
+        there.send(|never, _, _, _| match *never {})
+    };
+    assert!(came());
+    memory[0].send(1, vec![PIECE_OF_BODY; 100]);
+    assert!(came());
+    assert!(!came());
+    memory[0].send(1, vec![PULSE]);
+    assert!(!came());
 }
 
 #[test]
