@@ -7,6 +7,7 @@ use std::io::Write;
 use std::os::unix::process::parent_id;
 use std::process::id;
 use std::sync::OnceLock;
+use std::time::Duration;
 
 use parproc::{Pool, Shared, SharedArray, SharedCell, parallel};
 use parproc_tests::{LIMIT, Tally, is_launched, note, pool, settled, within};
@@ -233,5 +234,26 @@ fn large_values_go_both_ways_at_once() {
         let turned = pool(3).map(turn, items).unwrap();
         bytes.reverse();
         assert!(turned.iter().all(|turned| *turned == bytes));
+    });
+}
+
+#[test]
+fn what_ends_while_its_arguments_are_on_their_way_is_over() {
+    within(4 * LIMIT, || {
+        let pool = pool(3);
+        let bytes = pattern(96 << 20, 9);
+        for _ in 0..5 {
+            let call = pool.job(turn).deadline(Duration::from_millis(30));
+            let error = call.map(vec![bytes.clone(); 6]).unwrap_err();
+            assert!(error.is_timeout(), "{error}");
+            let task = pool.spawn(turn, bytes.clone()).unwrap();
+            task.cancel();
+            let error = task.join().unwrap_err();
+            assert!(error.is_cancelled(), "{error}");
+            assert_eq!(
+                pool.map(turn, [vec![1, 2], vec![3]]).unwrap(),
+                [vec![2, 1], vec![3]]
+            );
+        }
     });
 }

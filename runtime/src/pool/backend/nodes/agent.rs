@@ -169,6 +169,7 @@ impl Agent {
                 let objects = self.named(&run.objects);
                 match (self.pools.get_mut(&id), body) {
                     (Some(hosted), Room::Bytes(bytes, _)) => hosted.run(run, bytes, objects),
+                    (Some(hosted), Room::Void(_)) => hosted.give_up(&run),
                     (Some(hosted), _) => {
                         for message in hosted.refuse(&run) {
                             self.line.post(0, message);

@@ -104,21 +104,24 @@ impl Backend for Nodes {
     }
 
     fn end_task(&self, _: &Shared, state: &mut State, key: TaskKey, ending: Ending) -> bool {
-        let nodes = state.nodes.iter();
+        let nodes = state.nodes.iter_mut();
         let mut having = nodes.filter_map(|node| {
-            let sent = node.sent.iter().find(|sent| sent.chunk.has(key))?;
-            Some((node, sent.number))
+            let (pool, center, rank) = (node.pool, node.center, node.rank);
+            let sent = node.sent.iter_mut().find(|sent| sent.chunk.has(key))?;
+            Some((pool, center, rank, sent))
         });
-        let Some((node, number)) = having.next() else {
+        let Some((pool, center, rank, sent)) = having.next() else {
             return false;
         };
+        let number = sent.number;
+        // Its arguments need not go on.
+        sent.ended |= sent.chunk.count == 1;
         let order = Order::End {
-            pool: node.pool,
+            pool,
             number,
             item: Some(key.index()),
             soon: false,
         };
-        let (center, rank) = (node.center, node.rank);
         if state.mark_ended(key, ending) {
             center.tell(rank, &order);
         }

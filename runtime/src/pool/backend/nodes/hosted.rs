@@ -122,6 +122,22 @@ impl Hosted {
         items.map(failed).chain([done]).collect()
     }
 
+    /// The arguments of a chunk did not come whole: rank 0 has ended it.
+    pub(super) fn give_up(&mut self, run: &Run) {
+        self.tell_ended(run, false);
+    }
+
+    /// Nothing was begun of a chunk, and nothing will be. Who ends it `soon` asks nothing of its items.
+    fn tell_ended(&mut self, run: &Run, soon: bool) {
+        let news = [
+            News::Ended(self.id, run.number, run.first, run.count as usize),
+            News::Done(self.id, run.number, None),
+        ];
+        let news = news.iter().skip(usize::from(soon));
+        let posts = news.map(|news| Outgoing::new(news, Body::Inline(0)));
+        self.told.extend(posts);
+    }
+
     /// Begins those chunks whose turn it is, when rank 0 is told of all that were done: it knows then which ones
     /// may have been begun when this rank is lost.
     pub(super) fn begin(&mut self) -> bool {
@@ -234,14 +250,7 @@ impl Hosted {
             if item.is_some() {
                 self.submit(waiting);
             } else {
-                let (first, count) = (waiting.run.first, waiting.run.count as usize);
-                let news = [
-                    News::Ended(self.id, number, first, count),
-                    News::Done(self.id, number, None),
-                ];
-                let news = news.iter().skip(usize::from(soon));
-                let posts = news.map(|news| Outgoing::new(news, Body::Inline(0)));
-                self.told.extend(posts);
+                self.tell_ended(&waiting.run, soon);
             }
         }
         let Some(running) = self.find(number) else {

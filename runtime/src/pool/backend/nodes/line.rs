@@ -229,7 +229,7 @@ impl<I: DeserializeOwned, B> Line<I, B> {
                 VOID => {
                     let (head, body, _) = begun.body.take().ok_or_else(meaningless)?;
                     self.unread.1.clear();
-                    let body = Room::Nothing(body.len());
+                    let body = Room::Void(body.len());
                     return Ok(Some(Incoming { from, head, body }));
                 }
                 PART => {

@@ -645,7 +645,7 @@ impl Shared {
 fn read<T: DeserializeOwned>(body: Room) -> Option<T> {
     match body {
         Room::Bytes(bytes, _) => postcard::from_bytes(&bytes).ok(),
-        Room::Landing(..) | Room::Object(..) | Room::Nothing(_) => None,
+        Room::Landing(..) | Room::Object(..) | Room::Nothing(_) | Room::Void(_) => None,
     }
 }
 

@@ -241,7 +241,7 @@ impl Node {
         self.center.post(self.rank, message.after(casts));
     }
 
-    /// Appends `count` bytes of a chunk's arguments from `offset` on; false if it is not there any more.
+    /// Appends `count` bytes of a chunk's arguments from `offset` on; false if it is not there any more, or ended.
     pub(super) fn read(
         &self,
         number: Number,
@@ -249,7 +249,8 @@ impl Node {
         count: usize,
         out: &mut Vec<u8>,
     ) -> bool {
-        let Some(sent) = self.sent.iter().find(|sent| sent.number == number) else {
+        let wanted = |sent: &&Sent| sent.number == number && !sent.ended;
+        let Some(sent) = self.sent.iter().find(wanted) else {
             return false;
         };
         let end = out.len() + count;

@@ -15,6 +15,8 @@ pub(super) enum Room {
     Object(Option<TwinDraft>, usize),
     /// It is taken in and forgotten: nobody wants it, or there is no memory for it.
     Nothing(usize),
+    /// Who sends it gave it up.
+    Void(usize),
 }
 
 impl Room {
@@ -49,7 +51,7 @@ impl Room {
                 draft.write(&bytes).ok()?;
                 draft
             }
-            Room::Landing(..) | Room::Nothing(_) => return None,
+            Room::Landing(..) | Room::Nothing(_) | Room::Void(_) => return None,
         };
         draft.finish().ok()
     }
@@ -59,7 +61,8 @@ impl Room {
             Room::Bytes(_, len)
             | Room::Landing(_, len)
             | Room::Object(_, len)
-            | Room::Nothing(len) => *len,
+            | Room::Nothing(len)
+            | Room::Void(len) => *len,
         }
     }
 
@@ -85,7 +88,7 @@ impl Room {
                 }
                 fits
             }
-            Room::Nothing(len) => part.len() <= *len - filled,
+            Room::Nothing(len) | Room::Void(len) => part.len() <= *len - filled,
         }
     }
 }

@@ -112,7 +112,7 @@ fn a_body_that_is_asked_for_later_is_asked_for_in_pieces() {
             .unwrap()
     };
     assert!(matches!(next().body, Room::Bytes(bytes, _) if bytes == whole));
-    assert!(matches!(next().body, Room::Nothing(len) if len == PIECE + 1));
+    assert!(matches!(next().body, Room::Void(len) if len == PIECE + 1));
 }
 
 #[test]
