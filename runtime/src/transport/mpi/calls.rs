@@ -18,6 +18,9 @@ use super::abi::{
 use super::join::JoinError;
 use super::library::Library;
 
+/// So often a probe has to ask to be told of what has come: both libraries answer first, and look then.
+const PROBES: usize = 2;
+
 /// The library, initialised by this thread, which alone may use it.
 pub(super) struct Mpi<A: Abi> {
     functions: Functions<A>,
@@ -230,6 +233,16 @@ impl<A: Abi> Mpi<A> {
 
     /// The next message that waits, from anyone.
     pub(super) fn probe(&self) -> Result<Option<Waiting>, Failure> {
+        for _ in 0..PROBES {
+            let waiting = self.probe_once()?;
+            if waiting.is_some() {
+                return Ok(waiting);
+            }
+        }
+        Ok(None)
+    }
+
+    fn probe_once(&self) -> Result<Option<Waiting>, Failure> {
         let (mut found, mut status) = (0, A::Status::default());
         // SAFETY: writes one number and one status.
         let result = unsafe {

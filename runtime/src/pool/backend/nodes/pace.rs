@@ -11,8 +11,8 @@ const SPIN_NANOS: u64 = 100_000;
 const MOVING_NANOS: u64 = 2_000_000;
 /// The pauses in between; a longer one costs an answer that much.
 const SHORTEST: u64 = 20_000;
-/// About one and a half per cent of a CPU, at 15 to 30 µs for each look.
-const LONGEST: u64 = 2_000_000;
+/// About one per cent of a CPU, at 15 to 30 µs for each look.
+const LONGEST: u64 = 3_000_000;
 
 /// The looks of one thread.
 #[derive(Debug)]
@@ -46,6 +46,6 @@ impl Pace {
             return None;
         }
         // A pause is a part of what was waited already, so that it makes that little longer.
-        Some(Duration::from_nanos((since / 8).clamp(SHORTEST, LONGEST)))
+        Some(Duration::from_nanos((since / 4).clamp(SHORTEST, LONGEST)))
     }
 }
