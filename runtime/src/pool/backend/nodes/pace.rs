@@ -9,6 +9,8 @@ const SPIN_NANOS: u64 = 100_000;
 /// A large message goes in steps, some of which find nothing: it is looked without pause for so long, and who
 /// else wants the CPU gets it.
 const MOVING_NANOS: u64 = 2_000_000;
+/// What has to be told is mostly told within this time.
+const SOON_NANOS: u64 = 1_000_000;
 /// The pauses in between; a longer one costs an answer that much.
 const SHORTEST: u64 = 20_000;
 /// About one per cent of a CPU, at 15 to 30 µs for each look.
@@ -45,7 +47,11 @@ impl Pace {
             std::thread::yield_now();
             return None;
         }
-        // A pause is a part of what was waited already, so that it makes that little longer.
-        Some(Duration::from_nanos((since / 4).clamp(SHORTEST, LONGEST)))
+        // A pause is a part of what was waited already, so that it makes that little longer: least where much is
+        // to and fro.
+        let part = if since < SOON_NANOS { 8 } else { 4 };
+        Some(Duration::from_nanos(
+            (since / part).clamp(SHORTEST, LONGEST),
+        ))
     }
 }
