@@ -20,7 +20,7 @@ use super::events::{Observed, failure_kind};
 use super::job::Settings;
 use super::logs::Context;
 use super::order::Order;
-use super::output::Written;
+use super::output::{Patience, Written};
 use super::results::{open_large, open_record};
 use super::rules::History;
 use super::shared::Shared;
@@ -250,7 +250,7 @@ where
             self.cost = state.cost(self.function);
             drop(state);
             if !self.whole {
-                self.shared.relay.wait_for_logs(heard);
+                self.shared.relay.wait_for_logs(heard, Patience::default());
             }
         }
     }
@@ -709,7 +709,7 @@ where
                 self.shared.end_soon(&mut state, self.key);
             }
             drop(state);
-            self.shared.relay.wait_for_logs(heard);
+            self.shared.relay.wait_for_logs(heard, Patience::default());
         }
     }
 }

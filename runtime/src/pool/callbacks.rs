@@ -14,6 +14,7 @@ use std::thread::JoinHandle;
 use super::chunk::Delivery;
 use super::guard::StateGuard;
 use super::observer::Observer;
+use super::output::Patience;
 use super::shared::Shared;
 use super::state::{Phase, State};
 use super::tasks::TaskKey;
@@ -144,7 +145,14 @@ impl Shared {
             }
             if let Some((callback, delivery, heard)) = state.callbacks.due.pop_front() {
                 drop(state);
-                self.relay.wait_for_logs(heard);
+                self.relay.wait_for_logs(heard, Patience::BESIDE_CALLS);
+                state = self.lock();
+                if state.silent {
+                    // It is dropped with the others.
+                    state.callbacks.due.push_front((callback, delivery, heard));
+                    break;
+                }
+                drop(state);
                 callback.call(delivery);
                 state = self.lock();
             } else if state.phase == Phase::Closed {

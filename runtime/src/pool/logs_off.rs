@@ -9,6 +9,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use super::chunk::Chunk;
+use super::output::Patience;
 use super::state::Litter;
 use crate::shm::Lane;
 use crate::sys::Notify;
@@ -64,7 +65,9 @@ impl Hub {
         None
     }
 
-    pub(super) fn wait(&self, _: u64) {}
+    pub(super) fn wait(&self, _: u64, _: Patience) -> bool {
+        true
+    }
 
     pub(super) fn flush(&self) {}
 

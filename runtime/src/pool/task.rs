@@ -11,6 +11,7 @@ use std::time::{Duration, Instant};
 use super::callbacks::Callback;
 use super::chunk::{Delivery, Ending};
 use super::observer::Observer;
+use super::output::Patience;
 use super::results::{open_large, open_record};
 use super::select::Selection;
 use super::shared::Shared;
@@ -199,10 +200,10 @@ impl<R: Output> Task<R> {
     /// ```
     ///
     /// It is called exactly once, by a thread of the pool that calls the callbacks of all its tasks
-    /// one after the other, in the order in which the pool learns of their ends; also if the task is
-    /// done already, has failed, or its pool was dropped. It may use the pool: submit tasks, wait for
-    /// them, even drop it. What it must not wait for is a later callback of the same pool. A panic in
-    /// it ends it, and nothing else.
+    /// one after the other, in the order in which the pool learns of their ends, and after what they logged;
+    /// also if the task is done already, has failed, or its pool was dropped. It may use the pool: submit
+    /// tasks, wait for them, even drop it. What it must not wait for is a later callback of the same pool. A
+    /// panic in it ends it, and nothing else.
     ///
     /// Who drops a pool, [shuts it down](crate::Pool::shutdown) or [kills](crate::Pool::kill) it waits
     /// until its callbacks were called, unless it is one of them that does so. When the program ends, those of the
@@ -232,7 +233,7 @@ impl<R: Output> Task<R> {
         };
         match refused {
             Ok(()) => self.ticket = Ticket::Joined(function),
-            Err(callback) => callback.call(self.fetch(None).0),
+            Err(callback) => callback.call(self.fetch_heard(None)),
         }
     }
 
@@ -291,9 +292,16 @@ impl<R: Output> Task<R> {
     }
 
     fn wait(&mut self, deadline: Option<Instant>) -> Result<R> {
-        let (delivery, heard) = self.fetch(deadline);
-        self.shared.relay.wait_for_logs(heard);
+        let delivery = self.fetch_heard(deadline);
         open_in(self.shared.setup.actor.is_some(), self.name(), delivery)
+    }
+
+    /// As [`fetch`](Self::fetch), and waits for what has to be heard before.
+    fn fetch_heard(&mut self, deadline: Option<Instant>) -> Delivery {
+        let (delivery, heard) = self.fetch(deadline);
+        let relay = &self.shared.relay;
+        relay.wait_for_logs(heard, Patience::default());
+        delivery
     }
 
     /// Waits for the result, or gives the reason why there is none.

@@ -26,7 +26,7 @@ pub(crate) trait Transport {
     /// Memory for a message of so many bytes.
     fn buffer(&mut self, bytes: usize) -> Vec<u8>;
 
-    /// Takes memory of a message that came, to be used again.
+    /// Takes memory of a message that nobody needs any more, to be used again.
     fn recycle(&mut self, message: Vec<u8>);
 
     /// Has a message sent, behind those that were sent to the same rank before. Nothing is waited for.

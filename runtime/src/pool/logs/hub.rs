@@ -9,6 +9,7 @@ use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use super::source::{Item, Source};
+use crate::pool::output::Patience;
 use crate::sys::{Notify, spawn_quiet};
 use crate::wire::log::LogFrame;
 
@@ -36,6 +37,9 @@ pub(super) fn nest() -> bool {
     if let Some(hub) = &hub {
         hub.nested.store(true, Ordering::Relaxed);
         hub.room.notify();
+        // Who looks whether it does so has the lock until it waits.
+        drop(hub.queue());
+        hub.played.notify_all();
     }
     hub.is_some()
 }
@@ -189,35 +193,46 @@ impl Hub {
         queue.full.then_some(STALL)
     }
 
-    /// Waits until this was played, unless nothing goes on for a while, or this very thread plays.
-    pub(in crate::pool) fn wait(&self, number: u64) {
+    /// Waits until this was played, unless nothing goes on for a while, or this very thread plays. False if there was
+    /// no more time for that.
+    pub(in crate::pool) fn wait(&self, number: u64, patience: Patience) -> bool {
         if number <= self.done.load(Ordering::Acquire) || playing().is_some() {
-            return;
+            return true;
         }
         let mut queue = self.queue();
         let mut done = self.done.load(Ordering::Acquire);
         let mut end = Instant::now() + STALL;
         while done < number && queue.started && queue.stalled != Some(done) {
+            if patience.beside_calls && self.nested.load(Ordering::Relaxed) {
+                break;
+            }
             let now = Instant::now();
+            if patience.until.is_some_and(|until| until <= now) {
+                return false;
+            }
             if end <= now {
                 // Nobody else need wait until it goes on.
                 queue.stalled = Some(done);
-                return;
+                break;
             }
-            let waited = self.played.wait_timeout(queue, end - now);
+            let next = patience.until.map_or(end, |until| until.min(end));
+            let waited = self.played.wait_timeout(queue, next - now);
             queue = waited.unwrap_or_else(PoisonError::into_inner).0;
             let before = std::mem::replace(&mut done, self.done.load(Ordering::Acquire));
             if before != done {
                 end = Instant::now() + STALL;
             }
         }
+        true
     }
 
     /// Waits until all was played that was read, as far as that goes on: nobody waits for it later, so what did
     /// not go on before may do so now.
     pub(in crate::pool) fn flush(&self) {
-        self.queue().stalled = None;
-        self.wait(self.number());
+        if playing().is_none() {
+            self.queue().stalled = None;
+            self.wait(self.number(), Patience::default());
+        }
     }
 
     /// Has the thread end when all was played, and waits for that as [`flush`](Self::flush) does if no worker

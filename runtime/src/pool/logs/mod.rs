@@ -7,7 +7,8 @@
 //!
 //! What workers of other ranks log [comes](away) from these, and is played as the rest.
 //!
-//! A call does not end before what its items had logged was played, unless nothing of it goes on for a while.
+//! A call, a task with its callback, and a process do not end before what they had logged was played, unless nothing
+//! of it goes on for a while.
 
 #[cfg(feature = "mpi")]
 mod away;

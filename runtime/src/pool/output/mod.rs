@@ -12,6 +12,7 @@
 
 mod kept;
 mod lines;
+mod patience;
 mod relay;
 mod sink;
 mod source;
@@ -19,6 +20,7 @@ mod streams;
 #[cfg(test)]
 mod tests;
 
+pub(super) use patience::Patience;
 pub(super) use relay::Relay;
 pub(super) use streams::{Streams, Written};
 

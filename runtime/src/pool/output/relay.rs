@@ -10,6 +10,7 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, Once, PoisonError, Weak};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
+use super::patience::Patience;
 use super::sink::Sink;
 use super::source::{Source, Turn};
 use super::streams::{Ends, Streams};
@@ -92,15 +93,14 @@ impl Relay {
         }
     }
 
-    /// Waits until what tasks have logged was heard, up to the thing with this number, as far as that goes on.
-    pub(in crate::pool) fn wait_for_logs(&self, number: u64) {
+    /// Waits until what tasks have logged was heard, up to the thing with this number, as far as that goes on. False
+    /// if the time for that was over before.
+    pub(in crate::pool) fn wait_for_logs(&self, number: u64, patience: Patience) -> bool {
         if number == 0 {
-            return;
+            return true;
         }
         let running = self.running().clone();
-        if let Some(inner) = running {
-            inner.logs.wait(number);
-        }
+        running.is_none_or(|inner| inner.logs.wait(number, patience))
     }
 
     /// Has the thread end when all workers have ended and what is left was passed on, and waits for that

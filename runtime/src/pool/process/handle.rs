@@ -9,6 +9,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use super::super::chunk::Delivery;
+use super::super::output::Patience;
 use super::super::shared::Shared;
 use super::super::state::State;
 use super::super::task::open;
@@ -21,6 +22,10 @@ use crate::wire::Output;
 
 /// What a process may take to end after SIGTERM, unless something else is said.
 const GRACE: Duration = Duration::from_secs(5);
+
+/// When a process has ended, its input may have to be saved, and what it logged to be heard: for so long that is
+/// waited for by who does not wait.
+const SETTLING: Duration = Duration::from_secs(1);
 
 /// A fresh process that makes one call of a `#[parallel]` function and ends.
 ///
@@ -151,30 +156,41 @@ impl<R: Output> Process<R> {
 
     /// As [`join`](Process::join), but does not wait: gives `None` while the process runs.
     ///
+    /// When it has ended, what is left to do with its result is waited for, for a second at most: an input that is
+    /// kept, and what it logged.
+    ///
     /// # Errors
     /// As for `join`. A result is given out once: later calls are errors.
     pub fn try_join(&mut self) -> Result<Option<R>> {
-        // When it has ended only its input may have to be saved, which takes a moment.
-        let deadline = self.is_alive().then(Instant::now);
-        self.wait(deadline)
+        let pause = if self.is_alive() {
+            Duration::ZERO
+        } else {
+            SETTLING
+        };
+        self.wait(Instant::now().checked_add(pause))
     }
 
     /// Waits for the end and the result; gives none if that is not in time.
     fn wait(&mut self, deadline: Option<Instant>) -> Result<Option<R>> {
         self.check()?;
         let state = self.shared.lock();
-        let (mut state, in_time) =
-            self.shared
-                .wait_until(state, Some(self.key), deadline, |state| self.is_over(state));
+        let (state, in_time) = self
+            .shared
+            .wait_until(state, Some(self.key), deadline, |state| self.is_over(state));
         if !in_time {
             return Ok(None);
         }
+        let heard = state.calls.get(self.key).map_or(0, |call| call.heard);
+        drop(state);
+        let patience = Patience::until(deadline);
+        if !self.shared.relay.wait_for_logs(heard, patience) {
+            return Ok(None);
+        }
+        let mut state = self.shared.lock();
         let call = state.calls.get_mut(self.key);
-        let taken = call.map(|call| (std::mem::take(&mut call.mail), call.heard));
-        let (mail, heard) = taken.unzip();
+        let mail = call.map(|call| std::mem::take(&mut call.mail));
         drop(state);
         self.joined = true;
-        self.shared.relay.wait_for_logs(heard.unwrap_or(0));
         let delivery = mail.and_then(|mail| mail.into_iter().next());
         let closed = || Delivery::Aborted(Error::new(ErrorKind::Closed));
         open(self.function(), delivery.unwrap_or_else(closed))

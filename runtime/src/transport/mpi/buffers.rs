@@ -1,7 +1,9 @@
 //! Memory of long messages, to be used again: a fault on each fresh page costs more than the copy.
 
+/// What is kept is as long as the pieces that large values go in, so that it serves for each of them.
+const LEAST: usize = 1 << 20;
 /// For what is shorter the allocator has memory at hand.
-const LEAST: usize = 64 << 10;
+const SHORT: usize = 64 << 10;
 /// So many bytes are kept at most.
 const MOST: usize = 16 << 20;
 
@@ -17,7 +19,7 @@ impl Buffers {
     pub(super) fn take(&mut self, bytes: usize) -> Vec<u8> {
         let fits = |kept: &Vec<u8>| kept.capacity() >= bytes;
         match self.kept.iter().rposition(fits) {
-            Some(place) if bytes >= LEAST => {
+            Some(place) if bytes > SHORT => {
                 let buffer = self.kept.swap_remove(place);
                 self.bytes -= buffer.capacity();
                 buffer
@@ -28,7 +30,7 @@ impl Buffers {
 
     pub(super) fn put(&mut self, mut buffer: Vec<u8>) {
         let capacity = buffer.capacity();
-        if capacity >= LEAST && self.bytes + capacity <= MOST {
+        if (LEAST..=2 * LEAST).contains(&capacity) && self.bytes + capacity <= MOST {
             buffer.clear();
             self.bytes += capacity;
             self.kept.push(buffer);
@@ -43,17 +45,19 @@ mod tests {
     #[test]
     fn long_ones_are_kept_up_to_a_bound() {
         let mut buffers = Buffers::default();
-        buffers.put(vec![1; LEAST - 1]);
+        for odd in [0, SHORT, LEAST - 1, 2 * LEAST + 1] {
+            buffers.put(vec![1; odd]);
+        }
         assert_eq!(buffers.kept.len(), 0);
         for _ in 0..20 {
-            buffers.put(vec![1; 1 << 20]);
+            buffers.put(vec![1; LEAST]);
         }
         assert_eq!((buffers.kept.len(), buffers.bytes), (16, MOST));
-        assert!(buffers.take(LEAST - 1).capacity() < LEAST);
-        assert!(buffers.take(2 << 20).capacity() >= 2 << 20);
+        assert!(buffers.take(SHORT).capacity() < LEAST);
+        assert!(buffers.take(2 * LEAST).capacity() >= 2 * LEAST);
         assert_eq!(buffers.kept.len(), 16);
-        let again = buffers.take(1 << 20);
-        assert!(again.is_empty() && again.capacity() >= 1 << 20);
-        assert_eq!((buffers.kept.len(), buffers.bytes), (15, MOST - (1 << 20)));
+        let again = buffers.take(SHORT + 1);
+        assert!(again.is_empty() && again.capacity() >= LEAST);
+        assert_eq!((buffers.kept.len(), buffers.bytes), (15, MOST - LEAST));
     }
 }

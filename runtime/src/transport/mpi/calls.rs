@@ -302,8 +302,14 @@ impl<A: Abi> Mpi<A> {
         Ok(Sending(transfer(request, bytes)))
     }
 
-    pub(super) fn receive_as_all(&self, bytes: usize) -> Result<Receiving<A>, Failure> {
-        let mut memory = Vec::<u8>::with_capacity(bytes);
+    /// As [`receive`](Self::receive), so many bytes.
+    pub(super) fn receive_as_all(
+        &self,
+        bytes: usize,
+        mut memory: Vec<u8>,
+    ) -> Result<Receiving<A>, Failure> {
+        memory.clear();
+        memory.reserve(bytes);
         let request = self.broadcast(memory.as_mut_ptr().cast(), bytes)?;
         Ok(Receiving {
             transfer: transfer(request, memory),

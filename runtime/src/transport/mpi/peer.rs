@@ -119,7 +119,7 @@ impl<A: Abi> Peer<A> {
     }
 
     /// Sends what may be sent now. Broadcasts below the number `begun` may be announced. What was sent leaves its
-    /// memory.
+    /// memory, if that was its own.
     pub(super) fn push(
         &mut self,
         mpi: &Mpi<A>,
@@ -201,9 +201,13 @@ impl<A: Abi> Peer<A> {
     }
 
     /// The next message from it, if it is there.
-    pub(super) fn next(&mut self, mpi: &Mpi<A>) -> Result<Option<Vec<u8>>, Failure> {
+    pub(super) fn next(
+        &mut self,
+        mpi: &Mpi<A>,
+        buffers: &mut Buffers,
+    ) -> Result<Option<Vec<u8>>, Failure> {
         if self.announced > 0 {
-            self.join_broadcasts(mpi)?;
+            self.join_broadcasts(mpi, buffers)?;
         }
         if !self.substitutes.is_empty() {
             self.take_substitutes(mpi)?;
@@ -236,7 +240,7 @@ impl<A: Abi> Peer<A> {
     }
 
     /// All ranks begin broadcasts in the order in which they were announced, whatever else is on its way.
-    fn join_broadcasts(&mut self, mpi: &Mpi<A>) -> Result<(), Failure> {
+    fn join_broadcasts(&mut self, mpi: &Mpi<A>, buffers: &mut Buffers) -> Result<(), Failure> {
         for arrival in &mut self.arrivals {
             let Arrival::Announcement(tag, receiving) = arrival else {
                 continue;
@@ -253,7 +257,10 @@ impl<A: Abi> Peer<A> {
                     reason: "the length of a broadcast is none".to_owned(),
                 });
             };
-            *arrival = Arrival::Broadcast(*tag, Some(mpi.receive_as_all(length)?));
+            *arrival = Arrival::Broadcast(
+                *tag,
+                Some(mpi.receive_as_all(length, buffers.take(length))?),
+            );
             self.announced -= 1;
         }
         Ok(())

@@ -130,7 +130,7 @@ impl<A: Abi> World<A> {
     /// nothing more can be received from it, it will be missed.
     fn next_from(&mut self, from: usize) -> Option<(usize, Vec<u8>)> {
         let peer = &mut self.peers[from];
-        let Ok(message) = peer.next(&self.mpi) else {
+        let Ok(message) = peer.next(&self.mpi, &mut self.buffers) else {
             peer.lose();
             return None;
         };
@@ -264,7 +264,9 @@ impl<A: Abi> Transport for World<A> {
     }
 
     fn is_moving(&self) -> bool {
-        !self.outgoing.is_empty() || !self.incoming.is_empty() || !self.casts.is_empty()
+        // What was sent to a lost rank may never arrive.
+        let mut ranks = self.outgoing.iter().chain(&self.incoming);
+        !self.casts.is_empty() || ranks.any(|rank| !self.peers[*rank].lost)
     }
 
     fn poll(&mut self) -> io::Result<Option<(usize, Vec<u8>)>> {

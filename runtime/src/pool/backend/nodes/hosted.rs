@@ -122,20 +122,10 @@ impl Hosted {
         items.map(failed).chain([done]).collect()
     }
 
-    /// The arguments of a chunk did not come whole: rank 0 has ended it.
+    /// The arguments of a chunk did not come whole: rank 0 has ended it, and knows what becomes of its items.
     pub(super) fn give_up(&mut self, run: &Run) {
-        self.tell_ended(run, false);
-    }
-
-    /// Nothing was begun of a chunk, and nothing will be. Who ends it `soon` asks nothing of its items.
-    fn tell_ended(&mut self, run: &Run, soon: bool) {
-        let news = [
-            News::Ended(self.id, run.number, run.first, run.count as usize),
-            News::Done(self.id, run.number, None),
-        ];
-        let news = news.iter().skip(usize::from(soon));
-        let posts = news.map(|news| Outgoing::new(news, Body::Inline(0)));
-        self.told.extend(posts);
+        let done = News::Done(self.id, run.number, None);
+        self.told.push(Outgoing::new(&done, Body::Inline(0)));
     }
 
     /// Begins those chunks whose turn it is, when rank 0 is told of all that were done: it knows then which ones
@@ -250,7 +240,14 @@ impl Hosted {
             if item.is_some() {
                 self.submit(waiting);
             } else {
-                self.tell_ended(&waiting.run, soon);
+                let (first, count) = (waiting.run.first, waiting.run.count as usize);
+                let news = [
+                    News::Ended(self.id, number, first, count),
+                    News::Done(self.id, number, None),
+                ];
+                let news = news.iter().skip(usize::from(soon));
+                let posts = news.map(|news| Outgoing::new(news, Body::Inline(0)));
+                self.told.extend(posts);
             }
         }
         let Some(running) = self.find(number) else {

@@ -239,7 +239,8 @@ impl<I: DeserializeOwned, B> Line<I, B> {
                 LAST_PART => {
                     let mut whole = std::mem::take(&mut begun.parts);
                     whole.extend_from_slice(&frame[1..]);
-                    self.unread.1 = whole;
+                    self.transport
+                        .recycle(std::mem::replace(&mut self.unread.1, whole));
                     self.read = 0;
                 }
                 kind @ (WHOLE | HEAD) => {

@@ -34,7 +34,7 @@ pub(super) const PULSE: u8 = 3;
 /// A part of a frame that is too long for one.
 pub(super) const PART: u8 = 4;
 pub(super) const LAST_PART: u8 = 5;
-/// The rest of a body that is not there any more.
+/// The rest of a body that is not there, or not wanted, any more.
 pub(super) const VOID: u8 = 6;
 /// Added to the others in what all ranks are sent.
 pub(super) const TO_ALL: u8 = 8;
@@ -172,8 +172,9 @@ impl<B> Stream<B> {
         self.queue.is_empty() && self.long.is_none()
     }
 
-    /// The next frames, in memory of the transport, if there are any now that so many messages to all have gone. `later` appends a part of a
-    /// body that was left to be asked for, from an offset on, and says whether it still has it.
+    /// The next frames, if there are any now that so many messages to all have gone; long ones are in memory of
+    /// the transport. `later` appends a part of a body that was left to be asked for, from an offset on, and says
+    /// whether that is still there and wanted.
     pub(super) fn next(
         &mut self,
         casts: u64,
@@ -256,6 +257,7 @@ impl<B> Stream<B> {
         if !there {
             self.sent = None;
             self.pop();
+            transport.recycle(frame);
             return Some(vec![self.mark + VOID]);
         }
         self.sent = Some(offset + count);
