@@ -58,22 +58,17 @@ fn release() {
     assert_works(&program, "unchecked, panics unwind");
 }
 
+/// All at once: each of these options has everything built anew.
 #[test]
-fn fat_lto() {
-    let options = ["--release", "--config=profile.release.lto='fat'"];
-    let program = variant("probe", "fat", &options, &[]);
-    assert_works(&program, "unchecked, panics unwind");
-}
-
-#[test]
-fn one_codegen_unit_that_aborts_on_panic_and_is_stripped() {
+fn fat_lto_that_aborts_on_panic_and_is_stripped() {
     let options = [
         "--release",
+        "--config=profile.release.lto='fat'",
         "--config=profile.release.codegen-units=1",
         "--config=profile.release.panic='abort'",
         "--config=profile.release.strip=true",
     ];
-    let program = variant("probe", "one", &options, &[]);
+    let program = variant("probe", "fat", &options, &[]);
     assert_works(&program, "unchecked, panics abort");
 }
 

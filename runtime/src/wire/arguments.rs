@@ -10,7 +10,6 @@ use super::decode::land;
 use super::items::Stamps;
 use super::{Recycled, decode, landing, plain, varint};
 use crate::error::{Failure, Step};
-use crate::sys::advise_huge;
 
 /// A type that an argument of a `#[parallel]` function can have; borrowed arguments are lent from
 /// their owned form.
@@ -167,8 +166,6 @@ impl<'a> Arguments<'a> {
             },
             Source::Stream(stream) => match landing::<T>(len as usize, &mut Recycled::default()) {
                 Some(mut landing) => {
-                    // A fault on each fresh page would cost ten times the copying.
-                    advise_huge(landing.bytes_mut());
                     stream.fill(landing.bytes_mut());
                     land(landing)
                 }

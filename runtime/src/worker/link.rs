@@ -13,7 +13,7 @@ use crate::shm::{
     CLAIMS, Claim, Consumer, Corrupt, Lane, POOL_BYTES, Patience, PoolPark, PoolSide, Producer,
     ResultRing, Ringer, SEGMENT_BYTES, Sleeper, TaskRing, WorkerPark, begin, begun,
 };
-use crate::sys::{Segment, end_if_copy, now_nanos};
+use crate::sys::{Segment, advise_huge, end_if_copy, now_nanos};
 use crate::wire::{FrameHeader, LONGEST_HEADER, Sink, Status, Stream, Window, write_header};
 
 /// The parent is told after so many bytes, at the latest.
@@ -284,6 +284,8 @@ fn trusted<T>(result: Result<T, Corrupt>) -> T {
 impl Stream for Link {
     fn fill(&mut self, bytes: &mut [u8]) {
         end_if_copy();
+        // A fault on each fresh page would cost ten times the copying.
+        advise_huge(bytes);
         let mut filled = 0;
         while filled < bytes.len() {
             // The parent writes on when it is told that there is room.
