@@ -65,6 +65,8 @@ fn fat_lto_that_aborts_on_panic_and_is_stripped() {
         "--release",
         "--config=profile.release.lto='fat'",
         "--config=profile.release.codegen-units=1",
+        // All of it is optimised where it is linked.
+        "--config=profile.release.package.parproc.opt-level=0",
         "--config=profile.release.panic='abort'",
         "--config=profile.release.strip=true",
     ];
