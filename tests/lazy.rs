@@ -149,12 +149,15 @@ fn dropping_it_does_not_wait_for_what_runs() {
 
 #[test]
 fn dropping_it_drops_what_was_read_and_not_begun() {
-    /// Notes the item, and waits at the meeting if it is 1.
+    /// Notes the item, and waits at the meeting if it is 1. Those behind take their time: a node begins some before
+    /// it hears of the end.
     #[parallel]
     fn noted(meeting: &str, tally: &str, x: u64) -> u64 {
         note(tally, x);
-        if x == 1 {
-            meet(meeting, x);
+        match x {
+            0 => {}
+            1 => drop(meet(meeting, x)),
+            _ => std::thread::sleep(std::time::Duration::from_millis(2)),
         }
         x
     }
@@ -173,8 +176,7 @@ fn dropping_it_drops_what_was_read_and_not_begun() {
             pool.shutdown().unwrap();
             let begun = tally.total();
             if is_launched() {
-                // A node begins items until it hears of the end.
-                assert!((2..1000).contains(&begun), "{begun} begun");
+                assert!((2..500).contains(&begun), "{begun} begun");
             } else {
                 assert_eq!(begun, 2, "with chunks of {chunk_size}");
             }
