@@ -233,7 +233,7 @@ impl<R: Output> Task<R> {
         };
         match refused {
             Ok(()) => self.ticket = Ticket::Joined(function),
-            Err(callback) => callback.call(self.fetch_heard(None)),
+            Err(callback) => callback.call(self.fetch(None)),
         }
     }
 
@@ -292,40 +292,31 @@ impl<R: Output> Task<R> {
     }
 
     fn wait(&mut self, deadline: Option<Instant>) -> Result<R> {
-        let delivery = self.fetch_heard(deadline);
+        let delivery = self.fetch(deadline);
         open_in(self.shared.setup.actor.is_some(), self.name(), delivery)
     }
 
-    /// As [`fetch`](Self::fetch), and waits for what has to be heard before.
-    fn fetch_heard(&mut self, deadline: Option<Instant>) -> Delivery {
-        let (delivery, heard) = self.fetch(deadline);
-        let relay = &self.shared.relay;
-        relay.wait_for_logs(heard, Patience::default());
-        delivery
-    }
-
-    /// Waits for the result, or gives the reason why there is none.
-    /// With it comes the number of what has to be heard before it is the caller's.
-    fn fetch(&mut self, deadline: Option<Instant>) -> (Delivery, u64) {
+    /// Waits for the result, and for what has to be heard before it is the caller's, or gives the reason why there is
+    /// none.
+    fn fetch(&mut self, deadline: Option<Instant>) -> Delivery {
         let key = match self.open_key() {
             Ok(key) => key,
-            Err(error) => return (Delivery::Aborted(error), 0),
+            Err(error) => return Delivery::Aborted(error),
         };
         let state = self.shared.lock();
         let (mut state, come) = self.shared.wait_for_task(state, key, deadline);
         if !come {
             drop(state);
             let what = format!("the task of `{}`", self.name());
-            return (
-                Delivery::Aborted(Error::new(ErrorKind::TimedOut { what })),
-                0,
-            );
+            return Delivery::Aborted(Error::new(ErrorKind::TimedOut { what }));
         }
         let function = state.function_of(key).unwrap_or(NO_FUNCTION);
-        let taken = state.take_result(key);
+        let (delivery, heard) = state.take_result(key);
         drop(state);
         self.ticket = Ticket::Joined(function);
-        taken
+        let relay = &self.shared.relay;
+        relay.wait_for_logs(heard, Patience::default());
+        delivery
     }
 }
 
